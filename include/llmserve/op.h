@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LLMSERVE_OP_H
+#define LLMSERVE_OP_H
+/**
+ * The list of ops that a model is, and the step that runs it.
+ *
+ * A graph is built once by a model family, handed to the backend once (prepare), and then run every
+ * step by one launch. Every op's contract, check and scalar reference stand in ops/<op>.h and .c; the
+ * reference accumulates in double and is the oracle for every backend.
+ *
+ * Activations are f32, row-major, dense: [rows][dim]. rows is symbolic: LM_ROWS_TOK is the number of
+ * tokens of the step, LM_ROWS_OUT the number of rows that need logits. An activation may be written by
+ * several ops in turn; ops run in list order. Activation ids index lm_graph.act, weights are handles
+ * that the backend made (backend.h).
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct lm_weight; /* backend.h */
+
+#define LM_NONE UINT32_MAX /* no activation, no row, no token */
+
+enum lm_rows { LM_ROWS_TOK, LM_ROWS_OUT };
+
+struct lm_act {
+    enum lm_rows rows;
+    uint32_t dim;
+};
+
+enum lm_op_kind {
+    LM_OP_EMBED,         /* y[r] = table[token[r]] * scale */
+    LM_OP_RMSNORM,       /* y = x / rms(x) * (w + w_add), over each group of `group` columns */
+    LM_OP_LAYERNORM,     /* y = (x - mean) / sqrt(var + eps) * w + b */
+    LM_OP_MATMUL,        /* y[r][n] = sum_k x[r][k] * w[n][k] + b[n] */
+    LM_OP_ROPE,          /* rotate pairs of each head of y (in place) by the row's position */
+    LM_OP_KV_STORE,      /* write k (x) and v (x2) rows of a layer into the paged cache */
+    LM_OP_ATTENTION,     /* y = softmax(q k^T * scale + mask) v over the paged cache */
+    LM_OP_SILU_MUL,      /* y = x * sigmoid(x) * x2 */
+    LM_OP_GELU_MUL,      /* y = gelu_tanh(x) * x2 */
+    LM_OP_ADD,           /* y = x + x2 */
+    LM_OP_SCALE,         /* y = x * scale */
+    LM_OP_SOFTCAP,       /* y = cap * tanh(x / cap) */
+    LM_OP_LOGITS_GATHER, /* y[o] = x[out_row[o]]; y has LM_ROWS_OUT rows */
+    LM_OP_SAMPLE,        /* one token and its log-probabilities from each row of logits x */
+    LM_OP_KIND_END
+};
+
+enum lm_rope_pairing { LM_ROPE_NEOX, LM_ROPE_INTERLEAVED }; /* (i, i + n_rot/2) or (2i, 2i + 1) */
+
+/**
+ * One op. Fields that its kind does not name stay zero, ids that do not apply LM_NONE.
+ */
+struct lm_op {
+    enum lm_op_kind kind;
+    uint32_t x, x2, y;            /* activation ids */
+    const struct lm_weight *w, *b; /* b NULL: no bias */
+    union {
+        struct { float scale; } embed, scale;
+        struct { float eps, w_add; uint32_t group; } norm; /* group divides dim; group == dim: whole row */
+        struct {
+            enum lm_rope_pairing pairing;
+            uint32_t n_head, head_dim, n_rot; /* the first n_rot of head_dim columns rotate; n_rot is even */
+            const float *inv_freq;            /* [n_rot / 2], the graph's: theta_i of one position, any scaling type applied */
+            float mscale;                     /* multiplies cos and sin; 1 = none */
+        } rope;
+        struct {
+            uint32_t layer;             /* cache layer, 0 .. n_layer - 1 */
+            uint32_t n_head, n_kv_head; /* query heads (attention only), key/value heads; n_head % n_kv_head == 0 */
+            uint32_t head_dim;
+            float scale;                /* multiplies q k^T */
+            float softcap;              /* 0 = none */
+            uint32_t window;            /* 0 = all; else position p sees p - window + 1 .. p */
+        } attn;
+        struct { float cap; } softcap;
+    } u;
+};
+
+/**
+ * A model as a list of ops. Made by runtime/model/arch, read by backends.
+ *
+ * Owns     act, op and the rope tables they point to; weights are the loader's
+ */
+struct lm_graph {
+    struct lm_act *act;
+    uint32_t n_act;
+    struct lm_op *op;
+    uint32_t n_op;
+    uint32_t n_layer;            /* cache layers */
+    const uint32_t *kv_head_dim; /* [n_layer] columns of k (and of v) a token stores: n_kv_head * head_dim */
+    uint32_t n_vocab;
+};
+
+enum lm_kv_dtype { LM_KV_F16, LM_KV_BF16, LM_KV_F32 }; /* fp8, int8 and int4 join here */
+
+/** How one row of logits becomes a token. Everything is fixed by the values here: no hidden state. */
+struct lm_sampling {
+    float temperature;         /* 0 = greedy */
+    int32_t top_k;             /* <= 0 = off */
+    float top_p;               /* (0, 1]; 1 = off */
+    float min_p;               /* [0, 1]; 0 = off */
+    float presence, frequency; /* subtracted: presence once, frequency per occurrence, over generated tokens */
+    float repetition;          /* > 0; 1 = off; over prompt and generated tokens */
+    uint64_t seed;             /* stream of the counter-based generator */
+    uint64_t counter;          /* its position: the index of this token in the request's output */
+    uint32_t n_logprobs;       /* how many of the likeliest tokens to report, <= LM_MAX_LOGPROBS */
+    bool logprob;              /* report the chosen token's log-probability */
+    /* Tokens seen: sorted ids, no duplicates; count[i] = occurrences in the output (0: only in the prompt). NULL when no penalty is on. */
+    const int32_t *seen;
+    const uint32_t *count;
+    uint32_t n_seen;
+    const int32_t *bias_id;    /* logit_bias: added before everything else */
+    const float *bias;
+    uint32_t n_bias;
+    const uint32_t *allow;     /* bit mask [ceil(n_vocab / 32)]: a zero bit forbids a token; NULL = all allowed */
+};
+
+#define LM_MAX_LOGPROBS 32
+
+/** The answer for one row of logits. */
+struct lm_sampled {
+    int32_t token;     /* -1: the row held a NaN or infinity */
+    float logprob;     /* natural log of the raw softmax (before temperature and penalties) of token */
+    uint32_t n_top;
+    int32_t top_id[LM_MAX_LOGPROBS];   /* descending by log-probability, ties by lower id */
+    float top_logprob[LM_MAX_LOGPROBS];
+};
+
+/**
+ * What changes from step to step. All arrays are the engine's and live until sync() returned.
+ *
+ * Sequences are packed: rows seq_row[s] .. seq_row[s + 1] - 1 are consecutive tokens of sequence s, at
+ * positions pos[row], whose keys and values are written to the cache before they are attended to.
+ * Position p of sequence s lives in block block_table[s * table_stride + p / block_size], at offset
+ * p % block_size. Batch invariance: a row's result depends only on its own sequence.
+ */
+struct lm_step {
+    uint32_t n_tok, n_seq, n_out;
+    const int32_t *token;        /* [n_tok] */
+    const int32_t *pos;          /* [n_tok] */
+    const uint32_t *seq_row;     /* [n_seq + 1] */
+    const uint32_t *block_table; /* [n_seq][table_stride] */
+    uint32_t table_stride;
+    const uint32_t *out_row;     /* [n_out] rows that need logits */
+    const struct lm_sampling *sampling; /* [n_out] */
+    struct lm_sampled *sampled;  /* [n_out], written by the time sync() returns */
+};
+#endif

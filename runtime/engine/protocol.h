@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_ENGINE_PROTOCOL_H
+#define LM_ENGINE_PROTOCOL_H
+/**
+ * Messages between llmserved (front) and llmserve-engine over one socketpair (fd 3 in the engine).
+ *
+ * A message is struct lm_msg_head and then `bytes - sizeof head` bytes of payload: one struct below followed
+ * by its arrays, host byte order, dense, 8-byte aligned (both ends are one machine and one build: HELLO
+ * carries LM_PROTOCOL_VERSION and a mismatch ends the engine). Both ends check every length and index as if the
+ * other were hostile; a malformed message closes the connection.
+ */
+#include <llmserve/err.h>
+#include <llmserve/op.h>
+#include "runtime/base/buf.h"
+
+#define LM_PROTOCOL_VERSION 1u
+#define LM_MSG_MAX_BYTES (64u << 20)
+
+enum lm_msg_type {
+    /* engine -> front */
+    LM_MSG_LOADING = 1, /* struct lm_msg_loading: progress of the load, at most ten a second */
+    LM_MSG_HELLO,       /* struct lm_msg_hello: ready to serve */
+    LM_MSG_TOKENS,      /* struct lm_msg_tokens: tokens of one step, every request that got one */
+    LM_MSG_FINISHED,    /* struct lm_msg_finished: last message of a request */
+    LM_MSG_STATS,       /* struct lm_msg_stats: after steps, at most ten a second, and once when it becomes idle */
+    LM_MSG_FAILED,      /* struct lm_msg_failed: the engine cannot go on; it exits after this */
+    /* front -> engine */
+    LM_MSG_SUBMIT = 64, /* struct lm_msg_submit */
+    LM_MSG_CANCEL,      /* struct lm_msg_cancel: answered by FINISHED (reason abort) unless already finished */
+    LM_MSG_DRAIN,       /* no payload: finish what is there, take nothing new, then exit 0 */
+    LM_MSG_RESET_PREFIX_CACHE, /* no payload */
+};
+
+struct lm_msg_head {
+    uint32_t bytes; /* whole message, this head included; >= sizeof(struct lm_msg_head) */
+    uint32_t type;
+};
+
+struct lm_msg_loading { uint64_t done_bytes, total_bytes; };
+
+struct lm_msg_hello {
+    uint32_t version;
+    uint32_t n_vocab, max_model_len, block_size, n_block;
+    uint32_t max_num_seqs, max_num_batched_tokens;
+    uint64_t kv_bytes, weight_bytes, load_us;
+    char backend[16], device[96];
+};
+
+/**
+ * Arrays behind it, in this order: int32 prompt[n_prompt], int32 stop_id[n_stop], int32 bias_id[n_bias],
+ * float bias[n_bias], char salt[n_salt].
+ */
+struct lm_msg_submit {
+    uint64_t id;           /* the front's, unique while the engine lives */
+    uint32_t n_prompt;     /* >= 1 */
+    uint32_t max_tokens;   /* >= 1; n_prompt + max_tokens <= max_model_len */
+    uint32_t min_tokens;   /* stop_id do not end it, and are not sampled, before this many tokens */
+    uint32_t n_stop;       /* ids that end it: eos and stop_token_ids, unless ignored */
+    uint32_t n_bias;
+    uint32_t n_salt;       /* isolates the prefix cache */
+    int32_t priority;      /* lower is earlier */
+    uint32_t n_logprobs;   /* <= LM_MAX_LOGPROBS */
+    uint8_t logprob;
+    uint8_t no_prefix_cache; /* 1: neither read nor fill the prefix cache */
+    uint8_t reserved[6];
+    float temperature, top_p, min_p;
+    int32_t top_k;
+    float presence, frequency, repetition;
+    uint32_t reserved2;
+    uint64_t seed;
+};
+
+struct lm_msg_cancel { uint64_t id; };
+
+/** Behind it: n_token struct lm_msg_token, each followed by its n_top struct lm_msg_top. */
+struct lm_msg_tokens { uint32_t n_token, reserved; };
+struct lm_msg_token {
+    uint64_t id;
+    int32_t token;
+    float logprob;      /* valid when asked for */
+    uint32_t n_top;
+    uint32_t n_cached;  /* with the first token of a request: prompt tokens taken from the prefix cache */
+};
+struct lm_msg_top { int32_t token; float logprob; };
+
+enum lm_finish {
+    LM_FINISH_STOP,   /* a stop_id; it was sent as the last token */
+    LM_FINISH_LENGTH, /* max_tokens */
+    LM_FINISH_ABORT,  /* cancelled */
+    LM_FINISH_ERROR,  /* NaN or infinity in the logits, or the request was refused: see code */
+};
+
+struct lm_msg_finished {
+    uint64_t id;
+    uint32_t reason;      /* enum lm_finish */
+    int32_t code;         /* LM_E* with LM_FINISH_ERROR: LM_EBUSY queue full, LM_EINVAL refused, LM_EDEVICE NaN */
+    int32_t stop_token;   /* with LM_FINISH_STOP, else -1 */
+    uint32_t n_prompt, n_output, n_cached;
+    uint32_t n_preempted;
+    uint32_t reserved;
+    uint64_t queue_us, prefill_us, decode_us;
+    char msg[120];        /* with LM_FINISH_ERROR */
+};
+
+/** Counters grow for the engine's life; gauges are the moment's. */
+struct lm_msg_stats {
+    uint64_t n_step, n_prompt_tok, n_output_tok, n_prefix_query_tok, n_prefix_hit_tok, n_preempted, n_corrupted;
+    uint64_t step_tok_hist[16]; /* iteration_tokens_total: steps with <= 1, 8, 16, 32, 64, … 16384 tokens, last: more */
+    uint64_t step_tok_sum;
+    uint32_t n_running, n_waiting, n_block_used, n_block;
+};
+
+struct lm_msg_failed { int32_t code; char msg[240]; };
+
+/** Append one message to out: head, fixed struct, then up to 5 arrays {pointer, bytes}, padded to 8. */
+struct lm_msg_part { const void *p; size_t bytes; };
+void lm_msg_write(struct lm_bytes *out, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part);
+
+/**
+ * Look at the first message of in[0..n).
+ *
+ * Returns  its size in bytes, *out_type and the payload at in + sizeof(struct lm_msg_head); 0 when it is not whole yet; LM_EFORMAT
+ */
+int64_t lm_msg_peek(const char *in, size_t n, uint32_t *out_type, struct lm_err *err);
+
+/** Check a SUBMIT payload's lengths against its size and give its arrays. */
+struct lm_msg_submit_view {
+    struct lm_msg_submit h;
+    const int32_t *prompt, *stop_id, *bias_id;
+    const float *bias;
+    const char *salt;
+};
+int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_view *out, struct lm_err *err);
+
+/**
+ * Walk a TOKENS payload: *cursor starts at 0; 1 a token was given (*out, *out_top borrowed), 0 at the end, LM_EFORMAT.
+ */
+int lm_msg_next_token(const void *payload, size_t bytes, size_t *cursor, struct lm_msg_token *out,
+                      const struct lm_msg_top **out_top, struct lm_err *err);
+#endif

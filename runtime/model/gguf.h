@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_MODEL_GGUF_H
+#define LM_MODEL_GGUF_H
+/**
+ * Reader of GGUF v2 and v3, little-endian. The file is hostile: every count, length, offset, product and type
+ * is checked before use, duplicate keys and tensor names are refused, tensors lie inside the file and do not
+ * overlap, and an error names the key or tensor and the byte offset.
+ *
+ * Source   https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ */
+#include <llmserve/err.h>
+#include <llmserve/qtype.h>
+#include <stdbool.h>
+
+struct lm_gguf;
+
+enum lm_gguf_type {
+    LM_GGUF_U8, LM_GGUF_I8, LM_GGUF_U16, LM_GGUF_I16, LM_GGUF_U32, LM_GGUF_I32, LM_GGUF_F32, LM_GGUF_BOOL,
+    LM_GGUF_STRING, LM_GGUF_ARRAY, LM_GGUF_U64, LM_GGUF_I64, LM_GGUF_F64
+};
+
+struct lm_gguf_str { const char *s; size_t n; }; /* borrowed from the mapping, not terminated */
+
+struct lm_gguf_value {
+    struct lm_gguf_str key;
+    enum lm_gguf_type type;  /* of the value; LM_GGUF_ARRAY: n elements of elem */
+    enum lm_gguf_type elem;
+    uint64_t n;              /* 1 for scalars */
+    const unsigned char *at; /* first byte of the value or of the first element, unaligned */
+    size_t bytes;            /* of the value or of all elements */
+};
+
+struct lm_gguf_tensor {
+    struct lm_gguf_str name;
+    uint32_t qtype;
+    uint32_t n_dim;
+    uint64_t dim[4]; /* dim[0] is the innermost (columns); missing ones are 1 */
+    const void *data;
+    size_t bytes;
+};
+
+/**
+ * Map a file and check its header. Only metadata is read; tensor data pages in when touched.
+ *
+ * Owns     *out is the caller's until lm_gguf_close()
+ * Errors   LM_ENOTFOUND no such file; LM_EIO; LM_EFORMAT with key or tensor and offset; LM_EUNSUPPORTED a
+ *          version or tensor type; LM_ENOMEM
+ * Thread   [any]; the opened object is read-only and may be shared
+ */
+int lm_gguf_open(const char *path, struct lm_gguf **out, struct lm_err *err);
+void lm_gguf_close(struct lm_gguf *g);
+
+size_t lm_gguf_n_values(const struct lm_gguf *g);
+const struct lm_gguf_value *lm_gguf_value_at(const struct lm_gguf *g, size_t i);
+/** NULL when the key is absent. */
+const struct lm_gguf_value *lm_gguf_get(const struct lm_gguf *g, const char *key);
+
+size_t lm_gguf_n_tensors(const struct lm_gguf *g);
+const struct lm_gguf_tensor *lm_gguf_tensor_at(const struct lm_gguf *g, size_t i);
+const struct lm_gguf_tensor *lm_gguf_tensor(const struct lm_gguf *g, const char *name);
+
+/**
+ * Typed reads of a scalar. An absent key gives fallback and 0; a wrong type or an unrepresentable value is LM_EFORMAT naming the key.
+ */
+int lm_gguf_u32(const struct lm_gguf *g, const char *key, uint32_t fallback, uint32_t *out, struct lm_err *err);
+int lm_gguf_f32(const struct lm_gguf *g, const char *key, float fallback, float *out, struct lm_err *err);
+int lm_gguf_bool(const struct lm_gguf *g, const char *key, bool fallback, bool *out, struct lm_err *err);
+/** {NULL, 0} when absent or not a string. */
+struct lm_gguf_str lm_gguf_string(const struct lm_gguf *g, const char *key);
+
+/**
+ * Walk an array of strings: *cursor starts at NULL; returns false after the last. The array was checked at open.
+ */
+bool lm_gguf_next_string(const struct lm_gguf_value *v, const unsigned char **cursor, struct lm_gguf_str *out);
+/** Element i of a numeric array as a double or integer; i < v->n. */
+double lm_gguf_elem_f64(const struct lm_gguf_value *v, uint64_t i);
+int64_t lm_gguf_elem_i64(const struct lm_gguf_value *v, uint64_t i);
+#endif

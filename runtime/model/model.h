@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_MODEL_MODEL_H
+#define LM_MODEL_MODEL_H
+/**
+ * A model file turned into a graph with its weights on a device.
+ *
+ * lm_model_load() opens the file, asks the family's file (arch/<family>.c) for the graph, streams every
+ * weight through the backend's pack(), and drops what it no longer needs.
+ */
+#include <llmserve/backend.h>
+#include "runtime/model/gguf.h"
+
+/** What a family's file reads from the metadata. Counts were checked to be sane (non-zero, products fit). */
+struct lm_hparams {
+    char family[32];
+    uint32_t n_layer, dim, n_head, n_kv_head, head_dim, ffn_dim, n_vocab;
+    uint32_t n_ctx_train;
+    float norm_eps;
+};
+
+struct lm_model {
+    struct lm_hparams hp;
+    struct lm_graph graph;
+    uint32_t logits_act;     /* activation that holds the logits */
+    uint32_t hidden_act;     /* activation after the last norm, [n_out][dim] */
+    size_t weight_bytes;     /* on the device */
+    struct lm_model_priv *priv;
+};
+
+/** Called during the load with bytes done and in total; may be NULL. */
+typedef void (*lm_load_progress)(void *arg, uint64_t done, uint64_t total);
+
+/**
+ * Read only the hyper-parameters (metadata): cheap, before any weight is touched.
+ *
+ * Errors   LM_EUNSUPPORTED names the family; LM_EFORMAT a missing or senseless key
+ */
+int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_err *err);
+
+/**
+ * Errors   as lm_gguf_open() and lm_model_hparams(); LM_EFORMAT a missing tensor or wrong shape (named);
+ *          LM_ENOMEM, LM_EDEVICE from the backend
+ * Owns     *out is the caller's until lm_model_destroy(), before the device closes; g must outlive it
+ * Thread   [engine]
+ */
+int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, lm_load_progress progress,
+                  void *progress_arg, struct lm_model **out, struct lm_err *err);
+void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_TEXT_TOKENIZER_H
+#define LM_TEXT_TOKENIZER_H
+/**
+ * Text to token ids and back, as the model's own tokenizer does it.
+ *
+ * Made from a model file: GGUF `tokenizer.ggml.model` gpt2 (byte-level BPE; the pre-tokenizer by
+ * `tokenizer.ggml.pre`) and llama (SentencePiece BPE by scores with byte fallback). Encoding is linear in the
+ * text for any input. Read-only after it is made; shared by worker threads.
+ *
+ * Thread   [any]
+ */
+#include <llmserve/err.h>
+#include "runtime/base/buf.h"
+#include "runtime/model/gguf.h"
+
+struct lm_tokenizer;
+
+/** Growing array of ids; all-zero is empty; the caller frees id. */
+struct lm_tokens {
+    int32_t *id;
+    size_t n, cap;
+};
+
+enum { /* encode flags */
+    LM_TOK_ADD_SPECIAL = 1,   /* put BOS (and EOS) where the model's metadata asks for it */
+    LM_TOK_PARSE_SPECIAL = 2, /* text that spells a control token becomes that token */
+};
+
+enum { /* decode flags */
+    LM_TOK_SHOW_SPECIAL = 1, /* control tokens appear as their text; else they are left out */
+};
+
+/**
+ * Errors   LM_EFORMAT vocabulary damaged (names key and index); LM_EUNSUPPORTED tokenizer model or
+ *          pre-tokenizer unknown (names it); LM_ENOMEM
+ */
+int lm_tokenizer_create(const struct lm_gguf *g, struct lm_tokenizer **out, struct lm_err *err);
+void lm_tokenizer_destroy(struct lm_tokenizer *t);
+
+/**
+ * Append the ids of text[0..n) to out. text may hold any bytes: ill-formed UTF-8 becomes byte tokens where the
+ * vocabulary has them, else U+FFFD.
+ *
+ * Errors   LM_ENOMEM; LM_ELIMIT more than max_tokens (0 = no limit) ids
+ */
+int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n, unsigned flags,
+                        size_t max_tokens, struct lm_tokens *out, struct lm_err *err);
+
+/** Append the bytes of ids to out (may be ill-formed UTF-8). Unknown ids are LM_EINVAL. For SentencePiece the space put in front by encode is removed from the first id when it is the start of a text. */
+int lm_tokenizer_decode(const struct lm_tokenizer *t, const int32_t *id, size_t n, unsigned flags,
+                        struct lm_bytes *out, struct lm_err *err);
+
+/** Bytes of one token as it stands inside a text (a SentencePiece U+2581 is a space); borrowed; NULL for an unknown id. Control tokens give their text. */
+const char *lm_tokenizer_piece(const struct lm_tokenizer *t, int32_t id, size_t *out_n);
+
+bool lm_tokenizer_is_control(const struct lm_tokenizer *t, int32_t id);
+/** True for every id that ends a generation: eos, eot, eom and the like. */
+bool lm_tokenizer_is_eog(const struct lm_tokenizer *t, int32_t id);
+int32_t lm_tokenizer_bos(const struct lm_tokenizer *t); /* -1: none */
+int32_t lm_tokenizer_eos(const struct lm_tokenizer *t); /* -1: none */
+uint32_t lm_tokenizer_n_vocab(const struct lm_tokenizer *t);
+/** The eog ids, ascending; borrowed. */
+const int32_t *lm_tokenizer_eog(const struct lm_tokenizer *t, size_t *out_n);
+
+/**
+ * Streaming detokenizer: tokens in, whole UTF-8 characters out. All-zero is the start of a completion.
+ *
+ * Concatenated output equals lm_tokenizer_decode() of all ids with ill-formed bytes replaced by U+FFFD (one
+ * for each maximal subpart, as Unicode and Python do), whatever the order of calls.
+ */
+struct lm_detok {
+    char tail[4]; /* unfinished character */
+    uint8_t n_tail;
+};
+
+/** Append what token id makes visible to out. */
+int lm_detok_push(const struct lm_tokenizer *t, struct lm_detok *d, int32_t id, unsigned flags, struct lm_bytes *out,
+                  struct lm_err *err);
+/** Append what is still held back: an unfinished tail becomes U+FFFD. */
+void lm_detok_finish(struct lm_detok *d, struct lm_bytes *out);
+#endif
