@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CPU_MAT_H
+#define CPU_MAT_H
+/**
+ * Weight matrices in the cpu backend's layouts and the matmul over them.
+ *
+ * Output rows are grouped in panels; threads share a matmul by panels. Each kind of layout names the form in
+ * which it wants its input (int8 blocks or f32), so that an activation is converted once for all matmuls that
+ * read it. Batch invariance: y[r] is the same bits whatever the number of rows and threads.
+ *
+ * Thread   [any] for different panels and different token ranges at the same time
+ */
+#include <llmserve/backend.h>
+
+enum cpu_isa { CPU_ISA_PORTABLE, CPU_ISA_AVX2, CPU_ISA_AVXVNNI, CPU_ISA_AVX512, CPU_N_ISA };
+
+/** Best ISA of this machine. */
+enum cpu_isa cpu_isa_detect(void);
+const char *cpu_isa_name(enum cpu_isa isa); /* "portable" "avx2" "avxvnni" "avx512"; NULL out of range */
+
+enum cpu_x_form {
+    CPU_X_F32, /* the activation itself */
+    CPU_X_Q8,  /* int8 with one scale for each 32 columns, tiled for the kernels */
+    CPU_N_X_FORM
+};
+
+/** One input of matmuls, in the forms it was asked for. */
+struct cpu_x {
+    const float *f32;  /* [n_row][cols] */
+    uint8_t *q8;       /* cpu_x_bytes() bytes, 64-byte aligned, made by cpu_x_convert(); NULL if not asked for */
+    uint32_t n_row, cols;
+};
+
+/** Bytes of form q8 for up to n_row rows. */
+size_t cpu_x_bytes(uint32_t n_row, uint32_t cols);
+/** The number of independent pieces the conversion of n_row rows splits into. */
+uint32_t cpu_x_n_piece(uint32_t n_row);
+/** Convert pieces [piece0, piece1) of x->f32 into x->q8. Rows stand in one piece each; the tail is padded with zeros. */
+void cpu_x_convert(enum cpu_isa isa, struct cpu_x *x, uint32_t piece0, uint32_t piece1);
+
+struct cpu_mat {
+    struct lm_weight weight; /* first: the handle */
+    const struct cpu_mat_kind *kind;
+    uint8_t *data;           /* packed, or the mapped file where `mapped` */
+    uint32_t n_panel;
+    bool mapped;
+};
+
+/**
+ * Choose a layout for desc on isa and make room (huge pages where there are any). Any type of qtype.h that can
+ * be dequantized works: what has no kernel of its own runs from its published bytes.
+ *
+ * LM_USE_VECTOR is stored as f32. A type used for both MATMUL and EMBED is stored once.
+ * Errors   LM_EUNSUPPORTED no such type; LM_EINVAL shape; LM_ENOMEM with the bytes
+ */
+int cpu_mat_create(enum cpu_isa isa, const struct lm_weight_desc *desc, struct cpu_mat **out, bool *out_ready, struct lm_err *err);
+void cpu_mat_destroy(struct cpu_mat *m);
+
+/** See lm_backend.pack(). */
+int cpu_mat_pack(struct cpu_mat *m, uint32_t row, uint32_t n, const void *src, struct lm_err *err);
+
+enum cpu_x_form cpu_mat_x_form(const struct cpu_mat *m);
+
+/**
+ * y[r][n] = sum_k x[r][k] * w[n][k] + bias[n] for all rows r of x and the outputs n of panels [panel0, panel1).
+ *
+ * y        [x->n_row][ldy], f32; only the columns of these panels are written
+ * bias     [rows] f32 or NULL
+ * scratch  CPU_MAT_SCRATCH bytes, 64-byte aligned, this thread's own
+ */
+#define CPU_MAT_SCRATCH (1u << 20)
+void cpu_mat_mul(const struct cpu_mat *m, const struct cpu_x *x, const float *bias, float *y, size_t ldy,
+                 uint32_t panel0, uint32_t panel1, void *scratch);
+
+/** Dequantize one row (embedding look-up) to dst[cols]. */
+void cpu_mat_row(const struct cpu_mat *m, uint32_t row, float *dst);
+
+/** The vector of an LM_USE_VECTOR weight: [rows * cols] f32. */
+const float *cpu_mat_vector(const struct cpu_mat *m);
+#endif
