@@ -19,7 +19,7 @@
 #define LM_KNOB_FIELD_STR char *
 #define LM_KNOB_FIELD_LIST char *
 #define LM_KNOB_FIELD_ENUM char *  /* one of the words in the row's "range" */
-#define LM_KNOB_FIELD_INT int64_t  /* accepts 4k = 4096, 1K, 2M */
+#define LM_KNOB_FIELD_INT int64_t  /* 4k = 4000, 4K = 4096 */
 #define LM_KNOB_FIELD_BYTES int64_t /* accepts 512M, 2G, 2GiB: powers of 1024 */
 #define LM_KNOB_FIELD_REAL double
 #define LM_KNOB_FIELD_BOOL bool    /* yes no true false on off 1 0 */
@@ -80,6 +80,9 @@ int lm_conf_read_env(struct lm_conf *c, struct lm_err *err);
  * *io_argc/argv keep what is not a flag (positional arguments), in order, argv[0] first.
  */
 int lm_conf_read_flags(struct lm_conf *c, int *io_argc, char **argv, struct lm_err *err);
+
+/** True when name is the section's name or one of its served-model-name. */
+bool lm_conf_model_answers(const struct lm_conf_model *m, const char *name);
 
 /** Cross-checks after everything was read: at least one model, unique names, paths present. */
 int lm_conf_check(const struct lm_conf *c, struct lm_err *err);

@@ -1,1 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += libconf.la
+libconf_la_SOURCES = %D%/conf.c %D%/conf.h %D%/section.h %D%/knob.c %D%/knob.h %D%/knobs.def %D%/ini.c %D%/flags.c %D%/text.c
+libconf_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
+libconf_la_LIBADD = libbase.la $(INIH_LIBS)
+
+noinst_PROGRAMS += %D%/generate
+%C%_generate_SOURCES = %D%/generate.c
+%C%_generate_LDADD = libconf.la
+
+# After a change of knobs.def: write the files that are made from it anew.
+update-generated: %D%/generate
+	$(AM_V_GEN)%D%/generate ini > $(srcdir)/conf/llmserve.ini && %D%/generate man > $(srcdir)/man/llmserve.ini.5
+.PHONY: update-generated
+
+exampledir = $(docdir)
+dist_example_DATA = %D%/llmserve.ini
+
+if HAVE_CHECK
+check_PROGRAMS += %D%/conf_test
+TESTS += %D%/conf_test
+%C%_conf_test_SOURCES = %D%/conf_test.c
+%C%_conf_test_CFLAGS = $(TEST_CFLAGS)
+%C%_conf_test_LDADD = libconf.la $(TEST_LIBS)
+endif

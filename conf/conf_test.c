@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf.h"
+#include "conf/knob.h"
+#include "tests/suite.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+struct ini_case { const char *text, *want; };
+
+static char *write_temp(const char *text)
+{
+    static char path[64];
+    strcpy(path, "conf_test.XXXXXX");
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    return path;
+}
+
+static int read_text(struct lm_conf *c, const char *text, struct lm_err *err)
+{
+    char *path = write_temp(text);
+    ck_assert_int_eq(lm_conf_init(c, NULL), 0);
+    int rc = lm_conf_read_ini(c, path, err);
+    unlink(path);
+    return rc;
+}
+
+static void one_flag(struct lm_conf *c, const char *flag, int want, struct lm_err *err)
+{
+    char *argv[] = {(char *)"prog", (char *)flag, NULL};
+    int argc = 2;
+    ck_assert_int_eq(lm_conf_read_flags(c, &argc, argv, err), want);
+}
+
+START_TEST(test_conf_conf__ini_sets_all_three_kinds_of_section)
+{
+    struct lm_conf c;
+    struct lm_err err = {0};
+    int rc = read_text(&c, "[server]\nport = 9000\n[model a]\npath=/x\nmax-model-len = 4k\ngpu_memory_utilization=0.5\n"
+                           "enable-prefix-caching = off\n[model b]\npath=/y\n[backend cpu]\nthreads = 2\n", &err);
+    ck_assert_msg(rc == 0, "%s", err.msg);
+    ck_assert_int_eq(c.server.port, 9000);
+    ck_assert_uint_eq(c.n_model, 2);
+    ck_assert_str_eq(c.model[0].name, "a");
+    ck_assert_int_eq(c.model[0].max_model_len, 4000);
+    ck_assert(c.model[0].gpu_memory_utilization == 0.5 && !c.model[0].enable_prefix_caching);
+    ck_assert_str_eq(c.backend[0].option[0].value, "2");
+    lm_conf_fini(&c);
+}
+END_TEST
+
+START_TEST(test_conf_conf__an_error_names_line_key_and_remedy)
+{
+    static const struct ini_case cases[] = {
+        {"[server]\nprot = 1\n", ":2: [server] prot: unknown key; the nearest is 'port'"},
+        {"[server]\nport = 99999\n", ":2: [server] port: 99999 is out of range (0 to 65535)"},
+        {"[server]\nport = many\n", "'many' is not a whole number"},
+        {"[server]\n\nport\n", ":3: not a line of the form"},
+        {"[serve]\nport = 1\n", "unknown section"},
+        {"[model a]\ndtype = int3\n", "'int3' is not one of auto|"},
+        {"[model a]\nenable-prefix-caching = perhaps\n", "neither yes nor no"},
+        {"[model a]\ngpu-memory-utilization = nan\n", "not a number"},
+        {"[model a]\nblock-size = 16\nblock_size = 32\n", ":3: [model a] block_size: set twice"},
+        {"[server]\nhost = a\n  port = 9000\n", "set twice (a line that begins with a space"},
+        {"[model ]\npath = x\n", "unknown section"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lm_conf c;
+        struct lm_err err = {0};
+        ck_assert_int_eq(read_text(&c, cases[i].text, &err), LM_ECONFIG);
+        ck_assert_msg(strstr(err.msg, cases[i].want) != NULL, "case %zu: '%s'", i, err.msg);
+        lm_conf_fini(&c);
+    }
+}
+END_TEST
+
+START_TEST(test_conf_conf__a_line_too_long_is_refused_not_cut)
+{
+    char text[600] = "[model a]\npath = ";
+    memset(text + strlen(text), 'x', 300);
+    struct lm_conf c;
+    struct lm_err err = {0};
+    ck_assert_int_eq(read_text(&c, text, &err), LM_ECONFIG);
+    ck_assert_ptr_nonnull(strstr(err.msg, ":2: the line is longer than"));
+    lm_conf_fini(&c);
+}
+END_TEST
+
+START_TEST(test_conf_conf__flags_win_and_take_vllm_spellings)
+{
+    struct lm_conf c;
+    ck_assert_int_eq(read_text(&c, "[model a]\npath = /x\nmax-num-seqs = 3\n", NULL), 0);
+    char *argv[] = {(char *)"prog", (char *)"--max-num-seq", (char *)"7", (char *)"pos", (char *)"--max_num_batched_token=1K",
+                    (char *)"--no-enable-prefix-caching", (char *)"--backend-option", (char *)"cpu.isa=avx2", (char *)"--", (char *)"--port", NULL};
+    int argc = 10;
+    struct lm_err err = {0};
+    ck_assert_msg(lm_conf_read_flags(&c, &argc, argv, &err) == 0, "%s", err.msg);
+    ck_assert_int_eq(c.model[0].max_num_seqs, 7);
+    ck_assert_int_eq(c.model[0].max_num_batched_tokens, 1024);
+    ck_assert(!c.model[0].enable_prefix_caching);
+    ck_assert_str_eq(c.backend[0].option[0].key, "isa");
+    ck_assert_int_eq(argc, 3);
+    ck_assert_str_eq(argv[1], "pos");
+    ck_assert_str_eq(argv[2], "--port");
+    lm_conf_fini(&c);
+}
+END_TEST
+
+START_TEST(test_conf_conf__flags_alone_make_a_model)
+{
+    struct lm_conf c;
+    ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
+    one_flag(&c, "--model=/m/Tiny-1B.gguf", 0, NULL);
+    ck_assert_uint_eq(c.n_model, 1);
+    ck_assert_str_eq(c.model[0].name, "Tiny-1B");
+    ck_assert_str_eq(c.model[0].path, "/m/Tiny-1B.gguf");
+    lm_conf_fini(&c);
+}
+END_TEST
+
+START_TEST(test_conf_conf__bad_flags_are_named)
+{
+    static const struct ini_case cases[] = {
+        {"--prot=1", "--prot: unknown flag; the nearest is --port"},
+        {"--port", "--port: needs a value"},
+        {"--port=x", "--port: 'x' is not a whole number"},
+        {"--backend-option=cpu", "not of the form NAME.key=value"},
+        {"--no-port", "unknown flag"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lm_conf c;
+        struct lm_err err = {0};
+        ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
+        one_flag(&c, cases[i].text, LM_ECONFIG, &err);
+        ck_assert_msg(strstr(err.msg, cases[i].want) != NULL, "case %zu: '%s'", i, err.msg);
+        lm_conf_fini(&c);
+    }
+}
+END_TEST
+
+START_TEST(test_conf_conf__model_flags_read_back_to_the_same_model)
+{
+    struct lm_conf a, b;
+    struct lm_err err = {0};
+    char **flags;
+    ck_assert_int_eq(read_text(&a, "[model my model]\npath = /x y\nblock-size = 64\ngpu-memory-utilization = 0.123456789\n"
+                                   "[backend cpu]\nthreads = 2\n", &err), 0);
+    ck_assert_int_eq(lm_conf_model_flags(&a, 0, &flags, &err), 0);
+    int n = 0;
+    while (flags[n])
+        n++;
+    char **argv = calloc((size_t)n + 2, sizeof *argv);
+    argv[0] = (char *)"engine";
+    memcpy(argv + 1, flags, (size_t)n * sizeof *argv);
+    n++;
+    ck_assert_int_eq(lm_conf_init(&b, &err), 0);
+    ck_assert_msg(lm_conf_read_flags(&b, &n, argv, &err) == 0, "%s", err.msg);
+    ck_assert_str_eq(b.model[0].name, "my model");
+    ck_assert_str_eq(b.model[0].path, "/x y");
+    ck_assert_int_eq(b.model[0].block_size, 64);
+    ck_assert(b.model[0].gpu_memory_utilization == 0.123456789);
+    ck_assert_str_eq(b.backend[0].option[0].value, "2");
+    for (size_t i = 0; flags[i]; i++)
+        free(flags[i]);
+    free(flags);
+    free(argv);
+    lm_conf_fini(&a);
+    lm_conf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_conf_conf__check_names_what_is_missing)
+{
+    static const struct ini_case cases[] = {
+        {"[server]\nport = 1\n", "no model"},
+        {"[model a]\nblock-size = 16\n", "[model a] path: not set"},
+        {"[model a]\npath = /nonexistent/x.gguf\n", "no such file: /nonexistent/x.gguf"},
+        {"[model a]\npath = /dev/null\nblock-size = 24\n", "24 is not a power of two"},
+        {"[model a]\npath = /dev/null\n[model b]\npath = /dev/null\nserved-model-name = c, a\n", "'a' is another model's name"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lm_conf c;
+        struct lm_err err = {0};
+        ck_assert_int_eq(read_text(&c, cases[i].text, &err), 0);
+        ck_assert_int_eq(lm_conf_check(&c, &err), LM_ECONFIG);
+        ck_assert_msg(strstr(err.msg, cases[i].want) != NULL, "case %zu: '%s'", i, err.msg);
+        lm_conf_fini(&c);
+    }
+}
+END_TEST
+
+START_TEST(test_conf_conf__environment_stands_between_file_and_flags)
+{
+    struct lm_conf c;
+    ck_assert_int_eq(read_text(&c, "[server]\nport = 1\nhost = ::1\n[model a]\npath = /x\n", NULL), 0);
+    setenv("LLMSERVE_PORT", "2", 1);
+    setenv("LLMSERVE_MAX_NUM_SEQS", "9", 1);
+    ck_assert_int_eq(lm_conf_read_env(&c, NULL), 0);
+    ck_assert_int_eq(c.server.port, 2);
+    ck_assert_int_eq(c.model[0].max_num_seqs, 9);
+    one_flag(&c, "--port=3", 0, NULL);
+    ck_assert_int_eq(c.server.port, 3);
+    unsetenv("LLMSERVE_PORT");
+    unsetenv("LLMSERVE_MAX_NUM_SEQS");
+    lm_conf_fini(&c);
+}
+END_TEST
+
+START_TEST(test_conf_conf__sizes_take_powers_of_1024_and_overflow_is_refused)
+{
+    struct lm_conf c;
+    ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
+    one_flag(&c, "--max-body-bytes=2MiB", 0, NULL);
+    ck_assert_int_eq(c.server.max_body_bytes, 2 << 20);
+    one_flag(&c, "--max-body-bytes=9999999999999T", LM_ECONFIG, NULL);
+    lm_conf_fini(&c);
+}
+END_TEST
+
+static void same_as_file(char *text, const char *name)
+{
+    char path[512];
+    const char *dir = getenv("srcdir");
+    snprintf(path, sizeof path, "%s/%s", dir ? dir : ".", name);
+    FILE *f = fopen(path, "re");
+    ck_assert_msg(f != NULL, "%s is missing", path);
+    struct lm_bytes b = {0};
+    char buf[4096];
+    for (size_t n; (n = fread(buf, 1, sizeof buf, f)) > 0;)
+        lm_bytes_add(&b, buf, n);
+    fclose(f);
+    ck_assert_msg(strcmp(b.data ? b.data : "", text) == 0, "%s is not what knobs.def says: make update-generated", name);
+    lm_bytes_fini(&b);
+    free(text);
+}
+
+START_TEST(test_conf_conf__committed_files_are_made_from_the_rows)
+{
+    same_as_file(lm_conf_default_ini(), "conf/llmserve.ini");
+    same_as_file(lm_conf_man(), "man/llmserve.ini.5");
+}
+END_TEST
+
+START_TEST(test_conf_conf__help_names_every_row)
+{
+    char *help = lm_conf_help();
+    for (size_t i = 0; i < lm_n_knobs; i++) {
+        char flag[80];
+        snprintf(flag, sizeof flag, "--%s", lm_knobs[i].name);
+        for (char *p = flag; *p; p++)
+            *p = *p == '_' ? '-' : *p;
+        ck_assert_msg(strstr(help, flag) != NULL, "%s", flag);
+    }
+    free(help);
+}
+END_TEST
+
+SUITE_MAIN("conf/conf", test_conf_conf__ini_sets_all_three_kinds_of_section, test_conf_conf__an_error_names_line_key_and_remedy,
+           test_conf_conf__a_line_too_long_is_refused_not_cut, test_conf_conf__flags_win_and_take_vllm_spellings,
+           test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
+           test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,
+           test_conf_conf__environment_stands_between_file_and_flags,
+           test_conf_conf__sizes_take_powers_of_1024_and_overflow_is_refused,
+           test_conf_conf__committed_files_are_made_from_the_rows, test_conf_conf__help_names_every_row)

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf.h"
+
+#include "conf/knob.h"
+#include "conf/section.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+/* Set a row of the server, or of every model (pending: those there are, or the one that flags make). */
+static int apply(struct lm_conf *c, struct lm_conf_model *pending, const char *name, const char *value, struct lm_err *err)
+{
+    const struct lm_knob *k = lm_knob_find(LM_KNOB_SERVER, name);
+    if (k)
+        return lm_knob_set(k, &c->server, value, err);
+    k = lm_knob_find(LM_KNOB_MODEL, name);
+    if (c->n_model == 0)
+        return lm_knob_set(k, pending, value, err);
+    int rc = 0;
+    for (size_t i = 0; i < c->n_model && rc == 0; i++)
+        rc = lm_knob_set(k, &c->model[i], value, err);
+    return rc;
+}
+
+static const struct lm_knob *find_any(const char *name)
+{
+    const struct lm_knob *k = lm_knob_find(LM_KNOB_SERVER, name);
+    return k ? k : lm_knob_find(LM_KNOB_MODEL, name);
+}
+
+static int backend_flag(struct lm_conf *c, const char *text, struct lm_err *err)
+{
+    char copy[512];
+    int n = snprintf(copy, sizeof copy, "%s", text);
+    char *dot = strchr(copy, '.'), *eq = dot ? strchr(dot, '=') : NULL;
+    if (n >= (int)sizeof copy || !eq)
+        return lm_fail(err, LM_ECONFIG, "'%.60s' is not of the form NAME.key=value", text);
+    *dot = *eq = 0;
+    return lm_conf_backend_option(c, copy, dot + 1, eq + 1, err);
+}
+
+/* One flag at argv[*i]; moves *i over a value of its own. */
+static int read_flag(struct lm_conf *c, struct lm_conf_model *pending, int argc, char **argv, int *i, struct lm_err *err)
+{
+    char name[64];
+    const char *flag = argv[*i] + 2, *value = strchr(flag, '=');
+    size_t n = value ? (size_t)(value - flag) : strlen(flag);
+    if (n >= sizeof name)
+        return lm_fail(err, LM_ECONFIG, "unknown flag");
+    memcpy(name, flag, n);
+    name[n] = 0;
+    bool is_backend = lm_knob_same(name, "backend-option");
+    const struct lm_knob *k = find_any(name);
+    const struct lm_knob *negated = !value && strncmp(name, "no-", 3) == 0 ? find_any(name + 3) : NULL;
+    if (!k && negated && negated->type == LM_KNOB_BOOL)
+        return apply(c, pending, name + 3, "no", err);
+    if (!k && !is_backend)
+        return lm_fail(err, LM_ECONFIG, "unknown flag; the nearest is --%s", lm_knob_nearest(-1, name));
+    if (value) {
+        value++;
+    } else if (k && k->type == LM_KNOB_BOOL) {
+        value = "yes";
+    } else if (*i + 1 < argc) {
+        value = argv[++*i];
+    } else {
+        return lm_fail(err, LM_ECONFIG, "needs a value");
+    }
+    return is_backend ? backend_flag(c, value, err) : apply(c, pending, name, value, err);
+}
+
+/* The name of a model that only flags describe: its first served name, else its file's. */
+static void model_name(const struct lm_conf_model *m, char *out, size_t size)
+{
+    const char *from = m->served_model_name + strspn(m->served_model_name, ", ");
+    size_t n = strcspn(from, ",");
+    if (!n) {
+        const char *slash = strrchr(m->path, '/');
+        from = slash ? slash + 1 : m->path;
+        n = strlen(from);
+        if (n > 5 && strcmp(from + n - 5, ".gguf") == 0)
+            n -= 5;
+    }
+    snprintf(out, size, "%.*s", (int)n, from);
+}
+
+int lm_conf_read_flags(struct lm_conf *c, int *io_argc, char **argv, struct lm_err *err)
+{
+    struct lm_conf_model pending = {0}, *made;
+    int keep = 1, rc = lm_knob_init(LM_KNOB_MODEL, &pending, err);
+    bool only_args = false;
+    for (int i = 1; i < *io_argc && rc == 0; i++) {
+        const char *arg = argv[i];
+        if (only_args || strncmp(arg, "--", 2) != 0) {
+            argv[keep++] = argv[i];
+        } else if (!arg[2]) {
+            only_args = true;
+        } else {
+            rc = read_flag(c, &pending, *io_argc, argv, &i, err);
+            if (rc)
+                lm_fail_in(err, rc, "%.*s", (int)strcspn(arg, "="), arg);
+        }
+    }
+    if (rc == 0 && c->n_model == 0 && *pending.path) {
+        char name[256];
+        model_name(&pending, name, sizeof name);
+        rc = lm_conf_model_section(c, name, &made, err);
+        if (rc == 0) {
+            char *own_name = made->name;
+            lm_knob_fini(LM_KNOB_MODEL, made);
+            *made = pending;
+            made->name = own_name;
+            pending = (struct lm_conf_model){0};
+        }
+    }
+    lm_knob_fini(LM_KNOB_MODEL, &pending);
+    if (rc == 0)
+        *io_argc = keep;
+    return rc;
+}
+
+int lm_conf_read_env(struct lm_conf *c, struct lm_err *err)
+{
+    for (size_t i = 0; i < lm_n_knobs; i++) {
+        char name[96] = "LLMSERVE_";
+        size_t n = strlen(name);
+        for (const char *p = lm_knobs[i].name; *p; p++)
+            name[n++] = (char)toupper((unsigned char)*p);
+        name[n] = 0;
+        const char *value = getenv(name);
+        if (!value || (lm_knobs[i].section == LM_KNOB_MODEL && c->n_model == 0))
+            continue;
+        int rc = apply(c, NULL, lm_knobs[i].name, value, err);
+        if (rc)
+            return lm_fail_in(err, rc, "environment %s", name);
+    }
+    return 0;
+}
+
+static bool push(char ***list, size_t *n, struct lm_bytes *text)
+{
+    char **grown = realloc(*list, (*n + 2) * sizeof *grown);
+    char *one = lm_bytes_take(text);
+    if (grown)
+        *list = grown;
+    if (!grown || !one) {
+        free(one);
+        return false;
+    }
+    grown[(*n)++] = one;
+    grown[*n] = NULL;
+    return true;
+}
+
+int lm_conf_model_flags(const struct lm_conf *c, size_t model, char ***out, struct lm_err *err)
+{
+    char **list = NULL;
+    size_t n = 0;
+    bool ok = true;
+    struct lm_bytes b = {0};
+    for (size_t i = 0; i < lm_n_knobs && ok; i++) {
+        const struct lm_knob *k = &lm_knobs[i];
+        bool shared = lm_knob_same(k->name, "plugin_dir") || lm_knob_same(k->name, "log_level");
+        if (k->section == LM_KNOB_SERVER && !shared)
+            continue;
+        lm_bytes_addf(&b, "--%s=", k->name);
+        if (lm_knob_same(k->name, "served_model_name"))
+            lm_bytes_add_str(&b, c->model[model].name);
+        else
+            lm_knob_print(k, k->section == LM_KNOB_SERVER ? (const void *)&c->server : (const void *)&c->model[model], &b);
+        ok = push(&list, &n, &b);
+    }
+    for (size_t i = 0; i < c->n_backend && ok; i++)
+        for (size_t j = 0; j < c->backend[i].n_option && ok; j++) {
+            lm_bytes_addf(&b, "--backend-option=%s.%s=%s", c->backend[i].name, c->backend[i].option[j].key, c->backend[i].option[j].value);
+            ok = push(&list, &n, &b);
+        }
+    if (!ok) {
+        for (size_t i = 0; i < n; i++)
+            free(list[i]);
+        free(list);
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    }
+    *out = list;
+    return 0;
+}
