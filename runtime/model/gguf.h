@@ -4,7 +4,8 @@
 /**
  * Reader of GGUF v2 and v3, little-endian. The file is hostile: every count, length, offset, product and type
  * is checked before use, duplicate keys and tensor names are refused, tensors lie inside the file and do not
- * overlap, and an error names the key or tensor and the byte offset.
+ * overlap, and an error names the key or tensor and the byte offset. The file must not shrink while it is open
+ * (SIGBUS).
  *
  * Source   https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
@@ -48,7 +49,10 @@ struct lm_gguf_tensor {
  * Thread   [any]; the opened object is read-only and may be shared
  */
 int lm_gguf_open(const char *path, struct lm_gguf **out, struct lm_err *err);
-void lm_gguf_close(struct lm_gguf *g);
+void lm_gguf_close(struct lm_gguf *g); /* takes NULL */
+
+/** The same from bytes that stay the caller's until lm_gguf_close(). */
+int lm_gguf_open_memory(const void *data, size_t n, struct lm_gguf **out, struct lm_err *err);
 
 size_t lm_gguf_n_values(const struct lm_gguf *g);
 const struct lm_gguf_value *lm_gguf_value_at(const struct lm_gguf *g, size_t i);
