@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+dist_man_MANS += %D%/llmserved.8 %D%/llmserve.1 %D%/llmserve.ini.5
