@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += %D%/kl
+EXTRA_DIST += %D%/kl %D%/compare %D%/payload-1024.lua
