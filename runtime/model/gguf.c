@@ -15,8 +15,7 @@ enum {
     TENSORS_MAX = 1 << 20,
     VALUE_MIN_BYTES = 8 + 1 + 4 + 1,      /* key, type, value */
     TENSOR_MIN_BYTES = 8 + 1 + 4 + 4 + 8, /* name, n_dim, type, offset */
-    HEAD_BYTES = 8 << 20,                 /* read ahead when a file is opened */
-    QUOTE_BYTES = 72
+    HEAD_BYTES = 8 << 20                  /* read ahead when a file is opened */
 };
 
 struct lm_gguf {
@@ -41,16 +40,6 @@ static uint64_t le(const unsigned char *p, size_t n)
     for (size_t i = 0; i < n; i++)
         v |= (uint64_t)p[i] << (8 * i);
     return v;
-}
-
-/* A name from the file as error messages may show it. */
-static const char *quote(struct lm_gguf_str s, char out[QUOTE_BYTES])
-{
-    size_t n = s.n < QUOTE_BYTES - 4 ? s.n : QUOTE_BYTES - 4;
-    for (size_t i = 0; i < n; i++)
-        out[i] = s.s[i] >= ' ' && s.s[i] <= '~' ? s.s[i] : '?';
-    strcpy(out + n, n < s.n ? "..." : "");
-    return out;
 }
 
 static int truncated(const struct reader *r, const char *what, uint64_t need, struct lm_err *err)
@@ -126,12 +115,12 @@ static int take_scalars(struct reader *r, const char *what, const struct lm_gguf
 
 static int take_value(struct reader *r, struct lm_gguf_value *v, struct lm_err *err)
 {
-    char name[QUOTE_BYTES], what[QUOTE_BYTES + 8];
+    char name[LM_GGUF_QUOTE], what[LM_GGUF_QUOTE + 8];
     uint64_t type = 0;
     int rc = take_name(r, "a key", KEY_MAX, &v->key, err);
     if (rc)
         return rc;
-    snprintf(what, sizeof what, "key '%s'", quote(v->key, name));
+    snprintf(what, sizeof what, "key '%s'", lm_gguf_quote(v->key, name));
     if ((rc = take(r, 4, what, &type, err)) != 0)
         return rc;
     bool array = type == LM_GGUF_ARRAY;
@@ -170,13 +159,13 @@ static int tensor_bytes(struct lm_gguf_tensor *t, const char *name, size_t at, s
 /* Leaves the offset in *out_offset: where the data begins is known only after the last tensor. */
 static int take_tensor(struct reader *r, struct lm_gguf_tensor *t, uint64_t *out_offset, struct lm_err *err)
 {
-    char name[QUOTE_BYTES], what[QUOTE_BYTES + 16];
+    char name[LM_GGUF_QUOTE], what[LM_GGUF_QUOTE + 16];
     uint64_t n = 0;
     size_t at = r->pos;
     int rc = take_name(r, "a tensor's name", NAME_MAX_BYTES, &t->name, err);
     if (rc)
         return rc;
-    snprintf(what, sizeof what, "tensor '%s'", quote(t->name, name));
+    snprintf(what, sizeof what, "tensor '%s'", lm_gguf_quote(t->name, name));
     if ((rc = take(r, 4, what, &n, err)) != 0)
         return rc;
     if (n > 4)
@@ -214,7 +203,7 @@ static int by_data(const void *a, const void *b)
 static int index_strings(const void *first, size_t each, size_t n, const struct lm_gguf_str ***out, const char *what,
                          const unsigned char *base, struct lm_err *err)
 {
-    char name[QUOTE_BYTES];
+    char name[LM_GGUF_QUOTE];
     const struct lm_gguf_str **s = calloc(n ? n : 1, sizeof *s);
     if (!s)
         return lm_fail(err, LM_ENOMEM, "no memory for %zu names", n);
@@ -225,7 +214,7 @@ static int index_strings(const void *first, size_t each, size_t n, const struct 
     for (size_t i = 1; i < n; i++)
         if (!compare_strings(*s[i - 1], *s[i])) {
             const char *last = s[i - 1]->s > s[i]->s ? s[i - 1]->s : s[i]->s;
-            return lm_fail(err, LM_EFORMAT, "%s '%s' is given twice, again at byte %zu", what, quote(*s[i], name),
+            return lm_fail(err, LM_EFORMAT, "%s '%s' is given twice, again at byte %zu", what, lm_gguf_quote(*s[i], name),
                            (size_t)((const unsigned char *)last - base));
         }
     return 0;
@@ -273,9 +262,9 @@ static int parse_values(struct lm_gguf *g, struct reader *r, uint64_t n, struct 
 static int place_tensor(struct lm_gguf_tensor *t, const struct reader *r, uint64_t start, uint32_t align, uint64_t offset,
                         struct lm_err *err)
 {
-    char name[QUOTE_BYTES];
+    char name[LM_GGUF_QUOTE];
     uint64_t at, end;
-    quote(t->name, name);
+    lm_gguf_quote(t->name, name);
     if (offset % align)
         return lm_fail(err, LM_EFORMAT, "tensor '%s': offset %llu is no multiple of the alignment %u", name,
                        (unsigned long long)offset, align);
@@ -284,13 +273,14 @@ static int place_tensor(struct lm_gguf_tensor *t, const struct reader *r, uint64
     if (end > r->size)
         return lm_fail(err, LM_EFORMAT, "truncated: tensor '%s' ends at byte %llu but the file has %zu", name,
                        (unsigned long long)end, r->size);
+    t->offset = at;
     t->data = r->base + at;
     return 0;
 }
 
 static int refuse_overlap(const struct lm_gguf *g, struct lm_err *err)
 {
-    char a[QUOTE_BYTES], b[QUOTE_BYTES];
+    char a[LM_GGUF_QUOTE], b[LM_GGUF_QUOTE];
     const struct lm_gguf_tensor **t = calloc(g->n_tensor ? g->n_tensor : 1, sizeof *t);
     int rc = 0;
     if (!t)
@@ -300,8 +290,8 @@ static int refuse_overlap(const struct lm_gguf *g, struct lm_err *err)
     qsort(t, g->n_tensor, sizeof *t, by_data);
     for (size_t i = 1; i < g->n_tensor && !rc; i++)
         if ((const char *)t[i - 1]->data + t[i - 1]->bytes > (const char *)t[i]->data)
-            rc = lm_fail(err, LM_EFORMAT, "tensors '%s' and '%s' overlap at byte %zu", quote(t[i - 1]->name, a),
-                         quote(t[i]->name, b), (size_t)((const unsigned char *)t[i]->data - g->base));
+            rc = lm_fail(err, LM_EFORMAT, "tensors '%s' and '%s' overlap at byte %zu", lm_gguf_quote(t[i - 1]->name, a),
+                         lm_gguf_quote(t[i]->name, b), (size_t)((const unsigned char *)t[i]->data - g->base));
     free(t);
     return rc;
 }
@@ -454,4 +444,24 @@ const struct lm_gguf_tensor *lm_gguf_tensor_at(const struct lm_gguf *g, size_t i
 const struct lm_gguf_tensor *lm_gguf_tensor(const struct lm_gguf *g, const char *name)
 {
     return find(g->by_name, g->n_tensor, name);
+}
+
+static void advise(const struct lm_gguf *g, uintptr_t first, uintptr_t end, int advice)
+{
+    uintptr_t last = (uintptr_t)g->base + g->size;
+    end = end < last ? end : last;
+    if (g->mapped && first < end)
+        madvise((void *)first, end - first, advice);
+}
+
+void lm_gguf_will_read(const struct lm_gguf *g, const void *p, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    advise(g, (uintptr_t)p & ~(page - 1), (uintptr_t)p + n, MADV_WILLNEED);
+}
+
+void lm_gguf_has_read(const struct lm_gguf *g, const void *p, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE); /* whole pages only */
+    advise(g, ((uintptr_t)p + page - 1) & ~(page - 1), ((uintptr_t)p + n) & ~(page - 1), MADV_DONTNEED);
 }

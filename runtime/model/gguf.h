@@ -36,6 +36,7 @@ struct lm_gguf_tensor {
     uint32_t qtype;
     uint32_t n_dim;
     uint64_t dim[4]; /* dim[0] is the innermost (columns); missing ones are 1 */
+    uint64_t offset; /* of data in the file */
     const void *data;
     size_t bytes;
 };
@@ -79,4 +80,17 @@ bool lm_gguf_next_string(const struct lm_gguf_value *v, const unsigned char **cu
 /** Element i of a numeric array as a double or integer; i < v->n. */
 double lm_gguf_elem_f64(const struct lm_gguf_value *v, uint64_t i);
 int64_t lm_gguf_elem_i64(const struct lm_gguf_value *v, uint64_t i);
+
+/** A name as error messages may show it: unprintable bytes become '?', a long one ends in "...". Returns out. */
+#define LM_GGUF_QUOTE 72
+const char *lm_gguf_quote(struct lm_gguf_str s, char out[LM_GGUF_QUOTE]);
+
+/**
+ * Hints for a reader of tensor data: read ahead, or drop from this process's memory what will not be read soon.
+ * Bytes after the file's end are left out; nothing happens where the object was not opened from a file.
+ *
+ * Thread   [any]
+ */
+void lm_gguf_will_read(const struct lm_gguf *g, const void *p, size_t n);
+void lm_gguf_has_read(const struct lm_gguf *g, const void *p, size_t n);
 #endif

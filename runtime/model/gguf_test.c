@@ -1,85 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/base/buf.h"
 #include "runtime/model/gguf.h"
+#include "tests/gguf_bytes.h"
 #include "tests/suite.h"
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static struct lm_err err;
-
-static void put(struct lm_bytes *b, uint64_t v, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        lm_bytes_add_char(b, (char)(v >> (8 * i)));
-}
-
-static void put_string(struct lm_bytes *b, const char *s)
-{
-    put(b, strlen(s), 8);
-    lm_bytes_add_str(b, s);
-}
-
-static void put_header(struct lm_bytes *b, uint32_t version, uint64_t n_tensor, uint64_t n_value)
-{
-    lm_bytes_add_str(b, "GGUF");
-    put(b, version, 4);
-    put(b, n_tensor, 8);
-    put(b, n_value, 8);
-}
-
-static void put_key(struct lm_bytes *b, const char *key, uint32_t type)
-{
-    put_string(b, key);
-    put(b, type, 4);
-}
-
-static void put_array(struct lm_bytes *b, const char *key, uint32_t elem, uint64_t n)
-{
-    put_key(b, key, LM_GGUF_ARRAY);
-    put(b, elem, 4);
-    put(b, n, 8);
-}
-
-static void put_tensor(struct lm_bytes *b, const char *name, uint32_t qtype, uint32_t n_dim, const uint64_t *dim, uint64_t offset)
-{
-    put_string(b, name);
-    put(b, n_dim, 4);
-    for (uint32_t i = 0; i < n_dim; i++)
-        put(b, dim[i], 8);
-    put(b, qtype, 4);
-    put(b, offset, 8);
-}
-
-static void pad(struct lm_bytes *b, size_t align, size_t n)
-{
-    while (b->len % align)
-        put(b, 0, 1);
-    for (size_t i = 0; i < n; i++)
-        put(b, i, 1);
-}
 
 /* Every kind of value and three tensors. */
 static struct lm_bytes small_file(void)
 {
     struct lm_bytes b = {0};
-    put_header(&b, 3, 3, 9);
-    put_key(&b, "general.architecture", LM_GGUF_STRING);
-    put_string(&b, "llama");
-    put_key(&b, "u32", LM_GGUF_U32), put(&b, 7, 4);
-    put_key(&b, "i8", LM_GGUF_I8), put(&b, 0xfe, 1);
-    put_key(&b, "f32", LM_GGUF_F32), put(&b, 0x3fc00000, 4);
-    put_key(&b, "yes", LM_GGUF_BOOL), put(&b, 1, 1);
-    put_key(&b, "u64", LM_GGUF_U64), put(&b, UINT64_MAX, 8);
-    put_array(&b, "strings", LM_GGUF_STRING, 3);
-    put_string(&b, "a"), put_string(&b, ""), put_string(&b, "ccc");
-    put_array(&b, "ints", LM_GGUF_I16, 3);
-    put(&b, 1, 2), put(&b, 0xffff, 2), put(&b, 3, 2);
-    put_key(&b, "f64", LM_GGUF_F64), put(&b, 0x7e37e43c8800759cull, 8); /* 1e300 */
-    put_tensor(&b, "one", LM_Q_F32, 2, (uint64_t[]){4, 2}, 0);
-    put_tensor(&b, "two", LM_Q_Q4_0, 1, (uint64_t[]){64}, 32);
-    put_tensor(&b, "three", LM_Q_F16, 4, (uint64_t[]){1, 1, 1, 1}, 96);
-    pad(&b, 32, 98);
+    gguf_put_header(&b, 3, 3, 9);
+    gguf_put_key(&b, "general.architecture", LM_GGUF_STRING);
+    gguf_put_string(&b, "llama");
+    gguf_put_key(&b, "u32", LM_GGUF_U32), gguf_put(&b, 7, 4);
+    gguf_put_key(&b, "i8", LM_GGUF_I8), gguf_put(&b, 0xfe, 1);
+    gguf_put_key(&b, "f32", LM_GGUF_F32), gguf_put(&b, 0x3fc00000, 4);
+    gguf_put_key(&b, "yes", LM_GGUF_BOOL), gguf_put(&b, 1, 1);
+    gguf_put_key(&b, "u64", LM_GGUF_U64), gguf_put(&b, UINT64_MAX, 8);
+    gguf_put_array(&b, "strings", LM_GGUF_STRING, 3);
+    gguf_put_string(&b, "a"), gguf_put_string(&b, ""), gguf_put_string(&b, "ccc");
+    gguf_put_array(&b, "ints", LM_GGUF_I16, 3);
+    gguf_put(&b, 1, 2), gguf_put(&b, 0xffff, 2), gguf_put(&b, 3, 2);
+    gguf_put_key(&b, "f64", LM_GGUF_F64), gguf_put(&b, 0x7e37e43c8800759cull, 8); /* 1e300 */
+    gguf_put_tensor(&b, "one", LM_Q_F32, 2, (uint64_t[]){4, 2}, 0);
+    gguf_put_tensor(&b, "two", LM_Q_Q4_0, 1, (uint64_t[]){64}, 32);
+    gguf_put_tensor(&b, "three", LM_Q_F16, 4, (uint64_t[]){1, 1, 1, 1}, 96);
+    gguf_put_data(&b, 32, 98);
     return b;
 }
 
@@ -254,16 +202,16 @@ START_TEST(test_model_gguf__huge_counts_are_refused_before_memory_is_taken)
     static const uint64_t huge[] = {1u << 24, 1ull << 32, 1ull << 60, 1ull << 61, UINT64_MAX / 8, UINT64_MAX};
     struct lm_bytes b = {0};
     for (size_t i = 0; i < sizeof huge / sizeof *huge; i++) {
-        put_header(&b, 3, huge[i], 0), pad(&b, 64, 0);
+        gguf_put_header(&b, 3, huge[i], 0), gguf_put_data(&b, 64, 0);
         expect(&b, LM_EFORMAT, "tensors");
-        put_header(&b, 3, 0, huge[i]), pad(&b, 64, 0);
+        gguf_put_header(&b, 3, 0, huge[i]), gguf_put_data(&b, 64, 0);
         expect(&b, LM_EFORMAT, "keys");
-        put_header(&b, 3, 0, 1), put(&b, huge[i], 8), pad(&b, 64, 0);
+        gguf_put_header(&b, 3, 0, 1), gguf_put(&b, huge[i], 8), gguf_put_data(&b, 64, 0);
         expect(&b, LM_EFORMAT, "truncated: a key");
-        put_header(&b, 3, 0, 1), put_key(&b, "k", LM_GGUF_STRING), put(&b, huge[i], 8), pad(&b, 64, 0);
+        gguf_put_header(&b, 3, 0, 1), gguf_put_key(&b, "k", LM_GGUF_STRING), gguf_put(&b, huge[i], 8), gguf_put_data(&b, 64, 0);
         expect(&b, LM_EFORMAT, "truncated: key 'k' at byte 45");
         for (uint32_t elem = 0; elem <= LM_GGUF_F64; elem++) {
-            put_header(&b, 3, 0, 1), put_array(&b, "k", elem, huge[i]), pad(&b, 64, 0);
+            gguf_put_header(&b, 3, 0, 1), gguf_put_array(&b, "k", elem, huge[i]), gguf_put_data(&b, 64, 0);
             expect(&b, elem == LM_GGUF_ARRAY ? LM_EUNSUPPORTED : LM_EFORMAT, "key 'k'");
         }
     }
@@ -273,9 +221,9 @@ END_TEST
 START_TEST(test_model_gguf__a_file_of_a_vocabulary_only_is_read)
 {
     struct lm_bytes b = {0};
-    put_header(&b, 3, 0, 1), put_array(&b, "tokenizer.ggml.tokens", LM_GGUF_STRING, 1), put_string(&b, "x");
+    gguf_put_header(&b, 3, 0, 1), gguf_put_array(&b, "tokenizer.ggml.tokens", LM_GGUF_STRING, 1), gguf_put_string(&b, "x");
     expect(&b, 0, NULL);
-    put_header(&b, 3, 0, 0);
+    gguf_put_header(&b, 3, 0, 0);
     expect(&b, 0, NULL);
 }
 END_TEST
@@ -283,13 +231,13 @@ END_TEST
 START_TEST(test_model_gguf__other_versions_are_named)
 {
     struct lm_bytes b = {0};
-    put_header(&b, 1, 0, 0);
+    gguf_put_header(&b, 1, 0, 0);
     expect(&b, LM_EUNSUPPORTED, "version 1");
-    put_header(&b, 0x03000000, 0, 0);
+    gguf_put_header(&b, 0x03000000, 0, 0);
     expect(&b, LM_EUNSUPPORTED, "big-endian");
-    put_header(&b, 4, 0, 0);
+    gguf_put_header(&b, 4, 0, 0);
     expect(&b, LM_EUNSUPPORTED, "version 4");
-    put_header(&b, 0, 0, 0);
+    gguf_put_header(&b, 0, 0, 0);
     expect(&b, LM_EUNSUPPORTED, "version 0");
     lm_bytes_add_str(&b, "{\"a\": 1}");
     expect(&b, LM_EFORMAT, "not a GGUF file");
@@ -299,21 +247,23 @@ END_TEST
 START_TEST(test_model_gguf__bad_keys_are_refused)
 {
     struct lm_bytes b = {0};
-    put_header(&b, 3, 0, 2), put_key(&b, "twice", LM_GGUF_U8), put(&b, 1, 1), put_key(&b, "twice", LM_GGUF_U8), put(&b, 1, 1);
+    gguf_put_header(&b, 3, 0, 2);
+    gguf_put_key(&b, "twice", LM_GGUF_U8), gguf_put(&b, 1, 1);
+    gguf_put_key(&b, "twice", LM_GGUF_U8), gguf_put(&b, 1, 1);
     expect(&b, LM_EFORMAT, "key 'twice' is given twice, again at byte 50");
-    put_header(&b, 3, 0, 1), put_key(&b, "", LM_GGUF_U32), put(&b, 1, 4);
+    gguf_put_header(&b, 3, 0, 1), gguf_put_key(&b, "", LM_GGUF_U32), gguf_put(&b, 1, 4);
     expect(&b, LM_EFORMAT, "a key at byte 24 is 0 bytes long");
-    put_header(&b, 3, 0, 1), put_key(&b, "k", 13), put(&b, 1, 8);
+    gguf_put_header(&b, 3, 0, 1), gguf_put_key(&b, "k", 13), gguf_put(&b, 1, 8);
     expect(&b, LM_EFORMAT, "key 'k' at byte 37 has the unknown type 13");
-    put_header(&b, 3, 0, 1), put_array(&b, "k", LM_GGUF_ARRAY, 0), put(&b, 1, 8);
+    gguf_put_header(&b, 3, 0, 1), gguf_put_array(&b, "k", LM_GGUF_ARRAY, 0), gguf_put(&b, 1, 8);
     expect(&b, LM_EUNSUPPORTED, "an array of arrays");
-    put_header(&b, 3, 0, 1), put_key(&b, "k", LM_GGUF_BOOL), put(&b, 2, 1), pad(&b, 64, 0);
+    gguf_put_header(&b, 3, 0, 1), gguf_put_key(&b, "k", LM_GGUF_BOOL), gguf_put(&b, 2, 1), gguf_put_data(&b, 64, 0);
     expect(&b, LM_EFORMAT, "truth value 2");
-    put_header(&b, 3, 0, 1), put_array(&b, "k", LM_GGUF_BOOL, 2), put(&b, 0x0301, 2), pad(&b, 64, 0);
+    gguf_put_header(&b, 3, 0, 1), gguf_put_array(&b, "k", LM_GGUF_BOOL, 2), gguf_put(&b, 0x0301, 2), gguf_put_data(&b, 64, 0);
     expect(&b, LM_EFORMAT, "truth value 3");
-    put_header(&b, 3, 0, 1), put_key(&b, "a\x1b[2J\n\xc2\x9b'", 99), put(&b, 1, 8);
+    gguf_put_header(&b, 3, 0, 1), gguf_put_key(&b, "a\x1b[2J\n\xc2\x9b'", 99), gguf_put(&b, 1, 8);
     expect(&b, LM_EFORMAT, "a?[2J");
-    put_header(&b, 3, 0, 1), put(&b, 70000, 8), pad(&b, 1, 80000);
+    gguf_put_header(&b, 3, 0, 1), gguf_put(&b, 70000, 8), gguf_put_data(&b, 1, 80000);
     expect(&b, LM_EFORMAT, "70000 bytes long");
 }
 END_TEST
@@ -323,16 +273,16 @@ START_TEST(test_model_gguf__the_alignment_is_a_power_of_two)
     struct lm_bytes b = {0};
     static const uint32_t bad[] = {0, 3, 48, UINT32_MAX};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        put_header(&b, 3, 0, 1), put_key(&b, "general.alignment", LM_GGUF_U32), put(&b, bad[i], 4);
+        gguf_put_header(&b, 3, 0, 1), gguf_put_key(&b, "general.alignment", LM_GGUF_U32), gguf_put(&b, bad[i], 4);
         expect(&b, LM_EFORMAT, "general.alignment");
     }
-    put_header(&b, 3, 0, 1), put_key(&b, "general.alignment", LM_GGUF_STRING), put_string(&b, "32");
+    gguf_put_header(&b, 3, 0, 1), gguf_put_key(&b, "general.alignment", LM_GGUF_STRING), gguf_put_string(&b, "32");
     expect(&b, LM_EFORMAT, "general.alignment");
     for (uint32_t align = 1; align <= 256; align *= 4) {
-        put_header(&b, 3, 2, 1), put_key(&b, "general.alignment", LM_GGUF_U32), put(&b, align, 4);
-        put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){1}, 0);
-        put_tensor(&b, "b", LM_Q_F32, 1, (uint64_t[]){1}, align < 4 ? 4 : align);
-        pad(&b, align, (align < 4 ? 4 : align) + 4);
+        gguf_put_header(&b, 3, 2, 1), gguf_put_key(&b, "general.alignment", LM_GGUF_U32), gguf_put(&b, align, 4);
+        gguf_put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){1}, 0);
+        gguf_put_tensor(&b, "b", LM_Q_F32, 1, (uint64_t[]){1}, align < 4 ? 4 : align);
+        gguf_put_data(&b, align, (align < 4 ? 4 : align) + 4);
         expect(&b, 0, NULL);
     }
 }
@@ -341,7 +291,7 @@ END_TEST
 static void expect_tensor(uint32_t qtype, uint32_t n_dim, const uint64_t *dim, uint64_t offset, int rc, const char *message)
 {
     struct lm_bytes b = {0};
-    put_header(&b, 3, 1, 0), put_tensor(&b, "t", qtype, n_dim, dim, offset), pad(&b, 32, 256);
+    gguf_put_header(&b, 3, 1, 0), gguf_put_tensor(&b, "t", qtype, n_dim, dim, offset), gguf_put_data(&b, 32, 256);
     expect(&b, rc, message);
 }
 
@@ -368,19 +318,19 @@ END_TEST
 START_TEST(test_model_gguf__tensors_neither_overlap_nor_repeat)
 {
     struct lm_bytes b = {0};
-    put_header(&b, 3, 2, 0);
-    put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){8}, 32), put_tensor(&b, "b", LM_Q_F32, 1, (uint64_t[]){9}, 0);
-    pad(&b, 32, 256);
+    gguf_put_header(&b, 3, 2, 0);
+    gguf_put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){8}, 32), gguf_put_tensor(&b, "b", LM_Q_F32, 1, (uint64_t[]){9}, 0);
+    gguf_put_data(&b, 32, 256);
     expect(&b, LM_EFORMAT, "tensors 'b' and 'a' overlap");
-    put_header(&b, 3, 2, 0);
-    put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){8}, 0), put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){8}, 32);
-    pad(&b, 32, 256);
+    gguf_put_header(&b, 3, 2, 0);
+    gguf_put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){8}, 0), gguf_put_tensor(&b, "a", LM_Q_F32, 1, (uint64_t[]){8}, 32);
+    gguf_put_data(&b, 32, 256);
     expect(&b, LM_EFORMAT, "tensor 'a' is given twice");
     char name[300];
     memset(name, 'x', 299), name[299] = 0;
-    put_header(&b, 3, 1, 0), put_tensor(&b, name, LM_Q_F32, 1, (uint64_t[]){8}, 0), pad(&b, 32, 256);
+    gguf_put_header(&b, 3, 1, 0), gguf_put_tensor(&b, name, LM_Q_F32, 1, (uint64_t[]){8}, 0), gguf_put_data(&b, 32, 256);
     expect(&b, LM_EFORMAT, "299 bytes long");
-    put_header(&b, 3, 1, 0), put_tensor(&b, "", LM_Q_F32, 1, (uint64_t[]){8}, 0), pad(&b, 32, 256);
+    gguf_put_header(&b, 3, 1, 0), gguf_put_tensor(&b, "", LM_Q_F32, 1, (uint64_t[]){8}, 0), gguf_put_data(&b, 32, 256);
     expect(&b, LM_EFORMAT, "0 bytes long");
 }
 END_TEST
@@ -391,10 +341,10 @@ START_TEST(test_model_gguf__many_keys_are_found_again)
     struct lm_gguf *g;
     void *copy;
     char key[16];
-    put_header(&b, 3, 0, 5000);
+    gguf_put_header(&b, 3, 0, 5000);
     for (uint32_t i = 0; i < 5000; i++) {
         snprintf(key, sizeof key, "key.%u", i * 7919 % 5000);
-        put_key(&b, key, LM_GGUF_U32), put(&b, i * 7919 % 5000, 4);
+        gguf_put_key(&b, key, LM_GGUF_U32), gguf_put(&b, i * 7919 % 5000, 4);
     }
     ck_assert_int_eq(parse(b.data, b.len, &g, &copy), 0);
     for (uint32_t i = 0, got; i < 5000; i++) {

@@ -123,3 +123,12 @@ bool lm_gguf_next_string(const struct lm_gguf_value *v, const unsigned char **cu
     *cursor = p + 8 + out->n;
     return true;
 }
+
+const char *lm_gguf_quote(struct lm_gguf_str s, char out[LM_GGUF_QUOTE])
+{
+    size_t n = s.n < LM_GGUF_QUOTE - 4 ? s.n : LM_GGUF_QUOTE - 4;
+    for (size_t i = 0; i < n; i++)
+        out[i] = s.s[i] >= ' ' && s.s[i] <= '~' ? s.s[i] : '?';
+    strcpy(out + n, n < s.n ? "..." : "");
+    return out;
+}

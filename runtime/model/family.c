@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/model/family.h"
+
+static const struct lm_family *const families[] = {
+    &lm_family_gemma3,
+    &lm_family_llama,
+};
+
+enum { N_FAMILY = sizeof families / sizeof *families };
+
+const struct lm_family *lm_family_get(const char *name)
+{
+    for (size_t i = 0; i < N_FAMILY; i++)
+        if (strcmp(families[i]->name, name) == 0)
+            return families[i];
+    return NULL;
+}
+
+void lm_family_list(char *out, size_t n)
+{
+    size_t used = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < N_FAMILY && used < n; i++)
+        used += (size_t)snprintf(out + used, n - used, "%s%s", i ? ", " : "", families[i]->name);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_MODEL_LOAD_H
+#define LM_MODEL_LOAD_H
+/**
+ * Fill weights from the file: in the file's order, in row blocks, several weights at a time.
+ *
+ * The file is read ahead of the packing and dropped behind it, so that its pages do not add up in this
+ * process's memory; weights that keep the mapped bytes are left alone.
+ *
+ * pending  [n]; sorted by the call
+ * progress called on the caller's thread, at the end with done == total; may be NULL
+ * Errors   the backend's, with the tensor's name
+ * Thread   [engine]
+ */
+#include "runtime/model/build.h"
+
+int lm_load_weights(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
+                    size_t n, lm_load_progress progress, void *progress_arg, struct lm_err *err);
+#endif
