@@ -4,6 +4,7 @@
 static const struct lm_family *const families[] = {
     &lm_family_gemma3,
     &lm_family_llama,
+    &lm_family_qwen2,
 };
 
 enum { N_FAMILY = sizeof families / sizeof *families };

@@ -12,7 +12,7 @@ struct lm_family {
     void (*build)(struct lm_build *b);
 };
 
-extern const struct lm_family lm_family_llama, lm_family_gemma3;
+extern const struct lm_family lm_family_llama, lm_family_qwen2, lm_family_gemma3;
 
 /** NULL when there is no such family.  Thread [any] */
 const struct lm_family *lm_family_get(const char *name);
