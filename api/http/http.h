@@ -6,45 +6,51 @@
  *
  * A handler sees a request once, whole (head and body), with its framing proven. It answers at once or later:
  * lm_http_reply(), or lm_http_stream_begin() … write … end. Requests pipelined on a connection are handled one
- * at a time, in order. The library answers malformed requests itself (RFC 9110, 9112) and closes.
+ * at a time, in order. The library answers malformed requests itself (RFC 9110, 9112), with the API's JSON error
+ * body, and closes. CONNECT, and any method longer than 32 bytes, are answered 501; every other is the handler's.
  *
- * A request object lives from the handler call until its answer is complete (reply, stream_end) or on_gone was
- * called; after either it must not be touched. on_gone fires at once in every phase when the client leaves (FIN,
- * RST, deadline, limit): even while nothing is being written.
+ * A request object lives from the handler call until its answer is complete (reply, stream_end, stream_abort) or
+ * on_gone was called; after either it must not be touched. A handler that does not answer before it returns must
+ * set on_gone. on_gone fires within 100 ms in every phase when the client leaves (FIN, RST, deadline, limit), even
+ * while nothing is being written, and never from inside a call of the handler's own: it comes from the loop.
+ * A client that only shuts down its sending side counts as one that left.
  *
  * Thread   [loop] for everything here
+ * Source   RFC 9110, RFC 9112
  */
 #include <llmserve/err.h>
-#include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct event_base;
 struct lm_http_server;
 
 struct lm_http_limits {
-    size_t head_bytes;          /* request line and headers: 431 beyond; default 32 KiB */
-    uint32_t n_header;          /* 431 beyond; default 100 */
-    size_t body_bytes;          /* 413 beyond, before it is buffered; default 32 MiB */
-    uint32_t n_conn;            /* open connections: 503 + Retry-After, close; default 1024 */
-    uint32_t n_pipelined;       /* bytes of further requests wait unread beyond this many; default 16 */
-    size_t out_high_bytes;      /* queued output above which on_drain is owed; default 256 KiB */
-    uint64_t head_us, idle_us;  /* absolute deadline for a head (10 s); keep-alive idle (75 s) */
-    uint64_t body_us;           /* absolute: body_us + 1 s per 64 KiB of body (10 s) */
-    uint64_t write_stall_us;    /* a reader that takes nothing for this long is cut (60 s) */
+    size_t head_bytes;     /* request line and headers, and again trailers: 431 beyond; default 32 KiB */
+    size_t target_bytes;   /* of the request line: 414 beyond; default 8 KiB */
+    uint32_t n_header;     /* 431 beyond; default 100 */
+    size_t body_bytes;     /* 413 beyond, before it is buffered; default 32 MiB */
+    uint32_t n_conn;       /* open connections: 503 + Retry-After, close; default 1024 */
+    size_t ahead_bytes;    /* read of further requests while one is handled; default 16 KiB */
+    size_t out_high_bytes; /* queued output above which on_drain is owed; default 256 KiB */
+    uint64_t head_us;      /* absolute deadline for a head: 408; and for the first byte of a connection; default 10 s */
+    uint64_t idle_us;      /* a connection without a request; default 75 s */
+    uint64_t body_us;      /* absolute: body_us + 1 s per 64 KiB of body received: 408; default 10 s */
+    uint64_t write_stall_us; /* a reader that takes nothing for this long is cut; default 60 s */
 };
 
-struct lm_http_header { const char *name, *value; }; /* name in lower case; value trimmed, no NUL, CR or LF */
+struct lm_http_header { const char *name, *value; }; /* name in lower case; value trimmed, no control character but TAB */
 
 struct lm_http_req {
     const char *method; /* "GET"; any token */
-    const char *path;   /* decoded once, no "//", "/./" or "/../", no query */
+    const char *path;   /* decoded once, UTF-8, begins with '/', no "//", "/./" or "/../", no query; "*" for OPTIONS only */
     const char *query;  /* after '?', undecoded; "" if none */
-    const struct lm_http_header *header;
+    const struct lm_http_header *header; /* each name once, repeated ones joined with ", " */
     size_t n_header;
     const char *body;   /* n_body bytes and a NUL */
     size_t n_body;
-    char peer[64];      /* "127.0.0.1:41234" */
+    char peer[64];      /* "127.0.0.1:41234", "[::1]:41234" */
     uint64_t start_us;  /* when its first byte was seen */
 
     void (*on_gone)(struct lm_http_req *req, void *arg);  /* the handler sets these */
@@ -54,30 +60,56 @@ struct lm_http_req {
 
 typedef void (*lm_http_handler)(struct lm_http_req *req, void *arg);
 
-/** Zero fields of limits mean the default. */
+/**
+ * Zero fields of limits mean the default; limits may be NULL. base outlives the server. The program ignores SIGPIPE.
+ *
+ * Errors   LM_ENOMEM
+ */
 int lm_http_server_create(struct event_base *base, const struct lm_http_limits *limits, lm_http_handler handler, void *arg,
                           struct lm_http_server **out, struct lm_err *err);
-/** host: an address or name; port 0 = any. May be called several times. LM_EIO names address and reason. */
+/**
+ * Listen on every address of host: an address, a name, or "" for all of this machine's. May be called several times.
+ *
+ * port     0 takes a free one, the same for each address
+ * out_port may be NULL
+ * Errors   LM_EIO, native errno: "cannot listen on 127.0.0.1:8000: address already in use"; LM_ENOMEM
+ */
 int lm_http_server_listen(struct lm_http_server *s, const char *host, uint16_t port, uint16_t *out_port, struct lm_err *err);
-/** Close the listening sockets; open connections finish their request with Connection: close. */
+/** Close the listening sockets and idle connections; the others finish their request with Connection: close. */
 void lm_http_server_drain(struct lm_http_server *s);
+/** Connections that are open or still being closed. */
 uint32_t lm_http_server_n_conn(const struct lm_http_server *s);
-/** Cuts what is open (on_gone is called). Takes NULL. */
+/** Cuts what is open (on_gone is called). Not from inside a handler. Takes NULL. */
 void lm_http_server_destroy(struct lm_http_server *s);
 
-/** Value of the header called name (lower case); NULL if absent. Joined with ", " if it was repeated. */
+/**
+ * Value of the header called name (lower case); NULL if absent. Joined with ", " if it was repeated. "host" is that
+ * of the request target if it names one (RFC 9112 3.2.2).
+ */
 const char *lm_http_header(const struct lm_http_req *req, const char *name);
 
-/** Answer whole. header (may be NULL) are further headers; their values are ours, checked by assert. */
+/**
+ * Answer whole. Date, Server, Content-Length and Connection are added; HEAD sends no body.
+ *
+ * status       200 .. 599; 204 and 304 have no body: n is 0
+ * content_type NULL: none
+ * header       further headers, may be NULL; their values are ours, checked by assert
+ * Owns         nothing: all is copied
+ */
 void lm_http_reply(struct lm_http_req *req, int status, const char *content_type, const void *body, size_t n,
                    const struct lm_http_header *header, size_t n_header);
 
 /** Answer in pieces (chunked for 1.1, until close for 1.0). HEAD sends no body; write is then a no-op. */
 void lm_http_stream_begin(struct lm_http_req *req, int status, const char *content_type, const struct lm_http_header *header,
                           size_t n_header);
-/** Queue a piece. Returns the bytes queued now: above out_high_bytes pause until on_drain. */
+/**
+ * Queue a piece. Pieces of one turn of the loop leave in one system call.
+ *
+ * Returns  the bytes queued now: above out_high_bytes pause until on_drain. Who goes on above four times that is
+ *          cut: the piece is dropped and on_gone follows.
+ */
 size_t lm_http_stream_write(struct lm_http_req *req, const void *p, size_t n);
 void lm_http_stream_end(struct lm_http_req *req);
-/** Cut the connection without the final chunk: the client sees a broken transfer, not a short answer. */
+/** Send what is queued, then close without the final chunk: the client sees a broken transfer, not a short answer. */
 void lm_http_stream_abort(struct lm_http_req *req);
 #endif
