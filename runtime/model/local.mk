@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libqtype.la libmodel.la
-libqtype_la_SOURCES = %D%/qtype.c
+# No fused multiply-add: the results are the published ones to the bit.
+libqtype_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
+libqtype_la_SOURCES = %D%/qtype.c %D%/qtype_k.c %D%/qtype_iq.c %D%/qtype_dequant.h %D%/qtype_grid.h
 libmodel_la_SOURCES = %D%/gguf.c %D%/gguf_value.c %D%/gguf.h %D%/model.h
 libmodel_la_LIBADD = libqtype.la
+EXTRA_DIST += %D%/qtype_grid.py tests/golden/model/qtype.py
 
 if HAVE_CHECK
-model_tests = %D%/gguf_test
+model_tests = %D%/gguf_test %D%/qtype_test
 check_PROGRAMS += $(model_tests)
 TESTS += $(model_tests)
 %C%_gguf_test_SOURCES = %D%/gguf_test.c
 %C%_gguf_test_CFLAGS = $(TEST_CFLAGS)
 %C%_gguf_test_LDADD = libmodel.la libbase.la $(TEST_LIBS)
+%C%_qtype_test_SOURCES = %D%/qtype_test.c
+%C%_qtype_test_CFLAGS = $(TEST_CFLAGS)
+%C%_qtype_test_LDADD = libqtype.la $(TEST_LIBS)
 endif
