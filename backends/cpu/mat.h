@@ -41,7 +41,9 @@ void cpu_x_convert(enum cpu_isa isa, struct cpu_x *x, uint32_t piece0, uint32_t 
 struct cpu_mat {
     struct lm_weight weight; /* first: the handle */
     const struct cpu_mat_kind *kind;
-    uint8_t *data;           /* packed, or the mapped file where `mapped` */
+    const struct cpu_kern *kern; /* of the ISA it was made for */
+    const uint8_t *data;         /* packed, or the mapped file where `mapped` */
+    size_t panel_bytes;
     uint32_t n_panel;
     bool mapped;
 };
