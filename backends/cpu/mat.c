@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backends/cpu/mat_kern.h"
+#include "backends/cpu/mat_panel.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -30,14 +30,20 @@ static int vector_create(const struct lm_weight_desc *desc, struct cpu_mat *m, s
 static int matrix_create(const struct lm_weight_desc *desc, struct cpu_mat *m, struct lm_err *err)
 {
     size_t bytes, row_bytes = lm_qtype_row_bytes(desc->qtype, desc->cols);
-    m->kind = &cpu_mat_rows;
+    m->pack = desc->use & LM_USE_MATMUL && m->kern->mul ? cpu_pack_find(desc->qtype) : NULL;
+    m->kind = m->pack ? &cpu_mat_panel : &cpu_mat_rows;
     m->n_panel = (desc->rows - 1) / m->kind->panel_rows + 1;
-    if (__builtin_mul_overflow(row_bytes, (size_t)desc->rows, &bytes))
+    m->panel_bytes = m->pack ? cpu_panel_bytes(m->pack, desc->cols) : m->kind->panel_rows * row_bytes;
+    if (__builtin_mul_overflow(m->panel_bytes, (size_t)m->n_panel, &bytes))
         return lm_fail(err, LM_EINVAL, "%u rows of %zu bytes are too much", desc->rows, row_bytes);
     m->weight.bytes = bytes;
-    m->mapped = desc->mapped != NULL;
+    m->mapped = desc->mapped && !m->pack;
     m->data = m->mapped ? desc->mapped : room(bytes);
-    return m->data ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu bytes of weights", bytes);
+    if (!m->data)
+        return lm_fail(err, LM_ENOMEM, "no memory for %zu bytes of weights", bytes);
+    if (desc->rows % m->kind->panel_rows && !m->mapped)
+        memset((uint8_t *)m->data + bytes - m->panel_bytes, 0, m->panel_bytes);
+    return 0;
 }
 
 int cpu_mat_create(enum cpu_isa isa, const struct lm_weight_desc *desc, struct cpu_mat **out, bool *out_ready, struct lm_err *err)

@@ -42,6 +42,7 @@ struct cpu_mat {
     struct lm_weight weight; /* first: the handle */
     const struct cpu_mat_kind *kind;
     const struct cpu_kern *kern; /* of the ISA it was made for */
+    const struct cpu_pack *pack; /* how it is packed, NULL in rows */
     const uint8_t *data;         /* packed, or the mapped file where `mapped` */
     size_t panel_bytes;
     uint32_t n_panel;

@@ -41,5 +41,9 @@ static const struct cpu_kern portable = {
 
 const struct cpu_kern *cpu_kern_get(enum cpu_isa isa)
 {
-    return &portable;
+    static const struct cpu_kern *const kern[CPU_N_ISA] = {
+        [CPU_ISA_PORTABLE] = &portable,
+        [CPU_ISA_AVX512] = &cpu_kern_avx512,
+    };
+    return kern[isa] ? kern[isa] : &portable;
 }

@@ -21,6 +21,21 @@ typedef void cpu_dot_fn(enum cpu_float type, const uint8_t *w, size_t w_stride, 
 /** Make the tile of n_row <= CPU_X_TILE rows at src (cols columns each) at dst, see x.h. */
 typedef void cpu_x_fn(const float *src, uint32_t n_row, uint32_t cols, uint8_t *dst);
 
+/** Panels [panel0, panel1) times n_row rows of the Q8 form; see cpu_mat_mul(). */
+struct cpu_mat_job {
+    const uint8_t *w; /* panel 0 */
+    size_t panel_bytes;
+    uint32_t n_block; /* of 32 columns */
+    const uint8_t *x;
+    uint32_t n_row;
+    const float *bias;
+    float *y;
+    size_t ldy;
+    uint32_t rows, panel0, panel1;
+};
+
+typedef void cpu_mul_fn(const struct cpu_mat_job *job);
+
 struct cpu_attn_kern;
 
 struct cpu_kern {
@@ -28,10 +43,13 @@ struct cpu_kern {
     cpu_x_fn *x_tile;
     cpu_dot_fn *dot;
     const struct cpu_attn_kern *attn; /* attn_kern.h */
+    cpu_mul_fn *const *mul;           /* by cpu_layout_id (mat_panel.h); NULL: the ISA has no panels */
 };
 
 /** The kernels of an ISA that this machine has; the portable ones where the build has none of that ISA. */
 const struct cpu_kern *cpu_kern_get(enum cpu_isa isa);
+
+extern const struct cpu_kern cpu_kern_avx512;
 
 void cpu_x_tile_portable(const float *src, uint32_t n_row, uint32_t cols, uint8_t *dst);
 void cpu_dot_portable(enum cpu_float type, const uint8_t *w, size_t w_stride, uint32_t n_w, const float *x, size_t ldx,
