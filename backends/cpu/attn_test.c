@@ -26,6 +26,14 @@ struct world {
 
 static uint64_t state = 1;
 
+static enum cpu_isa next_isa(enum cpu_isa isa)
+{
+    do
+        isa++;
+    while (isa < CPU_N_ISA && !cpu_isa_has(isa));
+    return isa;
+}
+
 static float noise(void)
 {
     float sum = 0;
@@ -198,7 +206,7 @@ static const struct world shape[] = {
 
 static void each_world(void (*fn)(struct world *))
 {
-    for (enum cpu_isa isa = 0; isa <= cpu_isa_detect(); isa++)
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
         for (enum lm_kv_dtype dtype = LM_KV_F16; dtype <= LM_KV_F32; dtype++)
             for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
                 struct world w = shape[i];
@@ -271,7 +279,7 @@ END_TEST
 
 START_TEST(test_cpu_attn__f16_saturates)
 {
-    for (enum cpu_isa isa = 0; isa <= cpu_isa_detect(); isa++) {
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa)) {
         struct world w = shape[0];
         w.isa = isa;
         w.dtype = LM_KV_F16;
@@ -287,7 +295,7 @@ END_TEST
 
 START_TEST(test_cpu_attn__a_nan_shows_in_its_row_and_later_ones_only)
 {
-    for (enum cpu_isa isa = 0; isa <= cpu_isa_detect(); isa++) {
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa)) {
         struct world w = shape[0];
         w.isa = isa;
         open_world(&w);

@@ -12,11 +12,12 @@
  */
 #include <llmserve/backend.h>
 
-enum cpu_isa { CPU_ISA_PORTABLE, CPU_ISA_AVX2, CPU_ISA_AVXVNNI, CPU_ISA_AVX512, CPU_N_ISA };
+enum cpu_isa { CPU_ISA_PORTABLE, CPU_ISA_AVX2, CPU_ISA_AVXVNNI, CPU_ISA_AVX512, CPU_ISA_AVX512BF16, CPU_N_ISA };
 
-/** Best ISA of this machine. */
+/** Best ISA of this machine. It has those before it too, but for avxvnni, which not every avx512 machine has: cpu_isa_has(). */
 enum cpu_isa cpu_isa_detect(void);
-const char *cpu_isa_name(enum cpu_isa isa); /* "portable" "avx2" "avxvnni" "avx512"; NULL out of range */
+bool cpu_isa_has(enum cpu_isa isa);
+const char *cpu_isa_name(enum cpu_isa isa); /* "portable" "avx2" "avxvnni" "avx512" "avx512bf16"; NULL out of range */
 
 enum cpu_x_form {
     CPU_X_F32, /* the activation itself */

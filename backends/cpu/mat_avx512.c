@@ -9,12 +9,10 @@
  * Bytes    1 to 6 rows: each byte of the weights once, prefetched AHEAD bytes before its use
  * Limits   of 132 multiplying instructions a block and tile of Q4_1, 96 are dot products: 73 % of their peak
  */
-#include "backends/cpu/attn_kern.h"
+#include "backends/cpu/attn_avx512.h"
 #include "backends/cpu/mat_panel.h"
 
 #include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 enum { AHEAD = 8192, X_GROUP_BYTES = 400 << 10 };
 
@@ -296,10 +294,5 @@ static cpu_mul_fn *const mul[CPU_N_LAYOUT] = {
     [CPU_LAYOUT_IQ4_NL] = iq4_nl, [CPU_LAYOUT_IQ4_XS] = iq4_xs, [CPU_LAYOUT_MXFP4] = mxfp4,
 };
 
-const struct cpu_kern cpu_kern_avx512 = {
-    .name = "avx512",
-    .x_tile = cpu_x_tile_portable,
-    .dot = cpu_dot_portable,
-    .attn = &cpu_attn_portable,
-    .mul = mul,
-};
+const struct cpu_kern cpu_kern_avx512 = {cpu_x_tile_avx512, cpu_dot_avx512, &cpu_attn_avx512, mul};
+const struct cpu_kern cpu_kern_avx512bf16 = {cpu_x_tile_avx512, cpu_dot_avx512, &cpu_attn_avx512bf16, mul};

@@ -39,7 +39,6 @@ typedef void cpu_mul_fn(const struct cpu_mat_job *job);
 struct cpu_attn_kern;
 
 struct cpu_kern {
-    const char *name;
     cpu_x_fn *x_tile;
     cpu_dot_fn *dot;
     const struct cpu_attn_kern *attn; /* attn_kern.h */
@@ -49,11 +48,9 @@ struct cpu_kern {
 /** The kernels of an ISA that this machine has; the portable ones where the build has none of that ISA. */
 const struct cpu_kern *cpu_kern_get(enum cpu_isa isa);
 
-extern const struct cpu_kern cpu_kern_avx512;
-
-void cpu_x_tile_portable(const float *src, uint32_t n_row, uint32_t cols, uint8_t *dst);
-void cpu_dot_portable(enum cpu_float type, const uint8_t *w, size_t w_stride, uint32_t n_w, const float *x, size_t ldx,
-                      uint32_t n_x, uint32_t k, float *out, size_t ldo, bool add);
+extern const struct cpu_kern cpu_kern_avx512, cpu_kern_avx512bf16;
+cpu_x_fn cpu_x_tile_portable, cpu_x_tile_avx512;
+cpu_dot_fn cpu_dot_portable, cpu_dot_avx512;
 
 /** A layout of weights. */
 struct cpu_mat_kind {

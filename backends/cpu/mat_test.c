@@ -12,6 +12,14 @@
 
 static uint64_t state = 1;
 
+static enum cpu_isa next_isa(enum cpu_isa isa)
+{
+    do
+        isa++;
+    while (isa < CPU_N_ISA && !cpu_isa_has(isa));
+    return isa;
+}
+
 static uint32_t bits(void)
 {
     state = state * 6364136223846793005u + 1442695040888963407u;
@@ -141,7 +149,7 @@ static const struct { uint32_t rows, cols, n_row; bool bias; } shape[] = {
 
 START_TEST(test_cpu_mat__product_equals_the_sum_in_double)
 {
-    for (enum cpu_isa isa = 0; isa <= cpu_isa_detect(); isa++)
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
         for (size_t i = 0; i < N_TYPE; i++)
             for (size_t k = 0; k < sizeof shape / sizeof *shape; k++) {
                 struct problem p;
@@ -156,7 +164,7 @@ END_TEST
 
 START_TEST(test_cpu_mat__bits_depend_on_neither_rows_nor_threads)
 {
-    for (enum cpu_isa isa = 0; isa <= cpu_isa_detect(); isa++)
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
         for (size_t i = 0; i < N_TYPE; i++) {
             struct problem p;
             open_problem(&p, isa, i, 200, 2304, 61, true);
@@ -177,7 +185,7 @@ END_TEST
 
 START_TEST(test_cpu_mat__row_is_the_dequantized_one)
 {
-    for (enum cpu_isa isa = 0; isa <= cpu_isa_detect(); isa++)
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
         for (size_t i = 0; i < N_TYPE; i++) {
             struct problem p;
             open_problem(&p, isa, i, 45, 512, 1, false);
@@ -193,7 +201,7 @@ END_TEST
 
 START_TEST(test_cpu_mat__a_nan_or_infinity_shows_in_its_row)
 {
-    for (enum cpu_isa isa = 0; isa <= cpu_isa_detect(); isa++)
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
         for (int k = 0; k < 3; k++) {
             struct problem p;
             open_problem(&p, isa, 4, 64, 256, 3, true);
