@@ -12,11 +12,12 @@
  */
 #include <llmserve/backend.h>
 
-enum cpu_isa { CPU_ISA_PORTABLE, CPU_ISA_AVX2, CPU_ISA_AVXVNNI, CPU_ISA_AVX512, CPU_N_ISA };
+enum cpu_isa { CPU_ISA_PORTABLE, CPU_ISA_AVX2, CPU_ISA_AVXVNNI, CPU_ISA_AVX512, CPU_ISA_AVX512BF16, CPU_N_ISA };
 
-/** Best ISA of this machine. */
+/** Best ISA of this machine. It has those before it too, but for avxvnni, which not every avx512 machine has: cpu_isa_has(). */
 enum cpu_isa cpu_isa_detect(void);
-const char *cpu_isa_name(enum cpu_isa isa); /* "portable" "avx2" "avxvnni" "avx512"; NULL out of range */
+bool cpu_isa_has(enum cpu_isa isa);
+const char *cpu_isa_name(enum cpu_isa isa); /* "portable" "avx2" "avxvnni" "avx512" "avx512bf16"; NULL out of range */
 
 enum cpu_x_form {
     CPU_X_F32, /* the activation itself */
@@ -41,7 +42,10 @@ void cpu_x_convert(enum cpu_isa isa, struct cpu_x *x, uint32_t piece0, uint32_t 
 struct cpu_mat {
     struct lm_weight weight; /* first: the handle */
     const struct cpu_mat_kind *kind;
-    uint8_t *data;           /* packed, or the mapped file where `mapped` */
+    const struct cpu_kern *kern; /* of the ISA it was made for */
+    const struct cpu_pack *pack; /* how it is packed, NULL in rows */
+    const uint8_t *data;         /* packed, or the mapped file where `mapped` */
+    size_t panel_bytes;
     uint32_t n_panel;
     bool mapped;
 };

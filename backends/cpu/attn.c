@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attention's walk: items of work, chunks of keys, tiles of query rows. The arithmetic is the ISA's (attn_kern.h).
+ * A query row here is (row of the step, head); those of one item share their keys, chunk by chunk.
+ */
+#include "backends/cpu/attn_kern.h"
+
+#include <assert.h>
+#include <math.h>
+
+enum {
+    MAX_ROWS = 96,            /* query rows an item aims at */
+    ITEMS_PER_THREAD = 4,
+    N_GROUP = CPU_ATTN_CHUNK / (CPU_ATTN_LANE * CPU_ATTN_GROUP),
+};
+
+static const size_t join_max = 64u << 20;
+
+/** How the work of one call is cut. */
+struct plan {
+    uint32_t run;     /* rows of an item */
+    uint32_t n_run;
+    uint32_t n_part;  /* ranges of chunks; > 1: runs are single rows and chunks go to `join` */
+    uint32_t n_chunk; /* most chunks of a row, where n_part > 1 */
+};
+
+/** What an item works on. */
+struct job {
+    const struct cpu_attn *a;
+    struct cpu_kv_shape shape;
+    const uint32_t *table;
+    uint32_t row0, n_row, kv_head, group; /* group: query heads of the KV head */
+    uint32_t n_chunk;                     /* of plan */
+    float *max, *sum, *o;                 /* of each query row; o [..][v_dim] */
+    float *q, *s, *part;                  /* of a tile: [k_dim], [CPU_ATTN_CHUNK], [v_dim] */
+    uint8_t *sub_k;                       /* CPU_ATTN_GROUP sub-tiles put together from narrower ones */
+};
+
+struct range { uint32_t lo, hi; };
+
+/** The positions that row p sees. */
+static struct range seen(const struct cpu_attn *a, uint32_t row)
+{
+    uint32_t p = (uint32_t)a->step->pos[row];
+    return (struct range){a->window && p >= a->window ? p - a->window + 1 : 0, p + 1};
+}
+
+static struct range chunks(const struct cpu_attn *a, uint32_t row0, uint32_t n_row)
+{
+    return (struct range){seen(a, row0).lo / CPU_ATTN_CHUNK, (seen(a, row0 + n_row - 1).hi - 1) / CPU_ATTN_CHUNK + 1};
+}
+
+static struct range within(struct range r, uint32_t chunk)
+{
+    uint32_t first = chunk * CPU_ATTN_CHUNK, last = first + CPU_ATTN_CHUNK;
+    r.lo = r.lo < first ? first : r.lo > last ? last : r.lo;
+    r.hi = r.hi < r.lo ? r.lo : r.hi > last ? last : r.hi;
+    return (struct range){r.lo - first, r.hi - first};
+}
+
+static size_t slot_floats(uint32_t head_dim)
+{
+    return (head_dim + 2 * CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE;
+}
+
+size_t cpu_attn_join_bytes(uint32_t n_head, uint32_t head_dim, uint32_t max_tok, uint32_t max_len, uint32_t n_thread)
+{
+    size_t rows = (size_t)ITEMS_PER_THREAD * n_thread;
+    rows = max_tok < rows ? max_tok : rows;
+    size_t bytes = rows * n_head * (max_len / CPU_ATTN_CHUNK + 1) * slot_floats(head_dim) * sizeof(float);
+    return bytes < join_max ? bytes : join_max;
+}
+
+static struct plan plan(const struct cpu_attn *a, uint32_t n_thread)
+{
+    const struct lm_step *st = a->step;
+    uint32_t n_kv = a->kv->n_kv_head, most = MAX_ROWS / (a->n_head / n_kv), want = ITEMS_PER_THREAD * n_thread;
+    struct plan p = {.n_part = 1};
+    uint32_t even = (uint32_t)((uint64_t)st->n_tok * n_kv / want);
+    p.run = even < most ? even : most;
+    p.run = p.run < 2 ? 1 : p.run < CPU_ATTN_TILE ? p.run : p.run / CPU_ATTN_TILE * CPU_ATTN_TILE;
+    for (uint32_t s = 0; s < st->n_seq && p.run > 1; s++)
+        p.n_run += (st->seq_row[s + 1] - st->seq_row[s] + p.run - 1) / p.run;
+    if (p.run > 1)
+        return p;
+    p.n_run = st->n_tok;
+    if (st->n_tok * n_kv >= want)
+        return p;
+    for (uint32_t r = 0; r < st->n_tok; r++) {
+        struct range c = chunks(a, r, 1);
+        p.n_chunk = c.hi - c.lo > p.n_chunk ? c.hi - c.lo : p.n_chunk;
+    }
+    uint32_t parts = st->n_tok ? (want + st->n_tok * n_kv - 1) / (st->n_tok * n_kv) : 1;
+    parts = p.n_chunk < parts ? p.n_chunk : parts;
+    if ((size_t)st->n_tok * a->n_head * p.n_chunk * slot_floats(a->kv->head_dim) * sizeof(float) <= join_max)
+        p.n_part = parts ? parts : 1;
+    return p;
+}
+
+/** Rows and sequence of a run. */
+static uint32_t find_run(const struct cpu_attn *a, const struct plan *p, uint32_t run, struct job *out)
+{
+    const struct lm_step *st = a->step;
+    uint32_t s = st->n_tok == st->n_seq && p->run == 1 ? run : 0; /* one row each */
+    run -= s;
+    for (;; s++) {
+        uint32_t n_row = st->seq_row[s + 1] - st->seq_row[s], n = (n_row + p->run - 1) / p->run;
+        if (run < n) {
+            out->row0 = st->seq_row[s] + run * p->run;
+            out->n_row = n_row - run * p->run < p->run ? n_row - run * p->run : p->run;
+            return s;
+        }
+        run -= n;
+    }
+}
+
+static float *slot(const struct cpu_attn *a, uint32_t n_chunk, uint32_t row, uint32_t head, uint32_t i)
+{
+    return (float *)a->join + (((size_t)row * a->n_head + head) * n_chunk + i) * slot_floats(a->kv->head_dim);
+}
+
+static void add_part(const struct job *j, uint32_t i, float max, float sum, const float *part)
+{
+    float m = j->max[i] > max ? j->max[i] : max, was = expf(j->max[i] - m), is = expf(max - m);
+    cpu_kern_get(j->a->isa)->attn->join(j->o + (size_t)i * j->shape.v_dim, was, part, is, j->shape.v_dim);
+    j->sum[i] = j->sum[i] * was + sum * is;
+    j->max[i] = m;
+}
+
+static void keep_part(const struct job *j, uint32_t i, uint32_t chunk, float max, float sum, const float *part)
+{
+    uint32_t head = j->kv_head * j->group + i;
+    float *at = slot(j->a, j->n_chunk, j->row0, head, chunk - chunks(j->a, j->row0, 1).lo);
+    at[0] = max;
+    at[1] = sum;
+    memcpy(at + 2, part, j->a->kv->head_dim * sizeof *at);
+}
+
+static const uint8_t *sub_tile(const struct job *j, uint32_t pos)
+{
+    const struct cpu_kv *kv = j->a->kv;
+    uint32_t block = j->table[pos / kv->block_size];
+    return kv->data + block * kv->block_bytes + j->kv_head * j->shape.head_bytes;
+}
+
+static const uint8_t *sub_k(const struct job *j, uint32_t pos)
+{
+    return sub_tile(j, pos) + pos % j->a->kv->block_size / j->shape.width * j->shape.sub_k_bytes;
+}
+
+static const uint8_t *sub_v(const struct job *j, uint32_t pos)
+{
+    return sub_tile(j, pos) + j->shape.v_offset + pos % j->a->kv->block_size / j->shape.width * j->shape.sub_v_bytes;
+}
+
+/** Two sub-tiles of 8 positions as one of 16. */
+static const uint8_t *widen(const struct job *j, uint32_t pos, uint32_t end, uint8_t *dst)
+{
+    size_t run = 8 * j->shape.pair * j->shape.elem_bytes;
+    const uint8_t *a = sub_k(j, pos), *b = pos + 8 < end ? sub_k(j, pos + 8) : a;
+    for (uint32_t d = 0; d < j->shape.k_dim / j->shape.pair; d++) {
+        memcpy(dst + 2 * d * run, a + d * run, run);
+        memcpy(dst + (2 * d + 1) * run, b + d * run, run);
+    }
+    return dst;
+}
+
+/** Scores of a tile's n_q rows against the positions r of the chunk at `first`. */
+static void scores(const struct job *j, uint32_t n_q, uint32_t first, struct range r)
+{
+    const uint8_t *k[CPU_ATTN_GROUP];
+    uint32_t span = CPU_ATTN_LANE * CPU_ATTN_GROUP;
+    for (uint32_t g = r.lo / CPU_ATTN_LANE * CPU_ATTN_LANE; g < r.hi; g += span) {
+        uint32_t n = 0;
+        for (uint32_t i = g; i < r.hi && n < CPU_ATTN_GROUP; i += CPU_ATTN_LANE, n++)
+            k[n] = j->shape.width == CPU_ATTN_LANE ? sub_k(j, first + i) :
+                widen(j, first + i, first + r.hi, j->sub_k + n * 2 * j->shape.sub_k_bytes);
+        cpu_kern_get(j->a->isa)->attn->qk(j->a->kv->dtype, j->q, n_q, k, n, j->shape.k_dim, j->s + g);
+    }
+}
+
+static void values(const struct job *j, uint32_t n_q, uint32_t first, struct range r)
+{
+    const uint8_t *v[CPU_ATTN_CHUNK / 8] = {0};
+    for (uint32_t i = r.lo / j->shape.width; i * j->shape.width < r.hi; i++)
+        v[i] = sub_v(j, first + i * j->shape.width);
+    cpu_kern_get(j->a->isa)->attn->pv(j->a->kv->dtype, j->s, n_q, v, j->shape.width == 8 ? 3 : 4, r.lo, r.hi, j->shape.v_dim, j->part);
+}
+
+static void load_q(const struct job *j, uint32_t i0, uint32_t n_q)
+{
+    uint32_t dim = j->a->kv->head_dim;
+    for (uint32_t t = 0; t < n_q; t++) {
+        uint32_t row = j->row0 + (i0 + t) / j->group, head = j->kv_head * j->group + (i0 + t) % j->group;
+        float *q = j->q + (size_t)t * j->shape.k_dim;
+        memcpy(q, j->a->q + ((size_t)row * j->a->n_head + head) * dim, dim * sizeof *q);
+        if (j->shape.k_dim > dim)
+            q[dim] = 0;
+    }
+}
+
+/** Query rows i0 .. i0 + n_q - 1 of the item against one chunk. */
+static void tile(const struct job *j, uint32_t i0, uint32_t n_q, uint32_t chunk)
+{
+    const struct cpu_attn *a = j->a;
+    const struct cpu_attn_kern *kern = cpu_kern_get(a->isa)->attn;
+    struct range r = {seen(a, j->row0 + i0 / j->group).lo, seen(a, j->row0 + (i0 + n_q - 1) / j->group).hi};
+    r = within(r, chunk);
+    if (r.lo >= r.hi)
+        return;
+    load_q(j, i0, n_q);
+    scores(j, n_q, chunk * CPU_ATTN_CHUNK, r);
+    float max[CPU_ATTN_TILE], sum[CPU_ATTN_TILE];
+    struct range mine[CPU_ATTN_TILE];
+    for (uint32_t t = 0; t < n_q; t++) {
+        mine[t] = within(seen(a, j->row0 + (i0 + t) / j->group), chunk);
+        sum[t] = kern->softmax(j->s + t * CPU_ATTN_CHUNK, (r.hi + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE, mine[t].lo,
+                               mine[t].hi, a->scale, a->softcap, &max[t]);
+    }
+    values(j, n_q, chunk * CPU_ATTN_CHUNK, r);
+    for (uint32_t t = 0; t < n_q; t++)
+        if (mine[t].lo >= mine[t].hi)
+            continue;
+        else if (j->n_chunk)
+            keep_part(j, i0 + t, chunk, max[t], sum[t], j->part + (size_t)t * j->shape.v_dim);
+        else
+            add_part(j, i0 + t, max[t], sum[t], j->part + (size_t)t * j->shape.v_dim);
+}
+
+/** Lay the item's buffers out in scratch. */
+static void use_scratch(struct job *j, void *scratch)
+{
+    size_t n_q = (size_t)j->n_row * j->group, v_dim = j->shape.v_dim;
+    j->s = scratch;
+    j->part = j->s + CPU_ATTN_TILE * CPU_ATTN_CHUNK;
+    j->o = j->part + CPU_ATTN_TILE * v_dim;
+    j->q = j->o + n_q * v_dim;
+    j->max = j->q + (CPU_ATTN_TILE * (size_t)j->shape.k_dim + 15) / 16 * 16;
+    j->sum = j->max + n_q;
+    j->sub_k = (uint8_t *)(j->sum + n_q);
+    assert(j->sub_k + 2 * CPU_ATTN_GROUP * j->shape.sub_k_bytes <= (uint8_t *)scratch + CPU_MAT_SCRATCH);
+    memset(j->o, 0, n_q * v_dim * sizeof *j->o);
+    for (size_t i = 0; i < n_q; i++) {
+        j->max[i] = -INFINITY;
+        j->sum[i] = 0;
+    }
+}
+
+static void finish(const struct job *j)
+{
+    const struct cpu_attn *a = j->a;
+    for (uint32_t i = 0; i < j->n_row * j->group; i++) {
+        uint32_t row = j->row0 + i / j->group, head = j->kv_head * j->group + i % j->group;
+        float *y = a->y + ((size_t)row * a->n_head + head) * a->kv->head_dim, one = 1.0f / j->sum[i];
+        for (uint32_t d = 0; d < a->kv->head_dim; d++)
+            y[d] = j->o[(size_t)i * j->shape.v_dim + d] * one;
+    }
+}
+
+uint32_t cpu_attn_n_item(const struct cpu_attn *a, uint32_t n_thread)
+{
+    struct plan p = plan(a, n_thread);
+    return p.n_run * a->kv->n_kv_head * p.n_part;
+}
+
+void cpu_attn_item(const struct cpu_attn *a, uint32_t n_thread, uint32_t item, void *scratch)
+{
+    struct plan p = plan(a, n_thread);
+    uint32_t n_kv = a->kv->n_kv_head, n_item = p.n_run * n_kv * p.n_part;
+    item = n_item - 1 - item; /* the longest rows of a prompt stand last */
+    struct job j = {.a = a, .shape = cpu_kv_shape(a->kv->block_size, a->kv->head_dim, a->kv->dtype), .group = a->n_head / n_kv};
+    uint32_t part = item % p.n_part;
+    j.kv_head = item / p.n_part % n_kv;
+    j.n_chunk = p.n_part > 1 ? p.n_chunk : 0;
+    uint32_t seq = find_run(a, &p, item / p.n_part / n_kv, &j);
+    j.table = a->step->block_table + (size_t)seq * a->step->table_stride;
+    use_scratch(&j, scratch);
+    struct range c = chunks(a, j.row0, j.n_row);
+    uint32_t n = c.hi - c.lo, n_q = j.n_row * j.group;
+    for (uint32_t chunk = c.lo + n * part / p.n_part; chunk < c.lo + n * (part + 1) / p.n_part; chunk++)
+        for (uint32_t i = 0; i < n_q; i += CPU_ATTN_TILE)
+            tile(&j, i, n_q - i < CPU_ATTN_TILE ? n_q - i : CPU_ATTN_TILE, chunk);
+    if (p.n_part == 1)
+        finish(&j);
+}
+
+uint32_t cpu_attn_n_join(const struct cpu_attn *a, uint32_t n_thread)
+{
+    return plan(a, n_thread).n_part > 1 ? a->step->n_tok * a->n_head : 0;
+}
+
+void cpu_attn_join(const struct cpu_attn *a, uint32_t n_thread, uint32_t item)
+{
+    uint32_t row = item / a->n_head, head = item % a->n_head, n_chunk = plan(a, n_thread).n_chunk;
+    struct range c = chunks(a, row, 1);
+    float o[CPU_ATTN_MAX_DIM], max = -INFINITY, sum = 0;
+    struct job j = {.a = a, .row0 = row, .n_row = 1, .kv_head = head, .group = 1, .max = &max, .sum = &sum, .o = o};
+    j.shape.v_dim = a->kv->head_dim;
+    memset(o, 0, sizeof o);
+    for (uint32_t i = 0; i < c.hi - c.lo; i++) {
+        const float *at = slot(a, n_chunk, row, head, i);
+        add_part(&j, 0, at[0], at[1], at + 2);
+    }
+    finish(&j);
+}

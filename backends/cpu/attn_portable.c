@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/attn_kern.h"
+
+#include "runtime/base/half.h"
+
+#include <math.h>
+
+static float get(enum lm_kv_dtype dtype, const uint8_t *p, size_t i)
+{
+    float f;
+    uint16_t h;
+    if (dtype == LM_KV_F32) {
+        memcpy(&f, p + 4 * i, sizeof f);
+        return f;
+    }
+    memcpy(&h, p + 2 * i, sizeof h);
+    return dtype == LM_KV_F16 ? lm_f16_to_f32(h) : lm_bf16_to_f32(h);
+}
+
+static void convert(enum lm_kv_dtype dtype, const float *src, size_t n, void *dst)
+{
+    uint16_t *h = dst;
+    if (dtype == LM_KV_F32)
+        memcpy(dst, src, n * sizeof *src);
+    for (size_t i = 0; i < n && dtype == LM_KV_BF16; i++)
+        h[i] = lm_f32_to_bf16(src[i]);
+    for (size_t i = 0; i < n && dtype == LM_KV_F16; i++)
+        h[i] = lm_f32_to_f16(src[i] > 65504.0f ? 65504.0f : src[i] < -65504.0f ? -65504.0f : src[i]);
+}
+
+static void qk(enum lm_kv_dtype dtype, const float *q, uint32_t n_q, const uint8_t *const *k, uint32_t n_sub, uint32_t k_dim, float *s)
+{
+    uint32_t pair = dtype == LM_KV_BF16 ? 2 : 1;
+    for (uint32_t t = 0; t < n_q; t++, q += k_dim, s += CPU_ATTN_CHUNK)
+        for (uint32_t g = 0; g < n_sub; g++) {
+            float acc[CPU_ATTN_LANE] = {0};
+            for (uint32_t d = 0; d < k_dim; d++)
+                for (uint32_t i = 0; i < CPU_ATTN_LANE; i++)
+                    acc[i] += q[d] * get(dtype, k[g], ((size_t)(d / pair) * CPU_ATTN_LANE + i) * pair + d % pair);
+            memcpy(s + g * CPU_ATTN_LANE, acc, sizeof acc);
+        }
+}
+
+static float softmax(float *s, uint32_t n, uint32_t lo, uint32_t hi, float scale, float cap, float *out_max)
+{
+    float max = -INFINITY, sum[CPU_ATTN_LANE] = {0};
+    for (uint32_t i = lo; i < hi; i++) {
+        s[i] = cap > 0 ? cap * tanhf(s[i] * scale / cap) : s[i] * scale;
+        max = s[i] > max ? s[i] : max;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        s[i] = i >= lo && i < hi ? expf(s[i] - max) : 0;
+        sum[i % CPU_ATTN_LANE] += s[i];
+    }
+    for (int half = CPU_ATTN_LANE / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            sum[i] += sum[i + half];
+    *out_max = max;
+    return sum[0];
+}
+
+static void pv(enum lm_kv_dtype dtype, const float *p, uint32_t n_q, const uint8_t *const *v, uint32_t v_shift, uint32_t lo, uint32_t hi,
+               uint32_t v_dim, float *o)
+{
+    uint32_t pair = dtype == LM_KV_BF16 ? 2 : 1, mask = (1u << v_shift) - 1;
+    for (uint32_t t = 0; t < n_q; t++, p += CPU_ATTN_CHUNK, o += v_dim) {
+        memset(o, 0, v_dim * sizeof *o);
+        for (uint32_t i = lo; i < hi; i++)
+            for (uint32_t d = 0; d < v_dim; d++)
+                o[d] += p[i] * get(dtype, v[i >> v_shift], ((size_t)((i & mask) / pair) * v_dim + d) * pair + i % pair);
+    }
+}
+
+static void join(float *o, float a, const float *x, float b, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        o[i] = o[i] * a + x[i] * b;
+}
+
+const struct cpu_attn_kern cpu_attn_portable = {convert, qk, softmax, pv, join};
