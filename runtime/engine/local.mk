@@ -24,5 +24,5 @@ TESTS += $(engine_tests)
 %C%_loop_test_SOURCES = %D%/loop_test.c
 %C%_loop_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_loop_test_CFLAGS = $(TEST_CFLAGS)
-%C%_loop_test_LDADD = libengine.la libplugin.la libtoy.la libbase.la $(TEST_LIBS)
+%C%_loop_test_LDADD = libengine.la libplugin.la libfront.la libbase.la $(TEST_LIBS)
 endif

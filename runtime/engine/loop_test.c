@@ -2,32 +2,16 @@
 /* The engine's loop in a process of its own, on the fault plugin, with this test as the front. */
 #include "runtime/engine/loop.h"
 #include "runtime/plugin/registry.h"
+#include "tests/fault/front.h"
 #include "tests/suite.h"
-#include "tests/toy_backend.h"
 
-#include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { VOCAB = 97, WAIT_MS = 30000, MAX_ID = 64 };
-
-struct front {
-    int fd, stop_fd;
-    pid_t pid;
-    struct lm_bytes in;
-    struct lm_msg_hello hello;
-    struct lm_msg_failed failed;
-    struct lm_msg_stats stats;
-    uint32_t n_stats, n_logprobs;
-    int32_t got[MAX_ID][512];
-    uint32_t n_got[MAX_ID];
-    struct lm_msg_finished end[MAX_ID];
-    bool ended[MAX_ID];
-};
+enum { VOCAB = 97 };
 
 struct setup {
     struct lm_option option[4];
@@ -36,8 +20,9 @@ struct setup {
 };
 
 /* The child: what llmserve-engine does, without a model file. */
-static int engine_main(int fd, int stop_fd, const struct setup *setup)
+static int engine_main(int fd, int stop_fd, const void *arg)
 {
+    const struct setup *setup = arg;
     const struct lm_backend *be;
     struct lm_graph graph = lm_toy_graph(VOCAB);
     struct lm_engine *engine = NULL;
@@ -60,28 +45,11 @@ static int engine_main(int fd, int stop_fd, const struct setup *setup)
     return -rc;
 }
 
-static bool receive(struct front *f);
-
 static void start(struct front *f, const struct setup *setup)
 {
-    int sv[2], pipe_fd[2];
-    *f = (struct front){0};
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
-    ck_assert_int_eq(pipe(pipe_fd), 0);
-    fflush(NULL);
-    f->pid = fork();
-    ck_assert_int_ge(f->pid, 0);
-    if (f->pid == 0) {
-        close(sv[0]);
-        close(pipe_fd[1]);
-        _exit(engine_main(sv[1], pipe_fd[0], setup));
-    }
-    close(sv[1]);
-    close(pipe_fd[0]);
-    f->fd = sv[0];
-    f->stop_fd = pipe_fd[1];
-    while (!f->hello.version)
-        ck_assert(receive(f));
+    front_start(f, engine_main, setup);
+    front_wait_hello(f);
+    ck_assert_uint_eq(f->hello.version, LM_PROTOCOL_VERSION);
 }
 
 static const struct setup calm = {.step_timeout_us = 20000000};
@@ -91,121 +59,25 @@ static struct setup with(const char *key, const char *value, const char *key2, c
     return (struct setup){.option = {{key, value}, {key2, value2}}, .n_option = key2 ? 2 : 1, .step_timeout_us = 200000};
 }
 
-static void hear(struct front *f, uint32_t type, const char *payload, size_t bytes)
-{
-    struct lm_msg_token t;
-    struct lm_msg_finished end;
-    const struct lm_msg_top *top;
-    size_t cursor = 0;
-    if (type == LM_MSG_HELLO)
-        memcpy(&f->hello, payload, sizeof f->hello);
-    if (type == LM_MSG_FAILED)
-        memcpy(&f->failed, payload, sizeof f->failed);
-    if (type == LM_MSG_STATS) {
-        memcpy(&f->stats, payload, sizeof f->stats);
-        f->n_stats++;
-    }
-    if (type == LM_MSG_FINISHED) {
-        memcpy(&end, payload, sizeof end);
-        ck_assert(end.id < MAX_ID && !f->ended[end.id]);
-        f->ended[end.id] = true;
-        f->end[end.id] = end;
-    }
-    while (type == LM_MSG_TOKENS && lm_msg_next_token(payload, bytes, &cursor, &t, &top, NULL) == 1)
-        f->got[t.id][f->n_got[t.id]++] = t.token;
-}
-
-/* Hear what comes next. False: the engine closed the connection. */
-static bool receive(struct front *f)
-{
-    char chunk[4096];
-    struct pollfd p = {.fd = f->fd, .events = POLLIN};
-    ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
-    ssize_t n = recv(f->fd, chunk, sizeof chunk, 0);
-    if (n <= 0)
-        return false;
-    lm_bytes_add(&f->in, chunk, (size_t)n);
-    for (;;) {
-        uint32_t type;
-        int64_t size = lm_msg_peek(f->in.data, f->in.len, &type, NULL);
-        ck_assert_int_ge(size, 0);
-        if (!size)
-            return true;
-        hear(f, type, f->in.data + sizeof(struct lm_msg_head), (size_t)size - sizeof(struct lm_msg_head));
-        lm_bytes_drop(&f->in, (size_t)size);
-    }
-}
-
-static void say(struct front *f, enum lm_msg_type type, const struct lm_msg_part *part, size_t n)
-{
-    struct lm_bytes out = {0};
-    lm_msg_write(&out, type, part, n);
-    ck_assert_int_eq(send(f->fd, out.data, out.len, MSG_NOSIGNAL), (ssize_t)out.len);
-    lm_bytes_fini(&out);
-}
-
-static void submit(struct front *f, uint64_t id, uint32_t n_prompt, uint32_t max_tokens)
-{
-    int32_t prompt[256];
-    for (uint32_t i = 0; i < n_prompt; i++)
-        prompt[i] = (int32_t)(1 + (id + i) % (VOCAB - 1));
-    const struct lm_msg_submit h = {.id = id, .n_prompt = n_prompt, .max_tokens = max_tokens, .top_p = 1, .repetition = 1, .n_logprobs = f->n_logprobs};
-    say(f, LM_MSG_SUBMIT, (struct lm_msg_part[]){{&h, sizeof h}, {prompt, 4 * n_prompt}}, 2);
-}
-
-static void cancel(struct front *f, uint64_t id)
-{
-    say(f, LM_MSG_CANCEL, &(struct lm_msg_part){&(struct lm_msg_cancel){id}, 8}, 1);
-}
-
-static void check_answer(const struct front *f, uint64_t id, uint32_t n_prompt, uint32_t max_tokens)
-{
-    int32_t all[512];
-    for (uint32_t i = 0; i < n_prompt; i++)
-        all[i] = (int32_t)(1 + (id + i) % (VOCAB - 1));
-    for (uint32_t i = n_prompt; i < n_prompt + max_tokens; i++)
-        all[i] = lm_toy_next(all, i, VOCAB, &(struct lm_sampling){0});
-    ck_assert_uint_eq(f->end[id].reason, LM_FINISH_LENGTH);
-    ck_assert_uint_eq(f->n_got[id], max_tokens);
-    ck_assert_mem_eq(f->got[id], all + n_prompt, max_tokens * sizeof *all);
-}
-
-/* Hear everything until the engine closes; returns its wait status. */
-static int until_exit(struct front *f)
-{
-    int status;
-    while (receive(f))
-        ;
-    ck_assert_int_eq(waitpid(f->pid, &status, 0), f->pid);
-    close(f->fd);
-    close(f->stop_fd);
-    lm_bytes_fini(&f->in);
-    return status;
-}
-
-static void must_exit(struct front *f, int status)
-{
-    int got = until_exit(f);
-    ck_assert_msg(WIFEXITED(got) && WEXITSTATUS(got) == status, "wait status %#x", (unsigned)got);
-}
-
 START_TEST(test_engine_loop__serves_until_drained_and_says_how_it_is_when_idle)
 {
     struct front f;
     start(&f, &calm);
     for (uint64_t id = 0; id < 12; id++)
-        submit(&f, id, 3 + (uint32_t)id * 9, 40);
+        front_submit(&f, id, 3 + (uint32_t)id * 9, 40);
     while (!f.ended[11] || !f.n_stats || f.stats.n_running)
-        ck_assert(receive(&f));
+        ck_assert(front_receive(&f));
     ck_assert_uint_eq(f.stats.n_output_tok, 12 * 40);
     ck_assert_uint_eq(f.stats.n_block_used, 0);
-    submit(&f, 12, 20, 30);
-    say(&f, LM_MSG_DRAIN, NULL, 0);
-    submit(&f, 13, 20, 30);
-    must_exit(&f, 0);
+    f.hold = true;
+    front_submit(&f, 12, 20, 30);
+    front_say(&f, LM_MSG_DRAIN, NULL, 0);
+    f.hold = false;
+    front_submit(&f, 13, 20, 30);
+    front_must_exit(&f, 0);
     for (uint64_t id = 0; id < 12; id++)
-        check_answer(&f, id, 3 + (uint32_t)id * 9, 40);
-    check_answer(&f, 12, 20, 30);
+        front_check_answer(&f, id, 3 + (uint32_t)id * 9, 40);
+    front_check_answer(&f, 12, 20, 30);
     ck_assert_int_eq(f.end[13].code, LM_EBUSY);
 }
 END_TEST
@@ -214,12 +86,12 @@ START_TEST(test_engine_loop__the_stop_descriptor_drains)
 {
     struct front f;
     start(&f, &calm);
-    submit(&f, 1, 30, 100);
+    front_submit(&f, 1, 30, 100);
     while (!f.n_got[1])
-        ck_assert(receive(&f));
+        ck_assert(front_receive(&f));
     ck_assert_int_eq(write(f.stop_fd, "x", 1), 1);
-    must_exit(&f, 0);
-    check_answer(&f, 1, 30, 100);
+    front_must_exit(&f, 0);
+    front_check_answer(&f, 1, 30, 100);
 }
 END_TEST
 
@@ -228,16 +100,16 @@ START_TEST(test_engine_loop__a_request_that_cannot_be_is_refused_and_a_cancelled
     struct front f;
     const struct setup slow = {.option = {{"delay-us", "5000"}}, .n_option = 1, .step_timeout_us = 20000000};
     start(&f, &slow);
-    submit(&f, 1, 200, 201);
-    submit(&f, 2, 10, 300);
-    cancel(&f, 2);
-    submit(&f, 3, 10, 300);
+    front_submit(&f, 1, 200, 201);
+    front_submit(&f, 2, 10, 300);
+    front_cancel(&f, 2);
+    front_submit(&f, 3, 10, 300);
     while (!f.n_got[3])
-        ck_assert(receive(&f));
-    cancel(&f, 3);
-    say(&f, LM_MSG_RESET_PREFIX_CACHE, NULL, 0);
-    say(&f, LM_MSG_DRAIN, NULL, 0);
-    must_exit(&f, 0);
+        ck_assert(front_receive(&f));
+    front_cancel(&f, 3);
+    front_say(&f, LM_MSG_RESET_PREFIX_CACHE, NULL, 0);
+    front_say(&f, LM_MSG_DRAIN, NULL, 0);
+    front_must_exit(&f, 0);
     ck_assert_int_eq(f.end[1].code, LM_EINVAL);
     ck_assert_msg(strstr(f.end[1].msg, "400") != NULL, "%s", f.end[1].msg);
     ck_assert_uint_eq(f.end[2].reason, LM_FINISH_ABORT);
@@ -250,11 +122,11 @@ START_TEST(test_engine_loop__ends_when_the_front_is_gone_even_with_work_in_fligh
 {
     struct front f;
     start(&f, &calm);
-    submit(&f, 1, 100, 300);
+    front_submit(&f, 1, 100, 300);
     while (!f.n_got[1])
-        ck_assert(receive(&f));
+        ck_assert(front_receive(&f));
     shutdown(f.fd, SHUT_RDWR);
-    must_exit(&f, 0);
+    front_must_exit(&f, 0);
 }
 END_TEST
 
@@ -268,7 +140,7 @@ START_TEST(test_engine_loop__nonsense_ends_it_with_a_reason)
         ck_assert_int_eq(send(f.fd, &bad[i], sizeof bad[i], MSG_NOSIGNAL), sizeof bad[i]);
         if (bad[i].type == LM_MSG_HELLO)
             ck_assert_int_eq(send(f.fd, zero, sizeof zero, MSG_NOSIGNAL), sizeof zero);
-        must_exit(&f, -LM_EFORMAT);
+        front_must_exit(&f, -LM_EFORMAT);
         ck_assert_int_eq(f.failed.code, LM_EFORMAT);
     }
 }
@@ -279,12 +151,12 @@ START_TEST(test_engine_loop__a_front_that_reads_slower_than_the_engine_computes_
     struct front f;
     start(&f, &calm);
     f.n_logprobs = LM_MAX_LOGPROBS; /* 5 MB in all, far more than the socket and the engine hold */
-    for (uint64_t id = 0; id < MAX_ID; id++)
-        submit(&f, id, 10, 300);
-    say(&f, LM_MSG_DRAIN, NULL, 0);
-    must_exit(&f, 0);
-    for (uint64_t id = 0; id < MAX_ID; id++)
-        check_answer(&f, id, 10, 300);
+    for (uint64_t id = 0; id < FRONT_MAX_ID; id++)
+        front_submit(&f, id, 10, 300);
+    front_say(&f, LM_MSG_DRAIN, NULL, 0);
+    front_must_exit(&f, 0);
+    for (uint64_t id = 0; id < FRONT_MAX_ID; id++)
+        front_check_answer(&f, id, 10, 300);
 }
 END_TEST
 
@@ -293,8 +165,8 @@ START_TEST(test_engine_loop__a_hanging_step_is_reported_at_its_deadline)
     struct front f;
     const struct setup s = with("hang-at", "3", NULL, NULL);
     start(&f, &s);
-    submit(&f, 1, 10, 30);
-    must_exit(&f, -LM_ETIMEOUT);
+    front_submit(&f, 1, 10, 30);
+    front_must_exit(&f, -LM_ETIMEOUT);
     ck_assert_int_eq(f.failed.code, LM_ETIMEOUT);
     ck_assert_uint_eq(f.n_got[1], 2);
     ck_assert(!f.ended[1]);
@@ -307,8 +179,8 @@ START_TEST(test_engine_loop__a_driver_that_ignores_the_deadline_is_killed_by_the
     struct setup s = with("stuck-at", "3", NULL, NULL);
     s.watchdog_us = s.step_timeout_us;
     start(&f, &s);
-    submit(&f, 1, 10, 30);
-    int status = until_exit(&f);
+    front_submit(&f, 1, 10, 30);
+    int status = front_until_exit(&f);
     ck_assert(WIFSIGNALED(status));
     ck_assert_int_eq(WTERMSIG(status), SIGALRM);
 }
@@ -321,8 +193,8 @@ START_TEST(test_engine_loop__a_lost_device_is_reported_wherever_it_shows)
         struct front f;
         const struct setup s = with("fail-at", "4", "where", where[i]);
         start(&f, &s);
-        submit(&f, 1, 10, 30);
-        must_exit(&f, -LM_EDEVICE);
+        front_submit(&f, 1, 10, 30);
+        front_must_exit(&f, -LM_EDEVICE);
         ck_assert_int_eq(f.failed.code, LM_EDEVICE);
         ck_assert_msg(strstr(f.failed.msg, "by request") != NULL, "%s", f.failed.msg);
         ck_assert_uint_eq(f.n_got[1], 3);
@@ -337,8 +209,8 @@ START_TEST(test_engine_loop__a_crash_is_a_signal)
         struct front f;
         const struct setup s = with("crash-at", "3", "signal", kind[i].how);
         start(&f, &s);
-        submit(&f, 1, 10, 30);
-        int status = until_exit(&f);
+        front_submit(&f, 1, 10, 30);
+        int status = front_until_exit(&f);
         ck_assert(WIFSIGNALED(status));
         ck_assert_int_eq(WTERMSIG(status), kind[i].signal);
         ck_assert(!f.ended[1]);
@@ -351,20 +223,20 @@ START_TEST(test_engine_loop__nan_ends_only_the_request_that_it_hit)
     struct front f;
     const struct setup s = with("nan-at", "6", NULL, NULL);
     start(&f, &s);
-    submit(&f, 1, 10, 30);
+    front_submit(&f, 1, 10, 30);
     while (!f.n_got[1])
-        ck_assert(receive(&f));
-    submit(&f, 2, 11, 30);
-    submit(&f, 3, 12, 30);
-    say(&f, LM_MSG_DRAIN, NULL, 0);
-    must_exit(&f, 0);
+        ck_assert(front_receive(&f));
+    front_submit(&f, 2, 11, 30);
+    front_submit(&f, 3, 12, 30);
+    front_say(&f, LM_MSG_DRAIN, NULL, 0);
+    front_must_exit(&f, 0);
     uint32_t n_error = 0;
     for (uint64_t id = 1; id <= 3; id++) {
         n_error += f.end[id].reason == LM_FINISH_ERROR;
         if (f.end[id].reason == LM_FINISH_ERROR)
             ck_assert_int_eq(f.end[id].code, LM_EDEVICE);
         else
-            check_answer(&f, id, 9 + (uint32_t)id, 30);
+            front_check_answer(&f, id, 9 + (uint32_t)id, 30);
     }
     ck_assert_uint_eq(n_error, 1);
     ck_assert_uint_eq(f.stats.n_corrupted, 1);

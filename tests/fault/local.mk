@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# The toy backend, the plugin `fault` around it, and plugins that must be refused. Not installed.
-check_LTLIBRARIES += libtoy.la
+# The toy backend, a test as the front, the plugin `fault` around it, and plugins that must be refused. Not installed.
+check_LTLIBRARIES += libtoy.la libfront.la
 libtoy_la_SOURCES = tests/toy_backend.c tests/toy_backend.h
+libfront_la_SOURCES = %D%/front.c %D%/front.h
+libfront_la_CFLAGS = $(TEST_CFLAGS)
+libfront_la_LIBADD = libtoy.la libprotocol.la libbase.la
 
 test_plugins = %D%/fault.la %D%/old.la %D%/abi.la %D%/short.la %D%/huge.la %D%/nosymbol.la %D%/nocalls.la
 check_LTLIBRARIES += $(test_plugins)
