@@ -4,3 +4,22 @@ TESTS += %D%/layers_test %D%/headers_test
 EXTRA_DIST += %D%/suite.h ARCHITECTURE.md autogen.sh quickstart
 AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC;
 include tests/http/local.mk
+
+EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/qtype.py %D%/gguf_bytes.h
+golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-llama3rope-bias-bf16.gguf \
+	%D%/golden/model/llama-mqa-yarn-f16.gguf %D%/golden/model/llama-window-linear-bf16.gguf \
+	%D%/golden/model/llama-mixed-quants.gguf %D%/golden/model/qwen2-bf16.gguf %D%/golden/model/gemma3-window-bf16.gguf
+
+if HAVE_CHECK
+# The reference backend and the golden models, for tests of backends and of what runs on one: link $(REFEXEC_LIBS).
+check_LTLIBRARIES += librefexec.la
+librefexec_la_SOURCES = %D%/refexec.c %D%/refexec.h %D%/golden_model.c %D%/golden_model.h
+REFEXEC_LIBS = librefexec.la libmodel.la libopsuite.la libops.la libqtype.la libbase.la $(TEST_LIBS)
+GOLDEN_CPPFLAGS = $(AM_CPPFLAGS) -DLM_GOLDEN_FOLDER='"$(abs_top_srcdir)/tests/golden/model"'
+check_PROGRAMS += %D%/golden_model_test
+TESTS += %D%/golden_model_test
+%C%_golden_model_test_SOURCES = %D%/golden_model_test.c
+%C%_golden_model_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_golden_model_test_CFLAGS = $(TEST_CFLAGS)
+%C%_golden_model_test_LDADD = $(REFEXEC_LIBS)
+endif

@@ -15,6 +15,7 @@
 
 #define LM_PROTOCOL_VERSION 1u
 #define LM_MSG_MAX_BYTES (64u << 20)
+#define LM_MAX_SALT_BYTES 128u
 
 enum lm_msg_type {
     /* engine -> front */
@@ -57,7 +58,7 @@ struct lm_msg_submit {
     uint32_t min_tokens;   /* stop_id do not end it, and are not sampled, before this many tokens */
     uint32_t n_stop;       /* ids that end it: eos and stop_token_ids, unless ignored */
     uint32_t n_bias;
-    uint32_t n_salt;       /* isolates the prefix cache */
+    uint32_t n_salt;       /* isolates the prefix cache; <= LM_MAX_SALT_BYTES */
     int32_t priority;      /* lower is earlier */
     uint32_t n_logprobs;   /* <= LM_MAX_LOGPROBS */
     uint8_t logprob;
@@ -102,17 +103,23 @@ struct lm_msg_finished {
     char msg[120];        /* with LM_FINISH_ERROR */
 };
 
+/** Upper bounds of step_tok_hist[0 .. 12]; [13] and [14] stay 0. */
+#define LM_STEP_TOK_BOUND {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384}
+
 /** Counters grow for the engine's life; gauges are the moment's. */
 struct lm_msg_stats {
     uint64_t n_step, n_prompt_tok, n_output_tok, n_prefix_query_tok, n_prefix_hit_tok, n_preempted, n_corrupted;
-    uint64_t step_tok_hist[16]; /* iteration_tokens_total: steps with <= 1, 8, 16, 32, 64, … 16384 tokens, last: more */
+    uint64_t step_tok_hist[16]; /* iteration_tokens_total, not cumulative: [i] steps of at most LM_STEP_TOK_BOUND[i] tokens, [15] of more */
     uint64_t step_tok_sum;
     uint32_t n_running, n_waiting, n_block_used, n_block;
 };
 
 struct lm_msg_failed { int32_t code; char msg[240]; };
 
-/** Append one message to out: head, fixed struct, then up to 5 arrays {pointer, bytes}, padded to 8. */
+/**
+ * Append one message to out: head, then the parts {pointer, bytes} one behind the other, padded to a multiple of 8
+ * at the end. A message beyond LM_MSG_MAX_BYTES sets out->failed.
+ */
 struct lm_msg_part { const void *p; size_t bytes; };
 void lm_msg_write(struct lm_bytes *out, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part);
 
@@ -123,7 +130,7 @@ void lm_msg_write(struct lm_bytes *out, enum lm_msg_type type, const struct lm_m
  */
 int64_t lm_msg_peek(const char *in, size_t n, uint32_t *out_type, struct lm_err *err);
 
-/** Check a SUBMIT payload's lengths against its size and give its arrays. */
+/** Check a SUBMIT payload's lengths against its size and give its arrays, borrowed from payload (8-byte aligned). */
 struct lm_msg_submit_view {
     struct lm_msg_submit h;
     const int32_t *prompt, *stop_id, *bias_id;

@@ -10,7 +10,7 @@ libmodel_la_LIBADD = libqtype.la
 EXTRA_DIST += %D%/qtype_grid.py
 
 if HAVE_CHECK
-model_tests = %D%/gguf_test %D%/qtype_test
+model_tests = %D%/gguf_test %D%/qtype_test %D%/model_test
 check_PROGRAMS += $(model_tests)
 TESTS += $(model_tests)
 %C%_gguf_test_SOURCES = %D%/gguf_test.c
@@ -19,4 +19,8 @@ TESTS += $(model_tests)
 %C%_qtype_test_SOURCES = %D%/qtype_test.c
 %C%_qtype_test_CFLAGS = $(TEST_CFLAGS)
 %C%_qtype_test_LDADD = libqtype.la $(TEST_LIBS)
+%C%_model_test_SOURCES = %D%/model_test.c
+%C%_model_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_model_test_CFLAGS = $(TEST_CFLAGS)
+%C%_model_test_LDADD = $(REFEXEC_LIBS)
 endif

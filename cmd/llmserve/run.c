@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* llmserve run: load a model in this process and write its answer to the terminal as it comes. */
+#include "cmd/llmserve/command.h"
+#include "conf/conf.h"
+#include "runtime/base/clock.h"
+#include "runtime/engine/boot.h"
+#include "runtime/text/chat_template.h"
+#include "runtime/text/tokenizer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum { EXIT_CONFIG = 78 };
+
+struct ask {
+    double n, temp, top_k, top_p, min_p, seed;
+    bool chat, raw, ignore_eos;
+    const char *system, *prompt;
+};
+
+struct show {
+    const struct lm_tokenizer *tok;
+    struct lm_detok detok;
+    struct lm_bytes text;
+    struct lm_msg_finished end;
+};
+
+/* This command's own flags; all others are the configuration's. */
+static const struct own_flag { const char *name; char key; bool has_value; double min, max; bool is_whole; } own_flags[] = {
+    {"-n", 'n', true, 1, 1e9, true}, {"--temp", 't', true, 0, 100, false}, {"--top-k", 'k', true, 0, 1e9, true},
+    {"--top-p", 'p', true, 1e-6, 1, false}, {"--min-p", 'm', true, 0, 1, false}, {"--seed", 's', true, 0, 9007199254740992.0, true},
+    {"--system", 'y', true, 0, 0, false}, {"--chat", 'c', false, 0, 0, false}, {"--raw", 'r', false, 0, 0, false},
+    {"--ignore-eos", 'e', false, 0, 0, false},
+};
+
+static const struct own_flag *own_flag(const char *arg)
+{
+    size_t n = strcspn(arg, "=");
+    for (size_t i = 0; i < sizeof own_flags / sizeof *own_flags; i++)
+        if (strlen(own_flags[i].name) == n && strncmp(arg, own_flags[i].name, n) == 0)
+            return &own_flags[i];
+    return NULL;
+}
+
+static int set_flag(struct ask *a, const struct own_flag *f, const char *value, struct lm_err *err)
+{
+    char *end = NULL;
+    double x = 0;
+    if (f->has_value && !value)
+        return lm_fail(err, LM_ECONFIG, "%s needs a value", f->name);
+    if (f->max > 0) {
+        x = strtod(value, &end);
+        if (!*value || *end || !(x >= f->min && x <= f->max) || (f->is_whole && x != floor(x)))
+            return lm_fail(err, LM_ECONFIG, "%s %.40s: a %snumber from %g to %g is needed", f->name, value, f->is_whole ? "whole " : "", f->min, f->max);
+    }
+    switch (f->key) {
+    case 'n': a->n = x; break;
+    case 't': a->temp = x; break;
+    case 'k': a->top_k = x; break;
+    case 'p': a->top_p = x; break;
+    case 'm': a->min_p = x; break;
+    case 's': a->seed = x; break;
+    case 'y': a->system = value; break;
+    case 'c': a->chat = true; break;
+    case 'r': a->raw = true; break;
+    default: a->ignore_eos = true;
+    }
+    return 0;
+}
+
+/* Take this command's own flags out of argv; -m becomes --model. */
+static int take_own_flags(struct ask *a, int *io_argc, char **argv, struct lm_err *err)
+{
+    static char model_flag[] = "--model";
+    int keep = 1, rc = 0;
+    bool rest = false;
+    for (int i = 1; i < *io_argc && !rc; i++) {
+        const struct own_flag *f = rest ? NULL : own_flag(argv[i]);
+        const char *eq = strchr(argv[i], '=');
+        rest = rest || strcmp(argv[i], "--") == 0;
+        if (!f)
+            argv[keep++] = !rest && strcmp(argv[i], "-m") == 0 ? model_flag : argv[i];
+        else if (eq || !f->has_value)
+            rc = set_flag(a, f, eq ? eq + 1 : NULL, err);
+        else
+            rc = set_flag(a, f, i + 1 < *io_argc ? argv[++i] : NULL, err);
+    }
+    *io_argc = keep;
+    return rc;
+}
+
+/* One sequence is enough here, unless the flags say otherwise. */
+static int read_conf(struct lm_conf *c, struct ask *a, int argc, char **argv, struct lm_err *err)
+{
+    static char one[] = "--max-num-seqs=1";
+    char **args = malloc(((size_t)argc + 2) * sizeof *args);
+    if (!args)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    args[0] = argv[0];
+    args[1] = one;
+    memcpy(args + 2, argv + 1, (size_t)argc * sizeof *args); /* the NULL at the end too */
+    argc++;
+    int rc = take_own_flags(a, &argc, args, err);
+    if (!rc)
+        rc = lm_conf_read_env(c, err);
+    if (!rc)
+        rc = lm_conf_read_flags(c, &argc, args, err);
+    if (!rc)
+        rc = lm_conf_check(c, err);
+    if (!rc && argc > 2)
+        rc = lm_fail(err, LM_ECONFIG, "unexpected argument '%.60s' after the prompt", args[2]);
+    if (!rc && a->chat && a->raw)
+        rc = lm_fail(err, LM_ECONFIG, "--chat and --raw exclude each other");
+    a->prompt = argc > 1 ? args[1] : NULL;
+    free(args);
+    return rc;
+}
+
+static int read_all(FILE *f, struct lm_bytes *out, struct lm_err *err)
+{
+    char chunk[65536];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        lm_bytes_add(out, chunk, n);
+    if (ferror(f))
+        return lm_fail(err, LM_EIO, "reading: %m");
+    return out->failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
+}
+
+/* The chat template's text: the file that the knob names, or the model's own. */
+static int template_text(const struct lm_conf_model *m, const struct lm_gguf *g, struct lm_bytes *out, struct lm_err *err)
+{
+    if (!*m->chat_template) {
+        struct lm_gguf_str s = lm_gguf_string(g, "tokenizer.chat_template");
+        lm_bytes_add(out, s.s, s.n);
+        return s.s ? 0 : lm_fail(err, LM_ENOTFOUND, "the model has no chat template: leave --chat out, or give --chat-template FILE");
+    }
+    FILE *f = fopen(m->chat_template, "r");
+    int rc = f ? read_all(f, out, err) : lm_fail(err, LM_ENOTFOUND, "%.150s: %m", m->chat_template);
+    if (f)
+        fclose(f);
+    return rc;
+}
+
+static void set_token_text(json_t *vars, const char *key, const struct lm_tokenizer *t, int32_t id)
+{
+    size_t n = 0;
+    const char *s = id >= 0 ? lm_tokenizer_piece(t, id, &n) : NULL;
+    if (s)
+        json_object_set_new(vars, key, json_stringn(s, n));
+}
+
+static json_t *template_vars(const struct ask *a, const struct lm_bytes *prompt, const struct lm_tokenizer *t)
+{
+    json_t *messages = json_array(), *vars = json_pack("{s:o, s:b}", "messages", messages, "add_generation_prompt", 1);
+    if (a->system)
+        json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system", "content", a->system));
+    json_array_append_new(messages, json_pack("{s:s, s:s%}", "role", "user", "content", prompt->data ? prompt->data : "", prompt->len));
+    set_token_text(vars, "bos_token", t, lm_tokenizer_bos(t));
+    set_token_text(vars, "eos_token", t, lm_tokenizer_eos(t));
+    return vars;
+}
+
+/* Put the prompt into the model's chat template. */
+static int render(const struct ask *a, const struct lm_conf_model *m, const struct lm_boot *boot, const struct lm_tokenizer *t,
+                  struct lm_bytes *io_prompt, struct lm_err *err)
+{
+    struct lm_bytes source = {0}, out = {0};
+    struct lm_template *tpl = NULL;
+    json_t *vars = template_vars(a, io_prompt, t);
+    int rc = template_text(m, boot->gguf, &source, err);
+    if (!rc)
+        rc = lm_template_parse(source.data, source.len, &tpl, err);
+    if (!rc)
+        rc = lm_template_render(tpl, vars, NULL, &out, err);
+    if (rc) {
+        lm_bytes_fini(&out);
+    } else {
+        lm_bytes_fini(io_prompt);
+        *io_prompt = out;
+    }
+    json_decref(vars);
+    lm_template_destroy(tpl);
+    lm_bytes_fini(&source);
+    return rc;
+}
+
+static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
+{
+    struct show *s = arg;
+    lm_detok_push(s->tok, &s->detok, token->token, 0, &s->text, NULL);
+    fwrite(s->text.data, 1, s->text.len, stdout);
+    fflush(stdout);
+    lm_bytes_clear(&s->text);
+}
+
+static void on_finished(void *arg, const struct lm_msg_finished *finished)
+{
+    struct show *s = arg;
+    s->end = *finished;
+    lm_detok_finish(&s->detok, &s->text);
+    lm_bytes_add_char(&s->text, '\n');
+    fwrite(s->text.data, 1, s->text.len, stdout);
+    fflush(stdout);
+}
+
+static double rate(double n, uint64_t us)
+{
+    return us ? n * 1e6 / (double)us : 0;
+}
+
+static void report(const struct lm_msg_finished *end, const struct lm_msg_hello *hello)
+{
+    uint32_t n_decode = end->n_output ? end->n_output - 1 : 0;
+    fprintf(stderr, "load %.2f s on %s (%s); prompt %u tokens, %.1f tokens/s; answer %u tokens, %.1f tokens/s\n",
+            (double)hello->load_us / 1e6, hello->backend, hello->device, (unsigned)end->n_prompt,
+            rate(end->n_prompt, end->prefill_us), (unsigned)end->n_output, rate(n_decode, end->decode_us));
+}
+
+static int generate(const struct ask *a, const struct lm_boot *boot, const struct lm_tokenizer *t, const struct lm_tokens *ids, struct lm_err *err)
+{
+    struct lm_engine *engine = NULL;
+    struct show show = {.tok = t, .end = {.reason = LM_FINISH_ABORT}};
+    const struct lm_engine_events events = {on_token, on_finished, &show};
+    struct lm_msg_submit_view v = {.prompt = ids->id, .h = {
+        .n_prompt = (uint32_t)ids->n, .max_tokens = (uint32_t)a->n, .temperature = (float)a->temp, .top_k = (int32_t)a->top_k,
+        .top_p = (float)a->top_p, .min_p = (float)a->min_p, .repetition = 1, .seed = (uint64_t)a->seed}};
+    size_t n_stop = 0;
+    v.stop_id = lm_tokenizer_eog(t, &n_stop);
+    v.h.n_stop = a->ignore_eos ? 0 : (uint32_t)n_stop;
+    if (ids->n < boot->hello.max_model_len && v.h.max_tokens > boot->hello.max_model_len - ids->n)
+        v.h.max_tokens = (uint32_t)(boot->hello.max_model_len - ids->n);
+    if (a->seed < 0 && getrandom(&v.h.seed, sizeof v.h.seed, 0) < 0)
+        v.h.seed = lm_now_us();
+    int rc = lm_engine_create(&boot->engine, &engine, err);
+    if (!rc)
+        rc = lm_engine_submit(engine, &v, err);
+    while (!rc && lm_engine_is_busy(engine))
+        rc = lm_engine_step(engine, &events, err);
+    if (!rc && show.end.reason == LM_FINISH_ERROR)
+        rc = lm_fail(err, show.end.code, "%s", show.end.msg);
+    if (!rc)
+        report(&show.end, &boot->hello);
+    lm_bytes_fini(&show.text);
+    lm_engine_destroy(engine);
+    return rc;
+}
+
+static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes *io_prompt, struct lm_err *err)
+{
+    struct lm_boot *boot = NULL;
+    struct lm_tokenizer *t = NULL;
+    struct lm_tokens ids = {0};
+    unsigned flags = a->chat || a->raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
+    int rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
+    if (!rc)
+        rc = lm_tokenizer_create(boot->gguf, &t, err);
+    if (!rc && a->chat)
+        rc = render(a, &c->model[0], boot, t, io_prompt, err);
+    if (!rc)
+        rc = lm_tokenizer_encode(t, io_prompt->data ? io_prompt->data : "", io_prompt->len, flags, 0, &ids, err);
+    if (!rc && !ids.n)
+        rc = lm_fail(err, LM_EINVAL, "the prompt is empty");
+    if (!rc)
+        rc = generate(a, boot, t, &ids, err);
+    free(ids.id);
+    lm_tokenizer_destroy(t);
+    lm_boot_destroy(boot);
+    return rc;
+}
+
+static int run(int argc, char **argv)
+{
+    struct lm_conf c;
+    struct ask a = {.n = 128, .top_p = 1, .seed = -1};
+    struct lm_bytes prompt = {0};
+    struct lm_err err = {0};
+    int rc = lm_conf_init(&c, &err);
+    if (!rc)
+        rc = read_conf(&c, &a, argc, argv, &err);
+    if (!rc && a.prompt)
+        lm_bytes_add_str(&prompt, a.prompt);
+    else if (!rc)
+        rc = read_all(stdin, &prompt, &err);
+    if (!rc)
+        rc = answer(&a, &c, &prompt, &err);
+    if (rc)
+        fprintf(stderr, "llmserve run: %s\n", err.msg);
+    lm_bytes_fini(&prompt);
+    lm_conf_fini(&c);
+    return rc == LM_ECONFIG ? EXIT_CONFIG : rc ? 1 : 0;
+}
+
+const struct lm_command lm_command_run = {
+    "run",
+    "-m MODEL [-n TOKENS] [--temp T] [--top-k K] [--top-p P] [--min-p P] [--seed S] [--ignore-eos] [--chat [--system TEXT] | --raw]\n"
+    "       [FLAGS OF A MODEL] [PROMPT]",
+    "answer one prompt (or standard input) in this process", run};

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/boot.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/plugin/registry.h"
+
+#include <stdlib.h>
+
+enum { DEFAULT_BLOCK_SIZE = 32, MAX_OPTION = 64, MAX_DEVICE = 64 };
+
+static const uint64_t host_kv_bytes = (uint64_t)4 << 30;
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static uint64_t kv_budget(const struct lm_conf_model *m, const struct lm_boot_room *room)
+{
+    if (m->kv_cache_memory_bytes > 0)
+        return (uint64_t)m->kv_cache_memory_bytes;
+    uint64_t base = room->is_host ? room->free_bytes : room->total_bytes;
+    uint64_t share = (uint64_t)((double)base * m->gpu_memory_utilization);
+    uint64_t taken = room->scratch_bytes + (room->is_host ? 0 : room->total_bytes - room->free_bytes);
+    uint64_t left = share > taken ? share - taken : 0;
+    return room->is_host ? smaller(left, host_kv_bytes) : left;
+}
+
+static int fail_short(const struct lm_conf_model *m, const struct lm_boot_room *room, uint32_t len, uint64_t need, uint64_t have,
+                      struct lm_err *err)
+{
+    uint64_t fits = have / room->block_bytes * room->block_size;
+    return lm_fail(err, LM_ENOMEM, "max-model-len %u needs %.1f MiB of KV cache, %.1f MiB are there (weights %.0f, scratch %.0f MiB): "
+                   "set max-model-len to at most %llu, or raise %s", (unsigned)len, mib(need), mib(have), mib(room->weight_bytes),
+                   mib(room->scratch_bytes), (unsigned long long)fits,
+                   m->kv_cache_memory_bytes > 0 || room->is_host ? "kv-cache-memory-bytes" : "gpu-memory-utilization");
+}
+
+int lm_boot_size(const struct lm_conf_model *m, const struct lm_boot_room *room, uint32_t *out_n_block, uint32_t *out_max_len,
+                 struct lm_err *err)
+{
+    bool asked = m->max_model_len > 0;
+    uint64_t len = asked ? (uint64_t)m->max_model_len : room->n_ctx_train, size = room->block_size;
+    if (len > room->n_ctx_train)
+        return lm_fail(err, LM_ECONFIG, "max-model-len %llu is beyond the model's own %u", (unsigned long long)len, (unsigned)room->n_ctx_train);
+    uint64_t budget = kv_budget(m, room), n = smaller(budget / room->block_bytes, UINT32_MAX / 2 / size);
+    uint64_t need = (len + size - 1) / size;
+    if (n < (asked ? need : 1))
+        return fail_short(m, room, asked ? (uint32_t)len : 1, (asked ? need : 1) * room->block_bytes, budget, err);
+    len = smaller(len, n * size);
+    n = smaller(n, (len + size - 1) / size * (uint64_t)m->max_num_seqs);
+    if (n * room->block_bytes > room->free_bytes)
+        return lm_fail(err, LM_ENOMEM, "kv-cache-memory-bytes: %.1f MiB of KV cache asked for, %.1f MiB of memory are free: lower it",
+                       mib(n * room->block_bytes), mib(room->free_bytes));
+    *out_n_block = (uint32_t)n;
+    *out_max_len = (uint32_t)len;
+    return 0;
+}
+
+static int device_index(const struct lm_backend *be, const char *text, uint32_t *out, struct lm_device_info *out_info, struct lm_err *err)
+{
+    struct lm_device_info info[MAX_DEVICE];
+    char *end;
+    unsigned long i = strtoul(text, &end, 10);
+    int n = be->devices(info, MAX_DEVICE, err);
+    if (n < 0)
+        return n;
+    if (!*text || *end || *text == '-')
+        return lm_fail(err, LM_ECONFIG, "device \"%.40s\" is not an index; `llmserve devices` lists them", text);
+    if (i >= (unsigned long)n || i >= MAX_DEVICE)
+        return lm_fail(err, LM_ENOTFOUND, "backend %s has no device %lu of %d; `llmserve devices` lists them", be->name, i, n);
+    if (info[i].problem[0])
+        return lm_fail(err, LM_ENOTFOUND, "device %s:%lu (%.60s) cannot be used: %.120s", be->name, i, info[i].name, info[i].problem);
+    *out = (uint32_t)i;
+    *out_info = info[i];
+    return 0;
+}
+
+static int open_device(const struct lm_conf *c, const struct lm_conf_model *m, struct lm_boot *b, struct lm_device_info *out_info,
+                       struct lm_err *err)
+{
+    const char *dir = *c->server.plugin_dir ? c->server.plugin_dir : NULL;
+    struct lm_option option[MAX_OPTION];
+    struct lm_open_desc desc = {.option = option};
+    int rc = strcmp(m->backend, "auto") == 0 ? lm_registry_best(dir, &b->be, err) : lm_registry_load(dir, m->backend, &b->be, err);
+    if (!rc)
+        rc = device_index(b->be, m->device, &desc.device, out_info, err);
+    for (size_t i = 0; i < c->n_backend && !rc; i++) {
+        const struct lm_conf_backend *section = &c->backend[i];
+        bool ours = strcmp(section->name, b->be->name) == 0;
+        for (size_t j = 0; ours && j < section->n_option && desc.n_option < MAX_OPTION; j++)
+            option[desc.n_option++] = (struct lm_option){section->option[j].key, section->option[j].value};
+    }
+    return rc ? rc : b->be->open(&desc, &b->dev, err);
+}
+
+static enum lm_kv_dtype kv_dtype(const char *name)
+{
+    if (strcmp(name, "float32") == 0)
+        return LM_KV_F32;
+    return strcmp(name, "bfloat16") == 0 ? LM_KV_BF16 : LM_KV_F16;
+}
+
+static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_host, struct lm_err *err)
+{
+    struct lm_plan_desc *p = &b->engine.plan;
+    struct lm_plan_size size;
+    struct lm_boot_room room = {.weight_bytes = b->model->weight_bytes, .n_ctx_train = b->model->hp.n_ctx_train, .is_host = is_host};
+    *p = (struct lm_plan_desc){
+        .graph = &b->model->graph, .max_tok = (uint32_t)m->max_num_batched_tokens,
+        .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,
+        .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m->kv_cache_dtype),
+    };
+    p->max_out = p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
+    int rc = b->be->measure(b->dev, p, &size, err);
+    if (!rc)
+        rc = b->be->mem(b->dev, &room.free_bytes, &room.total_bytes, err);
+    if (rc)
+        return rc;
+    if (!size.block_bytes)
+        return lm_fail(err, LM_EUNSUPPORTED, "backend %s needs no memory for a KV block", b->be->name);
+    room.scratch_bytes = size.scratch_bytes;
+    room.block_bytes = size.block_bytes;
+    room.block_size = p->block_size;
+    rc = lm_boot_size(m, &room, &p->n_block, &p->max_len, err);
+    if (!rc)
+        b->hello.kv_bytes = (uint64_t)p->n_block * size.block_bytes;
+    return rc;
+}
+
+static void fill_hello(struct lm_boot *b, const struct lm_device_info *info, uint64_t start_us)
+{
+    const struct lm_plan_desc *p = &b->engine.plan;
+    struct lm_msg_hello *h = &b->hello;
+    h->version = LM_PROTOCOL_VERSION;
+    h->n_vocab = p->graph->n_vocab;
+    h->max_model_len = p->max_len;
+    h->block_size = p->block_size;
+    h->n_block = p->n_block;
+    h->max_num_seqs = p->max_seq;
+    h->max_num_batched_tokens = p->max_tok;
+    h->weight_bytes = b->model->weight_bytes;
+    h->load_us = lm_now_us() - start_us;
+    snprintf(h->backend, sizeof h->backend, "%s", b->be->name);
+    snprintf(h->device, sizeof h->device, "%s", info->name);
+}
+
+int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
+                   struct lm_err *err)
+{
+    const struct lm_conf_model *m = &c->model[model];
+    uint64_t start_us = lm_now_us();
+    struct lm_device_info info;
+    struct lm_boot *b = calloc(1, sizeof *b);
+    int rc = b ? lm_gguf_open(m->path, &b->gguf, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    if (!rc)
+        rc = open_device(c, m, b, &info, err);
+    if (!rc)
+        rc = lm_model_load(b->gguf, b->be, b->dev, progress, progress_arg, &b->model, err);
+    if (!rc)
+        rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
+    if (!rc) {
+        b->engine.be = b->be;
+        b->engine.dev = b->dev;
+        b->engine.prefix_cache = m->enable_prefix_caching;
+        b->engine.step_timeout_us = (uint64_t)(m->step_timeout * 1e6);
+        fill_hello(b, &info, start_us);
+        *out = b;
+    } else {
+        lm_boot_destroy(b);
+    }
+    return rc;
+}
+
+void lm_boot_destroy(struct lm_boot *b)
+{
+    if (!b)
+        return;
+    if (b->model)
+        lm_model_destroy(b->model, b->be, b->dev);
+    if (b->dev)
+        b->be->close(b->dev);
+    lm_gguf_close(b->gguf);
+    free(b);
+}

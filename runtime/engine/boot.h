@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_ENGINE_BOOT_H
+#define LM_ENGINE_BOOT_H
+/**
+ * From the knobs of one model to everything that an engine stands on: plugin, device, model on the device, and
+ * the size of its KV cache.
+ *
+ * Thread   [engine]
+ */
+#include "conf/conf.h"
+#include "runtime/engine/engine.h"
+#include "runtime/model/model.h"
+
+struct lm_boot {
+    const struct lm_backend *be;
+    struct lm_dev *dev;
+    struct lm_gguf *gguf;
+    struct lm_model *model;
+    struct lm_engine_desc engine; /* for lm_engine_create() */
+    struct lm_msg_hello hello;
+};
+
+/**
+ * Load c->model[model]. progress may be NULL.
+ *
+ * Owns     *out is the caller's until lm_boot_destroy(), after the engine's end
+ * Errors   LM_ECONFIG a knob; LM_ENOTFOUND, LM_EUNSUPPORTED, LM_EFORMAT plugin, device or model; LM_ENOMEM with needed
+ *          and available bytes; LM_EDEVICE
+ */
+int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
+                   struct lm_err *err);
+void lm_boot_destroy(struct lm_boot *b);
+
+/** Room on a device whose weights are loaded. */
+struct lm_boot_room {
+    uint64_t free_bytes, total_bytes;
+    uint64_t weight_bytes, scratch_bytes;
+    uint64_t block_bytes;   /* one KV block of block_size tokens */
+    uint32_t block_size;
+    uint32_t n_ctx_train;   /* longest sequence that the model was made for */
+    bool is_host;           /* memory is the machine's own, shared with everything else */
+};
+
+/**
+ * How many KV blocks, and how long a sequence may be.
+ *
+ * Room: kv-cache-memory-bytes when set; else gpu-memory-utilization of the total without what is used already; on a
+ * host that share of what is free, at most 4 GiB; never more than max-num-seqs sequences of max-model-len could use.
+ *
+ * Errors   LM_ECONFIG max-model-len beyond the model's; LM_ENOMEM a sequence of max-model-len does not fit
+ */
+int lm_boot_size(const struct lm_conf_model *m, const struct lm_boot_room *room, uint32_t *out_n_block, uint32_t *out_max_len,
+                 struct lm_err *err);
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/engine.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/engine/step.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    N_ID_BUCKET = 4096,
+    MAX_REQUEST = 1 << 20, /* as many as the front may let wait */
+};
+
+struct lm_engine {
+    struct lm_engine_desc desc;
+    struct lm_plan *plan;
+    struct lm_kv *kv;
+    struct lm_sched *sched;
+    struct lm_step_arrays arrays;
+    bool runs;                   /* a step was launched and not waited for */
+    struct lm_request **told;    /* [n_told] who got a token in the step before the one that runs */
+    const struct lm_sampled *answer; /* [n_told] */
+    uint32_t n_told, n_request;
+    struct lm_request *ended, **ended_end; /* by next: not told yet */
+    struct lm_request *by_id[N_ID_BUCKET];
+    struct lm_msg_stats stats;
+};
+
+int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)
+{
+    uint32_t stride = (desc->plan.max_len + desc->plan.block_size - 1) / desc->plan.block_size;
+    assert(desc->plan.max_seq >= 1 && desc->plan.max_seq <= desc->plan.max_tok);
+    struct lm_engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    e->desc = *desc;
+    e->desc.plan.max_out = desc->plan.max_seq;
+    e->ended_end = &e->ended;
+    e->told = calloc(desc->plan.max_seq, sizeof *e->told);
+    int rc = e->told ? lm_kv_create(desc->plan.n_block, desc->plan.block_size, &e->kv, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    if (!rc)
+        rc = lm_sched_create(e->kv, desc->plan.max_seq, desc->prefix_cache, &e->sched, err);
+    if (!rc)
+        rc = lm_step_init(&e->arrays, desc->plan.max_tok, desc->plan.max_seq, stride, err);
+    if (!rc)
+        rc = desc->be->prepare(desc->dev, &e->desc.plan, &e->plan, err);
+    if (rc)
+        lm_engine_destroy(e);
+    else
+        *out = e;
+    return rc;
+}
+
+void lm_engine_destroy(struct lm_engine *e)
+{
+    if (!e)
+        return;
+    if (e->runs)
+        e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, NULL);
+    for (size_t i = 0; i < N_ID_BUCKET; i++)
+        for (struct lm_request *r = e->by_id[i], *next; r; r = next) {
+            next = r->next_id;
+            lm_request_destroy(r);
+        }
+    e->desc.be->release(e->desc.dev, e->plan);
+    lm_step_fini(&e->arrays);
+    lm_sched_destroy(e->sched);
+    lm_kv_destroy(e->kv);
+    free(e->told);
+    free(e);
+}
+
+static struct lm_request **id_place(struct lm_engine *e, uint64_t id)
+{
+    struct lm_request **at = &e->by_id[id % N_ID_BUCKET];
+    while (*at && (*at)->id != id)
+        at = &(*at)->next_id;
+    return at;
+}
+
+int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, struct lm_err *err)
+{
+    const struct lm_plan_desc *p = &e->desc.plan;
+    const struct lm_request_limits limits = {
+        .n_vocab = p->graph->n_vocab, .max_model_len = p->max_len, .block_size = p->block_size, .n_block = p->n_block,
+    };
+    struct lm_request **at = id_place(e, in->h.id), *r;
+    if (*at)
+        return lm_fail(err, LM_EINVAL, "request id %llu is in use", (unsigned long long)in->h.id);
+    if (e->n_request >= MAX_REQUEST)
+        return lm_fail(err, LM_EBUSY, "%u requests are waiting", (unsigned)e->n_request);
+    int rc = lm_request_create(in, &limits, &r, err);
+    if (rc)
+        return rc;
+    *at = r;
+    e->n_request++;
+    r->submit_us = lm_now_us();
+    lm_sched_add(e->sched, r);
+    return 0;
+}
+
+/* Out of the scheduler, blocks given back; told and freed later. */
+static void end(struct lm_engine *e, struct lm_request *r)
+{
+    lm_sched_remove(e->sched, r);
+    *e->ended_end = r;
+    e->ended_end = &r->next;
+}
+
+void lm_engine_cancel(struct lm_engine *e, uint64_t id)
+{
+    struct lm_request *r = *id_place(e, id);
+    if (!r || r->state == LM_REQUEST_DONE)
+        return;
+    r->reason = LM_FINISH_ABORT;
+    if (e->runs && r->n_sched)
+        r->cancelled = true; /* the device still writes to its blocks */
+    else
+        end(e, r);
+}
+
+void lm_engine_forget(struct lm_engine *e)
+{
+    lm_sched_forget(e->sched);
+}
+
+bool lm_engine_is_busy(const struct lm_engine *e)
+{
+    return e->runs || e->sched->n_running || e->sched->n_waiting || e->ended;
+}
+
+static void take_token(struct lm_engine *e, struct lm_request *r, int32_t token, uint64_t now_us)
+{
+    lm_request_push(r, token);
+    if (token < 0)
+        return;
+    if (!r->first_us) {
+        r->first_us = now_us;
+        e->stats.n_prompt_tok += r->n_prompt;
+        e->stats.n_prefix_query_tok += r->share ? r->n_prompt : 0;
+        e->stats.n_prefix_hit_tok += r->n_cached;
+    }
+    r->last_us = now_us;
+    e->stats.n_output_tok++;
+}
+
+/* A NaN may have come from any block that the sequence read: nothing published so far is trusted any more. */
+static void forget_corrupted(struct lm_engine *e)
+{
+    uint32_t n = 0;
+    for (uint32_t o = 0; o < e->arrays.step.n_out; o++)
+        n += e->arrays.step.sampled[o].token < 0;
+    e->stats.n_corrupted += n;
+    if (n)
+        lm_sched_forget(e->sched);
+}
+
+/* The step has ended: its tokens join their requests. */
+static void collect(struct lm_engine *e)
+{
+    struct lm_step_arrays *a = &e->arrays;
+    uint64_t now_us = lm_now_us();
+    forget_corrupted(e);
+    for (uint32_t s = 0; s < a->step.n_seq; s++)
+        lm_sched_advance(e->sched, a->seq[s]);
+    for (uint32_t o = 0; o < a->step.n_out; o++) {
+        e->told[o] = a->out[o];
+        take_token(e, a->out[o], a->step.sampled[o].token, now_us);
+    }
+    e->n_told = a->step.n_out;
+    e->answer = a->step.sampled;
+    a->turn ^= 1;
+    for (uint32_t s = 0; s < a->step.n_seq; s++)
+        if (a->seq[s]->state == LM_REQUEST_DONE || a->seq[s]->cancelled)
+            end(e, a->seq[s]);
+}
+
+static void count_step(struct lm_msg_stats *st, uint32_t n_tok)
+{
+    static const uint32_t bound[] = LM_STEP_TOK_BOUND;
+    size_t i = 0;
+    while (i < sizeof bound / sizeof *bound && n_tok > bound[i])
+        i++;
+    st->step_tok_hist[i < sizeof bound / sizeof *bound ? i : 15]++;
+    st->step_tok_sum += n_tok;
+    st->n_step++;
+}
+
+/* Launch the next step, if there is anything to do. When the device has no memory for it, half of it is tried. */
+static int launch(struct lm_engine *e, struct lm_err *err)
+{
+    uint32_t max_tok = e->desc.plan.max_tok, n_tok;
+    while ((n_tok = lm_sched_plan(e->sched, max_tok, lm_now_us())) > 0) {
+        lm_step_build(&e->arrays, e->sched);
+        int rc = e->desc.be->launch(e->desc.dev, e->plan, &e->arrays.step, err);
+        if (rc == 0) {
+            count_step(&e->stats, n_tok);
+            e->runs = true;
+        }
+        if (rc != LM_ENOMEM)
+            return rc;
+        if (n_tok == 1) {
+            struct lm_request *r = e->arrays.seq[0];
+            r->reason = LM_FINISH_ERROR;
+            r->code = LM_ENOMEM;
+            r->why = "the device has no memory for one token";
+            end(e, r);
+        }
+        max_tok = n_tok > 1 ? n_tok / 2 : e->desc.plan.max_tok;
+    }
+    return 0;
+}
+
+static void tell_token(const struct lm_request *r, const struct lm_sampled *a, const struct lm_engine_events *events)
+{
+    struct lm_msg_top top[LM_MAX_LOGPROBS];
+    struct lm_msg_token t = {.id = r->id, .token = a->token, .logprob = a->logprob};
+    t.n_top = a->n_top < r->sampling.n_logprobs ? a->n_top : r->sampling.n_logprobs;
+    t.n_cached = lm_request_n_output(r) == 1 ? r->n_cached : 0;
+    for (uint32_t i = 0; i < t.n_top; i++)
+        top[i] = (struct lm_msg_top){a->top_id[i], a->top_logprob[i]};
+    events->token(events->arg, &t, top);
+}
+
+static uint64_t from_to(uint64_t from_us, uint64_t to_us)
+{
+    return from_us && to_us > from_us ? to_us - from_us : 0;
+}
+
+static void tell_end(const struct lm_request *r, const struct lm_engine_events *events)
+{
+    struct lm_msg_finished f = {
+        .id = r->id, .reason = r->reason, .code = r->code,
+        .stop_token = r->reason == LM_FINISH_STOP ? r->token[r->n_token - 1] : -1,
+        .n_prompt = r->n_prompt, .n_output = lm_request_n_output(r), .n_cached = r->n_cached, .n_preempted = r->n_preempted,
+        .queue_us = from_to(r->submit_us, r->admit_us), .prefill_us = from_to(r->admit_us, r->first_us),
+        .decode_us = from_to(r->first_us, r->last_us),
+    };
+    if (r->why)
+        snprintf(f.msg, sizeof f.msg, "%s", r->why);
+    events->finished(events->arg, &f);
+}
+
+static void tell(struct lm_engine *e, const struct lm_engine_events *events)
+{
+    for (uint32_t i = 0; i < e->n_told; i++)
+        if (e->answer[i].token >= 0)
+            tell_token(e->told[i], &e->answer[i], events);
+    e->n_told = 0;
+    for (struct lm_request *r = e->ended, *next; r; r = next) {
+        next = r->next;
+        tell_end(r, events);
+        *id_place(e, r->id) = r->next_id;
+        e->n_request--;
+        lm_request_destroy(r);
+    }
+    e->ended = NULL;
+    e->ended_end = &e->ended;
+}
+
+int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, struct lm_err *err)
+{
+    int rc = 0;
+    if (e->runs) {
+        e->runs = false;
+        rc = e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err);
+        if (!rc)
+            collect(e);
+    }
+    if (!rc)
+        rc = launch(e, err);
+    tell(e, events);
+    return rc;
+}
+
+struct lm_msg_stats lm_engine_stats(const struct lm_engine *e)
+{
+    struct lm_msg_stats st = e->stats;
+    st.n_preempted = e->sched->n_preempted;
+    st.n_running = e->sched->n_running;
+    st.n_waiting = e->sched->n_waiting;
+    st.n_block = e->kv->n_block;
+    st.n_block_used = e->kv->n_block - lm_kv_n_free(e->kv);
+    return st;
+}
+
+bool lm_engine_check(const struct lm_engine *e)
+{
+    return lm_sched_check(e->sched);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_ENGINE_ENGINE_H
+#define LM_ENGINE_ENGINE_H
+/**
+ * The engine in one process: requests in, events out, one step of the device at a time.
+ *
+ * lm_engine_step() waits for the step that runs, schedules and launches the next one, and tells the events of the
+ * first while the second runs.
+ *
+ * Thread   [engine] for everything
+ */
+#include <llmserve/backend.h>
+#include "runtime/engine/protocol.h"
+
+struct lm_engine;
+
+struct lm_engine_desc {
+    const struct lm_backend *be;
+    struct lm_dev *dev;
+    struct lm_plan_desc plan; /* max_seq <= max_tok; max_out is set to max_seq */
+    bool prefix_cache;
+    uint64_t step_timeout_us;
+};
+
+/** What is told: every token of a request, then its end. What the pointers point to lives during the call. */
+struct lm_engine_events {
+    void (*token)(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top);
+    void (*finished)(void *arg, const struct lm_msg_finished *finished);
+    void *arg;
+};
+
+/**
+ * Prepare the plan on the device, with its KV pool, and everything that steps need.
+ *
+ * Owns     *out is the caller's until lm_engine_destroy(); desc's device and graph must outlive it
+ * Errors   the backend's prepare(); LM_ENOMEM
+ */
+int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err);
+/** Waits for a running step at most its timeout. */
+void lm_engine_destroy(struct lm_engine *e);
+
+/**
+ * Queue a request. Nothing of `in` is kept.
+ *
+ * Errors   LM_EINVAL something in it is out of range or does not fit; LM_EBUSY too many requests; LM_ENOMEM
+ */
+int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, struct lm_err *err);
+
+/** End a request: finished(LM_FINISH_ABORT) follows in lm_engine_step(). Unknown ids are ignored: it was finished before. */
+void lm_engine_cancel(struct lm_engine *e, uint64_t id);
+
+/** Forget the prefix cache. */
+void lm_engine_forget(struct lm_engine *e);
+
+/** True while lm_engine_step() has something to do. */
+bool lm_engine_is_busy(const struct lm_engine *e);
+
+/**
+ * Go on by one step.
+ *
+ * Errors   any: the device is of no more use (LM_EDEVICE, LM_ETIMEOUT, …) and the engine can only be destroyed
+ */
+int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, struct lm_err *err);
+
+struct lm_msg_stats lm_engine_stats(const struct lm_engine *e);
+
+/** True when queues and blocks agree (tests). */
+bool lm_engine_check(const struct lm_engine *e);
+#endif

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/engine.h"
+#include "tests/suite.h"
+#include "tests/toy_backend.h"
+
+#include <stdlib.h>
+
+enum { VOCAB = 97, MAX_ASK = 2100, MAX_TOKENS = 400, EOS = 0 };
+
+/* What a test asks for, and what it heard. */
+struct ask {
+    uint32_t n_prompt, max_tokens, min_tokens;
+    int32_t prompt[MAX_TOKENS];
+    int32_t priority;
+    float temperature;
+    const char *salt;
+    bool no_cache, no_stop, cancelled;
+    uint32_t n_logprobs;
+    uint64_t seed;
+    /* heard */
+    int32_t got[MAX_TOKENS];
+    uint32_t n_got, n_cached, first_step, last_step, longest_gap;
+    bool ended;
+    struct lm_msg_finished end;
+};
+
+struct bed {
+    struct lm_backend be;
+    struct lm_dev *dev;
+    struct lm_graph graph;
+    struct lm_engine_desc desc;
+    struct lm_engine *engine;
+    struct ask *ask; /* [MAX_ASK], by id */
+    uint32_t n_step;
+};
+
+static void on_token(void *arg, const struct lm_msg_token *t, const struct lm_msg_top *top)
+{
+    struct bed *bed = arg;
+    struct ask *a = &bed->ask[t->id];
+    ck_assert(!a->ended);
+    ck_assert_uint_lt(a->n_got, MAX_TOKENS);
+    ck_assert_uint_eq(t->n_top, a->n_logprobs);
+    for (uint32_t i = 0; i < t->n_top; i++)
+        ck_assert_int_eq(top[i].token, (t->token + (int32_t)i) % VOCAB);
+    if (a->n_got == 0) {
+        a->n_cached = t->n_cached;
+        a->first_step = bed->n_step;
+    } else if (bed->n_step - a->last_step > a->longest_gap) {
+        a->longest_gap = bed->n_step - a->last_step;
+    }
+    a->last_step = bed->n_step;
+    a->got[a->n_got++] = t->token;
+}
+
+static void on_finished(void *arg, const struct lm_msg_finished *f)
+{
+    struct bed *bed = arg;
+    struct ask *a = &bed->ask[f->id];
+    ck_assert(!a->ended);
+    ck_assert_uint_eq(f->n_output, a->n_got);
+    a->ended = true;
+    a->end = *f;
+}
+
+static struct lm_engine_events events(struct bed *bed)
+{
+    return (struct lm_engine_events){on_token, on_finished, bed};
+}
+
+/* n_block blocks of 8 tokens, steps of max_tok tokens and max_seq sequences. */
+static void make_on(struct bed *bed, const struct lm_backend *be, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache)
+{
+    *bed = (struct bed){.be = *be, .graph = lm_toy_graph(VOCAB), .ask = calloc(MAX_ASK, sizeof *bed->ask)};
+    ck_assert_ptr_nonnull(bed->ask);
+    ck_assert_int_eq(bed->be.open(&(struct lm_open_desc){0}, &bed->dev, NULL), 0);
+    bed->desc = (struct lm_engine_desc){
+        .be = &bed->be, .dev = bed->dev, .prefix_cache = cache, .step_timeout_us = 1000000,
+        .plan = {.graph = &bed->graph, .max_tok = max_tok, .max_seq = max_seq, .max_len = MAX_TOKENS, .block_size = 8, .n_block = n_block},
+    };
+    ck_assert_int_eq(lm_engine_create(&bed->desc, &bed->engine, NULL), 0);
+}
+
+static void make(struct bed *bed, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache)
+{
+    make_on(bed, &lm_toy_backend, n_block, max_tok, max_seq, cache);
+}
+
+static void unmake(struct bed *bed)
+{
+    lm_engine_destroy(bed->engine);
+    bed->be.close(bed->dev);
+    free(bed->ask);
+}
+
+static int submit(struct bed *bed, uint64_t id, struct lm_err *err)
+{
+    static const int32_t stop[] = {EOS};
+    const struct ask *a = &bed->ask[id];
+    struct lm_msg_submit_view v = {
+        .h = {.id = id, .n_prompt = a->n_prompt, .max_tokens = a->max_tokens, .min_tokens = a->min_tokens, .n_stop = !a->no_stop,
+              .priority = a->priority, .n_logprobs = a->n_logprobs, .no_prefix_cache = a->no_cache, .temperature = a->temperature,
+              .top_p = 1, .repetition = 1, .seed = a->seed, .n_salt = a->salt ? (uint32_t)strlen(a->salt) : 0},
+        .prompt = a->prompt, .stop_id = stop, .salt = a->salt,
+    };
+    return lm_engine_submit(bed->engine, &v, err);
+}
+
+static void must_submit(struct bed *bed, uint64_t id)
+{
+    struct lm_err err = {0};
+    ck_assert_msg(submit(bed, id, &err) == 0, "%s", err.msg);
+}
+
+static void step(struct bed *bed)
+{
+    struct lm_err err = {0};
+    struct lm_engine_events ev = events(bed);
+    ck_assert_msg(lm_engine_step(bed->engine, &ev, &err) == 0, "%s", err.msg);
+    bed->n_step++;
+    ck_assert(lm_engine_check(bed->engine));
+}
+
+static void run_dry(struct bed *bed)
+{
+    while (lm_engine_is_busy(bed->engine))
+        step(bed);
+    struct lm_msg_stats st = lm_engine_stats(bed->engine);
+    ck_assert_uint_eq(st.n_block_used, 0);
+    ck_assert_uint_eq(st.n_running, 0);
+    ck_assert_uint_eq(st.n_waiting, 0);
+}
+
+/* The toy model's answer to a, computed without an engine; a that was cancelled may have got less of it. */
+static void check_answer(const struct ask *a)
+{
+    static const int32_t eos[] = {EOS};
+    static const float never[] = {-__builtin_inff()};
+    int32_t all[2 * MAX_TOKENS];
+    uint32_t n = a->n_prompt;
+    enum lm_finish reason = LM_FINISH_LENGTH;
+    memcpy(all, a->prompt, n * sizeof *all);
+    while (n - a->n_prompt < a->max_tokens) {
+        uint32_t n_out = n - a->n_prompt;
+        struct lm_sampling s = {.temperature = a->temperature, .seed = a->seed, .counter = n_out,
+                                .bias_id = eos, .bias = never, .n_bias = n_out < a->min_tokens && !a->no_stop};
+        all[n] = lm_toy_next(all, n, VOCAB, &s);
+        n++;
+        if (all[n - 1] == EOS && !a->no_stop) {
+            reason = LM_FINISH_STOP;
+            break;
+        }
+    }
+    ck_assert(a->ended);
+    if (a->cancelled && a->end.reason == LM_FINISH_ABORT) {
+        ck_assert_uint_le(a->n_got, n - a->n_prompt);
+    } else {
+        ck_assert_uint_eq(a->end.reason, reason);
+        ck_assert_uint_eq(a->n_got, n - a->n_prompt);
+        ck_assert_int_eq(a->end.stop_token, reason == LM_FINISH_STOP ? EOS : -1);
+    }
+    ck_assert_mem_eq(a->got, all + a->n_prompt, a->n_got * sizeof *all);
+    ck_assert_uint_le(a->end.n_preempted, 5);
+}
+
+static uint64_t rng_next(uint64_t *s)
+{
+    *s ^= *s << 13;
+    *s ^= *s >> 7;
+    return *s ^= *s << 17;
+}
+
+static void fill_prompt(struct ask *a, uint32_t n, uint64_t seed)
+{
+    uint64_t s = seed * 2654435761u + 88172645463325252u;
+    a->n_prompt = n;
+    for (uint32_t i = 0; i < n; i++)
+        a->prompt[i] = (int32_t)(1 + rng_next(&s) % (VOCAB - 1));
+}
+
+static void fill(struct ask *a, uint32_t n, uint64_t seed, uint32_t max_tokens)
+{
+    *a = (struct ask){.max_tokens = max_tokens, .min_tokens = 3, .seed = seed, .temperature = seed % 2 ? 0.7f : 0};
+    fill_prompt(a, n, seed);
+}
+
+START_TEST(test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache)
+{
+    static const struct { uint32_t n_ask, n_block, max_tok, max_seq; bool cache, preempts; const char *why; } how[] = {
+        {1, 200, 64, 16, false, false, "alone"}, {14, 200, 64, 16, false, false, "in a batch"},
+        {14, 200, 64, 16, true, false, "with a prefix cache"}, {14, 200, 17, 3, true, false, "in small steps"},
+        {14, 30, 64, 16, false, true, "preempted"}, {14, 30, 33, 16, true, true, "preempted, with a prefix cache"},
+        {14, 200, 300, 16, true, false, "whole prompts at once"},
+    };
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        struct bed bed;
+        make(&bed, how[i].n_block, how[i].max_tok, how[i].max_seq, how[i].cache);
+        for (uint32_t id = 0; id < how[i].n_ask; id++) {
+            fill(&bed.ask[id], 1 + id * 7, id, 90);
+            bed.ask[id].no_stop = id % 3 == 0;
+            must_submit(&bed, id);
+        }
+        run_dry(&bed);
+        for (uint32_t id = 0; id < how[i].n_ask; id++)
+            check_answer(&bed.ask[id]);
+        ck_assert_msg((lm_engine_stats(bed.engine).n_preempted > 0) == how[i].preempts, "%s", how[i].why);
+        unmake(&bed);
+    }
+}
+END_TEST
+
+START_TEST(test_engine_engine__the_oldest_is_never_preempted_and_never_waits)
+{
+    struct bed bed;
+    make(&bed, 20, 32, 8, false);
+    for (uint32_t id = 0; id < 8; id++) {
+        fill(&bed.ask[id], 10, id, 100);
+        bed.ask[id].no_stop = true;
+        must_submit(&bed, id);
+    }
+    run_dry(&bed);
+    ck_assert_uint_gt(lm_engine_stats(bed.engine).n_preempted, 0);
+    ck_assert_uint_eq(bed.ask[0].end.n_preempted, 0);
+    ck_assert_uint_eq(bed.ask[0].longest_gap, 1);
+    for (uint32_t id = 0; id < 8; id++)
+        check_answer(&bed.ask[id]);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__a_long_prompt_does_not_stall_those_that_decode)
+{
+    struct bed bed;
+    make(&bed, 200, 32, 8, false);
+    for (uint32_t id = 0; id < 4; id++) {
+        fill(&bed.ask[id], 5, id, 60);
+        bed.ask[id].no_stop = true;
+        must_submit(&bed, id);
+    }
+    while (bed.ask[3].n_got < 5)
+        step(&bed);
+    fill(&bed.ask[4], 300, 4, 5);
+    must_submit(&bed, 4);
+    run_dry(&bed);
+    for (uint32_t id = 0; id < 5; id++)
+        check_answer(&bed.ask[id]);
+    for (uint32_t id = 0; id < 4; id++)
+        ck_assert_uint_eq(bed.ask[id].longest_gap, 1);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__lower_priority_number_is_served_first)
+{
+    struct bed bed;
+    make(&bed, 100, 32, 1, false);
+    for (uint32_t id = 0; id < 3; id++) {
+        fill(&bed.ask[id], 10, id, 10);
+        bed.ask[id].priority = id == 2 ? -1 : 0;
+        must_submit(&bed, id);
+    }
+    run_dry(&bed);
+    ck_assert_uint_lt(bed.ask[2].last_step, bed.ask[0].first_step);
+    ck_assert_uint_lt(bed.ask[0].last_step, bed.ask[1].first_step);
+    unmake(&bed);
+}
+END_TEST
+
+/* Ask the same prompt of n tokens again under other circumstances; how many of them came from the cache. */
+static uint32_t cached_of(struct bed *bed, uint64_t id, uint32_t n, const char *salt, bool no_cache)
+{
+    fill(&bed->ask[id], n, 1, 4);
+    bed->ask[id].salt = salt;
+    bed->ask[id].no_cache = no_cache;
+    must_submit(bed, id);
+    run_dry(bed);
+    check_answer(&bed->ask[id]);
+    ck_assert_uint_eq(bed->ask[id].end.n_cached, bed->ask[id].n_cached);
+    return bed->ask[id].n_cached;
+}
+
+START_TEST(test_engine_engine__full_blocks_of_a_prompt_are_reused_but_one_token_is_always_computed)
+{
+    struct bed bed;
+    make(&bed, 100, 64, 8, true);
+    ck_assert_uint_eq(cached_of(&bed, 0, 40, NULL, true), 0);
+    ck_assert_uint_eq(cached_of(&bed, 1, 40, NULL, false), 0);
+    ck_assert_uint_eq(cached_of(&bed, 2, 40, NULL, false), 32);
+    ck_assert_uint_eq(cached_of(&bed, 3, 41, NULL, false), 40);
+    ck_assert_uint_eq(cached_of(&bed, 4, 40, NULL, true), 0);
+    ck_assert_uint_eq(cached_of(&bed, 5, 40, "tenant", false), 0);
+    ck_assert_uint_eq(cached_of(&bed, 6, 40, "tenant", false), 32);
+    ck_assert_uint_eq(cached_of(&bed, 7, 40, "tenan", false), 0);
+    lm_engine_forget(bed.engine);
+    ck_assert_uint_eq(cached_of(&bed, 8, 40, NULL, false), 0);
+    struct lm_msg_stats st = lm_engine_stats(bed.engine);
+    ck_assert_uint_eq(st.n_prefix_query_tok, 7 * 40 - 0 + 1);
+    ck_assert_uint_eq(st.n_prefix_hit_tok, 32 + 40 + 32);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__equal_prompts_at_the_same_time_are_computed_once)
+{
+    struct bed bed;
+    make(&bed, 200, 64, 8, true);
+    for (uint32_t id = 0; id < 6; id++) {
+        fill(&bed.ask[id], 257, 1, 4);
+        must_submit(&bed, id);
+    }
+    run_dry(&bed);
+    for (uint32_t id = 0; id < 6; id++)
+        check_answer(&bed.ask[id]);
+    ck_assert_uint_eq(bed.ask[0].n_cached, 0);
+    for (uint32_t id = 1; id < 6; id++)
+        ck_assert_uint_eq(bed.ask[id].n_cached, 256);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__forgetting_while_requests_run_keeps_their_answers_right)
+{
+    struct bed bed;
+    make(&bed, 60, 32, 8, true);
+    for (uint32_t id = 0; id < 30; id++) {
+        fill(&bed.ask[id], 30 + id % 3, 1 + id % 3, 60);
+        must_submit(&bed, id);
+    }
+    for (uint32_t i = 0; lm_engine_is_busy(bed.engine); i++) {
+        step(&bed);
+        if (i % 5 == 0)
+            lm_engine_forget(bed.engine);
+        ck_assert(lm_engine_check(bed.engine));
+    }
+    for (uint32_t id = 0; id < 30; id++)
+        check_answer(&bed.ask[id]);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__cancel_frees_the_blocks_whatever_the_request_is_doing)
+{
+    struct bed bed;
+    make(&bed, 60, 32, 2, true);
+    for (uint32_t id = 0; id < 4; id++) {
+        fill(&bed.ask[id], 100, id, 50);
+        bed.ask[id].no_stop = true;
+        must_submit(&bed, id);
+    }
+    lm_engine_cancel(bed.engine, 3);
+    lm_engine_cancel(bed.engine, 77);
+    for (int i = 0; i < 10; i++)
+        step(&bed);
+    ck_assert(bed.ask[3].ended);
+    ck_assert_uint_eq(bed.ask[3].end.reason, LM_FINISH_ABORT);
+    lm_engine_cancel(bed.engine, 0);
+    lm_engine_cancel(bed.engine, 0);
+    step(&bed);
+    ck_assert(bed.ask[0].ended);
+    lm_engine_cancel(bed.engine, 0);
+    lm_engine_cancel(bed.engine, 1);
+    lm_engine_cancel(bed.engine, 2);
+    step(&bed);
+    ck_assert(!lm_engine_is_busy(bed.engine));
+    run_dry(&bed);
+    for (uint32_t id = 0; id < 4; id++) {
+        bed.ask[id].cancelled = true;
+        check_answer(&bed.ask[id]);
+    }
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__2000_random_requests_and_cancels_end_right_in_a_small_pool)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct bed bed;
+        uint64_t rng = seed * 0x9e3779b97f4a7c15u;
+        uint32_t n_ask = 0;
+        make(&bed, 20 + 15 * (uint32_t)seed, seed == 2 ? 8 : 40, 8, seed != 3);
+        while (n_ask < 2000 / 4 * seed || lm_engine_is_busy(bed.engine)) {
+            for (uint64_t k = rng_next(&rng) % 3; k > 0 && n_ask < 2000 / 4 * seed; k--) {
+                struct ask *a = &bed.ask[n_ask];
+                fill(a, 1 + (uint32_t)(rng_next(&rng) % 80), rng_next(&rng) % 6, 1 + (uint32_t)(rng_next(&rng) % 70));
+                a->priority = (int32_t)(rng_next(&rng) % 3);
+                a->no_stop = rng_next(&rng) % 4 == 0;
+                a->no_cache = rng_next(&rng) % 8 == 0;
+                a->n_logprobs = (uint32_t)(rng_next(&rng) % 4);
+                a->salt = rng_next(&rng) % 4 ? NULL : "s";
+                must_submit(&bed, n_ask++);
+            }
+            if (rng_next(&rng) % 4 == 0 && n_ask) {
+                uint64_t id = rng_next(&rng) % n_ask;
+                bed.ask[id].cancelled = bed.ask[id].cancelled || !bed.ask[id].ended;
+                lm_engine_cancel(bed.engine, id);
+            }
+            if (rng_next(&rng) % 97 == 0)
+                lm_engine_forget(bed.engine);
+            step(&bed);
+        }
+        run_dry(&bed);
+        for (uint32_t id = 0; id < n_ask; id++)
+            check_answer(&bed.ask[id]);
+        unmake(&bed);
+    }
+}
+END_TEST
+
+START_TEST(test_engine_engine__what_cannot_fit_is_refused_at_submit)
+{
+    struct bed bed;
+    struct lm_err err = {0};
+    make(&bed, 10, 32, 8, true);
+    fill(&bed.ask[0], 60, 1, 21);
+    ck_assert_int_eq(submit(&bed, 0, &err), LM_EINVAL);
+    ck_assert_msg(strstr(err.msg, "KV cache of 80") != NULL, "%s", err.msg);
+    fill(&bed.ask[0], 60, 1, 20);
+    bed.ask[0].no_stop = true;
+    must_submit(&bed, 0);
+    ck_assert_int_eq(submit(&bed, 0, &err), LM_EINVAL);
+    run_dry(&bed);
+    check_answer(&bed.ask[0]);
+    unmake(&bed);
+}
+END_TEST
+
+/* A toy that does what the next test wants of its steps. */
+static struct { uint32_t n, at, nan_row, enomem_from; const struct lm_step *step; } trick;
+
+static int tricky_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *st, struct lm_err *err)
+{
+    trick.n++;
+    trick.step = st;
+    if (trick.enomem_from && st->n_tok >= trick.enomem_from)
+        return lm_fail(err, LM_ENOMEM, "too large");
+    return lm_toy_backend.launch(dev, plan, st, err);
+}
+
+static int tricky_sync(struct lm_dev *dev, uint64_t deadline_us, struct lm_err *err)
+{
+    int rc = lm_toy_backend.sync(dev, deadline_us, err);
+    if (trick.at && trick.n == trick.at)
+        trick.step->sampled[trick.nan_row].token = -1;
+    return rc;
+}
+
+static struct lm_backend tricky(void)
+{
+    struct lm_backend be = lm_toy_backend;
+    memset(&trick, 0, sizeof trick);
+    be.launch = tricky_launch;
+    be.sync = tricky_sync;
+    return be;
+}
+
+START_TEST(test_engine_engine__nan_ends_one_request_and_empties_the_cache)
+{
+    struct bed bed;
+    struct lm_backend be = tricky();
+    make_on(&bed, &be, 100, 128, 8, true);
+    for (uint32_t id = 0; id < 4; id++) {
+        fill(&bed.ask[id], 20, id, 30);
+        bed.ask[id].no_stop = true;
+        must_submit(&bed, id);
+    }
+    trick.at = 10;
+    trick.nan_row = 2;
+    run_dry(&bed);
+    ck_assert_uint_eq(bed.ask[2].end.reason, LM_FINISH_ERROR);
+    ck_assert_int_eq(bed.ask[2].end.code, LM_EDEVICE);
+    ck_assert_uint_eq(bed.ask[2].n_got, 9);
+    for (uint32_t id = 0; id < 4; id++)
+        if (id != 2)
+            check_answer(&bed.ask[id]);
+    ck_assert_uint_eq(lm_engine_stats(bed.engine).n_corrupted, 1);
+    fill(&bed.ask[4], 20, 1, 5);
+    must_submit(&bed, 4);
+    run_dry(&bed);
+    ck_assert_uint_eq(bed.ask[4].n_cached, 0);
+    check_answer(&bed.ask[4]);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__a_device_without_memory_for_a_step_gets_smaller_ones)
+{
+    for (uint32_t from = 30; from > 0; from = from > 1 ? 1 : 0) {
+        struct bed bed;
+        struct lm_backend be = tricky();
+        make_on(&bed, &be, 100, 64, 8, true);
+        trick.enomem_from = from;
+        for (uint32_t id = 0; id < 6; id++) {
+            fill(&bed.ask[id], id == 3 ? 40 : 9, id, 30);
+            must_submit(&bed, id);
+        }
+        run_dry(&bed);
+        for (uint32_t id = 0; id < 6; id++) {
+            if (from > 1)
+                check_answer(&bed.ask[id]);
+            else
+                ck_assert_int_eq(bed.ask[id].end.code, LM_ENOMEM);
+        }
+        unmake(&bed);
+    }
+}
+END_TEST
+
+START_TEST(test_engine_engine__an_engine_with_work_in_flight_can_be_destroyed)
+{
+    struct bed bed;
+    make(&bed, 100, 64, 8, true);
+    for (uint32_t id = 0; id < 12; id++) {
+        fill(&bed.ask[id], 40, id, 30);
+        must_submit(&bed, id);
+    }
+    for (int i = 0; i < 5; i++)
+        step(&bed);
+    lm_engine_cancel(bed.engine, 0);
+    lm_engine_cancel(bed.engine, 11);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__times_and_steps_are_counted)
+{
+    struct bed bed;
+    make(&bed, 100, 64, 8, false);
+    fill(&bed.ask[0], 100, 2, 10);
+    bed.ask[0].no_stop = true;
+    must_submit(&bed, 0);
+    run_dry(&bed);
+    struct lm_msg_stats st = lm_engine_stats(bed.engine);
+    ck_assert_uint_eq(st.n_step, 11);
+    ck_assert_uint_eq(st.step_tok_sum, 109);
+    ck_assert_uint_eq(st.step_tok_hist[0], 9);
+    ck_assert_uint_eq(st.step_tok_hist[4], 2);
+    ck_assert_uint_eq(st.n_prompt_tok, 100);
+    ck_assert_uint_eq(st.n_output_tok, 10);
+    ck_assert_uint_eq(bed.ask[0].end.n_prompt, 100);
+    ck_assert_uint_eq(bed.ask[0].end.n_output, 10);
+    unmake(&bed);
+}
+END_TEST
+
+SUITE_MAIN("engine/engine",
+           test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache,
+           test_engine_engine__the_oldest_is_never_preempted_and_never_waits,
+           test_engine_engine__a_long_prompt_does_not_stall_those_that_decode,
+           test_engine_engine__lower_priority_number_is_served_first,
+           test_engine_engine__full_blocks_of_a_prompt_are_reused_but_one_token_is_always_computed,
+           test_engine_engine__equal_prompts_at_the_same_time_are_computed_once,
+           test_engine_engine__forgetting_while_requests_run_keeps_their_answers_right,
+           test_engine_engine__cancel_frees_the_blocks_whatever_the_request_is_doing,
+           test_engine_engine__2000_random_requests_and_cancels_end_right_in_a_small_pool,
+           test_engine_engine__what_cannot_fit_is_refused_at_submit,
+           test_engine_engine__nan_ends_one_request_and_empties_the_cache,
+           test_engine_engine__a_device_without_memory_for_a_step_gets_smaller_ones,
+           test_engine_engine__an_engine_with_work_in_flight_can_be_destroyed,
+           test_engine_engine__times_and_steps_are_counted)

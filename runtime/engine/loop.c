@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/loop.h"
+
+#include "runtime/base/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    OUT_LIMIT = 1 << 20,   /* unread by the front: no further step */
+    READ_CHUNK = 64 << 10,
+    KEEP_BYTES = 1 << 20,  /* of an empty buffer for what comes in */
+    STATS_US = 100000,
+    SEND_MS = 1000,
+};
+
+struct loop {
+    struct lm_loop_desc desc;
+    struct lm_bytes in, out;
+    struct lm_bytes tokens; /* of the step that is being told */
+    uint32_t n_token;
+    bool draining, front_gone, was_busy;
+    uint64_t stats_us;
+};
+
+static int fail_socket(const char *what, struct lm_err *err)
+{
+    int native = errno, rc = lm_fail(err, LM_EIO, "%s the front: %s", what, strerror(native));
+    if (err)
+        err->native = native;
+    return rc;
+}
+
+static void put(struct loop *l, enum lm_msg_type type, const void *payload, size_t bytes)
+{
+    lm_msg_write(&l->out, type, &(struct lm_msg_part){payload, bytes}, 1);
+}
+
+static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
+{
+    struct loop *l = arg;
+    lm_bytes_add(&l->tokens, token, sizeof *token);
+    lm_bytes_add(&l->tokens, top, token->n_top * sizeof *top);
+    l->n_token++;
+}
+
+static void flush_tokens(struct loop *l)
+{
+    const struct lm_msg_tokens head = {.n_token = l->n_token};
+    const struct lm_msg_part part[] = {{&head, sizeof head}, {l->tokens.data, l->tokens.len}};
+    if (!l->n_token)
+        return;
+    lm_msg_write(&l->out, LM_MSG_TOKENS, part, 2);
+    l->out.failed = l->out.failed || l->tokens.failed;
+    lm_bytes_clear(&l->tokens);
+    l->n_token = 0;
+}
+
+static void on_finished(void *arg, const struct lm_msg_finished *finished)
+{
+    struct loop *l = arg;
+    flush_tokens(l);
+    put(l, LM_MSG_FINISHED, finished, sizeof *finished);
+}
+
+static int submit(struct loop *l, const void *payload, size_t bytes, struct lm_err *err)
+{
+    struct lm_msg_submit_view v;
+    struct lm_err why = {0};
+    int rc = lm_msg_read_submit(payload, bytes, &v, err);
+    if (rc)
+        return rc;
+    rc = l->draining ? lm_fail(&why, LM_EBUSY, "the engine is about to stop") : lm_engine_submit(l->desc.engine, &v, &why);
+    if (!rc)
+        return 0;
+    struct lm_msg_finished f = {.id = v.h.id, .reason = LM_FINISH_ERROR, .code = rc, .stop_token = -1, .n_prompt = v.h.n_prompt};
+    snprintf(f.msg, sizeof f.msg, "%.*s", (int)sizeof f.msg - 1, why.msg);
+    put(l, LM_MSG_FINISHED, &f, sizeof f);
+    return 0;
+}
+
+static int handle(struct loop *l, uint32_t type, const void *payload, size_t bytes, struct lm_err *err)
+{
+    struct lm_msg_cancel cancel;
+    switch (type) {
+    case LM_MSG_SUBMIT:
+        return submit(l, payload, bytes, err);
+    case LM_MSG_CANCEL:
+        memcpy(&cancel, payload, sizeof cancel);
+        lm_engine_cancel(l->desc.engine, cancel.id);
+        return 0;
+    case LM_MSG_DRAIN:
+        l->draining = true;
+        return 0;
+    case LM_MSG_RESET_PREFIX_CACHE:
+        lm_engine_forget(l->desc.engine);
+        return 0;
+    default:
+        return lm_fail(err, LM_EFORMAT, "message type %u is not the front's to send", (unsigned)type);
+    }
+}
+
+static int handle_all(struct loop *l, struct lm_err *err)
+{
+    size_t at = 0;
+    int rc = 0;
+    while (!rc) {
+        uint32_t type;
+        int64_t n = lm_msg_peek(l->in.data + at, l->in.len - at, &type, err);
+        if (n <= 0) {
+            rc = (int)n;
+            break;
+        }
+        rc = handle(l, type, l->in.data + at + sizeof(struct lm_msg_head), (size_t)n - sizeof(struct lm_msg_head), err);
+        at += (size_t)n;
+    }
+    lm_bytes_drop(&l->in, at);
+    if (!l->in.len && l->in.cap > KEEP_BYTES)
+        lm_bytes_fini(&l->in);
+    return rc;
+}
+
+/* Take in what has come, without waiting. */
+static int receive(struct loop *l, struct lm_err *err)
+{
+    char chunk[READ_CHUNK];
+    for (;;) {
+        ssize_t n = recv(l->desc.fd, chunk, sizeof chunk, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+            l->front_gone = true;
+            return 0;
+        }
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR ? 0 : fail_socket("reading from", err);
+        lm_bytes_add(&l->in, chunk, (size_t)n);
+        if (l->in.failed)
+            return lm_fail(err, LM_ENOMEM, "no memory for messages");
+        int rc = handle_all(l, err);
+        if (rc || (size_t)n < sizeof chunk || l->out.len >= OUT_LIMIT)
+            return rc;
+    }
+}
+
+static int flush(struct loop *l, struct lm_err *err)
+{
+    size_t at = 0;
+    int rc = l->out.failed ? lm_fail(err, LM_ENOMEM, "no memory for messages") : 0;
+    while (!rc && at < l->out.len) {
+        ssize_t n = send(l->desc.fd, l->out.data + at, l->out.len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n >= 0) {
+            at += (size_t)n;
+        } else if (errno == EPIPE || errno == ECONNRESET) {
+            l->front_gone = true;
+            return 0;
+        } else if (errno == EAGAIN || errno == EINTR) {
+            break;
+        } else {
+            rc = fail_socket("writing to", err);
+        }
+    }
+    if (at)
+        lm_bytes_drop(&l->out, at);
+    return rc;
+}
+
+/* Sleep until there is something to do; busy: only look. */
+static int wait(struct loop *l, struct lm_err *err)
+{
+    bool full = l->out.len >= OUT_LIMIT, busy = lm_engine_is_busy(l->desc.engine);
+    struct pollfd p[2] = {
+        {.fd = l->desc.fd, .events = (short)((full ? 0 : POLLIN) | (l->out.len ? POLLOUT : 0))},
+        {.fd = l->draining ? -1 : l->desc.stop_fd, .events = POLLIN},
+    };
+    if (poll(p, 2, busy && !full ? 0 : -1) < 0)
+        return errno == EINTR ? 0 : fail_socket("waiting for", err);
+    if (p[1].revents)
+        l->draining = true;
+    if (p[0].revents & (POLLIN | POLLHUP | POLLERR))
+        return receive(l, err);
+    return 0;
+}
+
+static int step(struct loop *l, struct lm_err *err)
+{
+    const struct lm_engine_events events = {on_token, on_finished, l};
+    if (l->desc.watchdog_us)
+        alarm((unsigned)(l->desc.watchdog_us / 1000000) + 1);
+    int rc = lm_engine_step(l->desc.engine, &events, err);
+    if (l->desc.watchdog_us)
+        alarm(0);
+    flush_tokens(l);
+    return rc;
+}
+
+static void tell_stats(struct loop *l)
+{
+    uint64_t now_us = lm_now_us();
+    bool busy = lm_engine_is_busy(l->desc.engine);
+    if (busy ? now_us - l->stats_us < STATS_US : !l->was_busy)
+        return;
+    struct lm_msg_stats stats = lm_engine_stats(l->desc.engine);
+    put(l, LM_MSG_STATS, &stats, sizeof stats);
+    l->stats_us = now_us;
+    l->was_busy = busy;
+}
+
+static int serve(struct loop *l, struct lm_err *err)
+{
+    int rc = 0;
+    while (!rc && !l->front_gone) {
+        bool busy = lm_engine_is_busy(l->desc.engine);
+        if (l->draining && !busy && !l->out.len)
+            return 0;
+        rc = wait(l, err);
+        if (!rc && l->out.len < OUT_LIMIT && lm_engine_is_busy(l->desc.engine)) {
+            rc = step(l, err);
+            l->was_busy = true;
+        }
+        if (!rc) {
+            tell_stats(l);
+            rc = flush(l, err);
+        }
+    }
+    return rc;
+}
+
+/* Write everything, waiting for the front at most a second each time. */
+static int send_all(int fd, const struct lm_bytes *out, struct lm_err *err)
+{
+    for (size_t at = 0; at < out->len;) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, SEND_MS) != 1)
+            return lm_fail(err, LM_EIO, "the front does not read");
+        ssize_t n = send(fd, out->data + at, out->len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0)
+            return fail_socket("writing to", err);
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+static void put_failed(struct lm_bytes *out, const struct lm_err *err)
+{
+    struct lm_msg_failed f = {.code = err->code};
+    snprintf(f.msg, sizeof f.msg, "%s", err->msg);
+    lm_msg_write(out, LM_MSG_FAILED, &(struct lm_msg_part){&f, sizeof f}, 1);
+}
+
+int lm_loop_run(const struct lm_loop_desc *desc, struct lm_err *err)
+{
+    struct loop l = {.desc = *desc};
+    struct lm_err why = {0};
+    put(&l, LM_MSG_HELLO, desc->hello, sizeof *desc->hello);
+    int rc = serve(&l, &why);
+    if (rc && rc != LM_EIO) {
+        put_failed(&l.out, &why);
+        send_all(desc->fd, &l.out, NULL);
+    }
+    lm_bytes_fini(&l.in);
+    lm_bytes_fini(&l.out);
+    lm_bytes_fini(&l.tokens);
+    if (rc && err)
+        *err = why;
+    return rc;
+}
+
+int lm_loop_send(int fd, enum lm_msg_type type, const void *payload, size_t bytes, struct lm_err *err)
+{
+    struct lm_bytes out = {0};
+    lm_msg_write(&out, type, &(struct lm_msg_part){payload, bytes}, 1);
+    int rc = out.failed ? lm_fail(err, LM_ENOMEM, "no memory for messages") : send_all(fd, &out, err);
+    lm_bytes_fini(&out);
+    return rc;
+}
+
+void lm_loop_send_failed(int fd, const struct lm_err *err)
+{
+    struct lm_bytes out = {0};
+    put_failed(&out, err);
+    send_all(fd, &out, NULL);
+    lm_bytes_fini(&out);
+}

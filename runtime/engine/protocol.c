@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/protocol.h"
+
+#include <assert.h>
+
+/* Payload sizes by type: at least `min` bytes, exactly so many where nothing may follow. */
+static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] = {
+    {LM_MSG_LOADING, sizeof(struct lm_msg_loading), true},
+    {LM_MSG_HELLO, sizeof(struct lm_msg_hello), true},
+    {LM_MSG_TOKENS, sizeof(struct lm_msg_tokens), false},
+    {LM_MSG_FINISHED, sizeof(struct lm_msg_finished), true},
+    {LM_MSG_STATS, sizeof(struct lm_msg_stats), true},
+    {LM_MSG_FAILED, sizeof(struct lm_msg_failed), true},
+    {LM_MSG_SUBMIT, sizeof(struct lm_msg_submit), false},
+    {LM_MSG_CANCEL, sizeof(struct lm_msg_cancel), true},
+    {LM_MSG_DRAIN, 0, true},
+    {LM_MSG_RESET_PREFIX_CACHE, 0, true},
+};
+
+static uint64_t padded(uint64_t n)
+{
+    return (n + 7) & ~(uint64_t)7;
+}
+
+void lm_msg_write(struct lm_bytes *out, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
+{
+    static const char zero[8];
+    uint64_t n = sizeof(struct lm_msg_head);
+    for (size_t i = 0; i < n_part; i++)
+        n += part[i].bytes;
+    if (padded(n) > LM_MSG_MAX_BYTES) {
+        out->failed = true;
+        return;
+    }
+    struct lm_msg_head head = {.bytes = (uint32_t)padded(n), .type = type};
+    lm_bytes_add(out, &head, sizeof head);
+    for (size_t i = 0; i < n_part; i++)
+        lm_bytes_add(out, part[i].p, part[i].bytes);
+    lm_bytes_add(out, zero, (size_t)(padded(n) - n));
+}
+
+static int head_check(const struct lm_msg_head *head, struct lm_err *err)
+{
+    if (head->bytes < sizeof *head || head->bytes > LM_MSG_MAX_BYTES || head->bytes % 8)
+        return lm_fail(err, LM_EFORMAT, "message of %u bytes", (unsigned)head->bytes);
+    uint64_t payload = head->bytes - sizeof *head;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        if (shapes[i].type != head->type)
+            continue;
+        uint64_t min = shapes[i].min;
+        if (payload < min || (shapes[i].exact && payload != padded(min)))
+            return lm_fail(err, LM_EFORMAT, "message type %u has %u bytes", (unsigned)head->type, (unsigned)head->bytes);
+        return 0;
+    }
+    return lm_fail(err, LM_EFORMAT, "message type %u is unknown", (unsigned)head->type);
+}
+
+int64_t lm_msg_peek(const char *in, size_t n, uint32_t *out_type, struct lm_err *err)
+{
+    struct lm_msg_head head;
+    if (n < sizeof head)
+        return 0;
+    memcpy(&head, in, sizeof head);
+    int rc = head_check(&head, err);
+    if (rc)
+        return rc;
+    if (head.bytes > n)
+        return 0;
+    *out_type = head.type;
+    return head.bytes;
+}
+
+int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_view *out, struct lm_err *err)
+{
+    struct lm_msg_submit_view v;
+    const char *at = (const char *)payload + sizeof v.h;
+    assert((uintptr_t)payload % 8 == 0);
+    if (bytes < sizeof v.h)
+        return lm_fail(err, LM_EFORMAT, "submit message of %zu bytes", bytes);
+    memcpy(&v.h, payload, sizeof v.h);
+    uint64_t words = (uint64_t)v.h.n_prompt + v.h.n_stop + 2 * (uint64_t)v.h.n_bias;
+    if (v.h.n_prompt < 1 || padded(sizeof v.h + 4 * words + v.h.n_salt) != bytes)
+        return lm_fail(err, LM_EFORMAT, "submit message whose counts do not make %zu bytes", bytes);
+    v.prompt = (const int32_t *)at;
+    v.stop_id = v.prompt + v.h.n_prompt;
+    v.bias_id = v.stop_id + v.h.n_stop;
+    v.bias = (const float *)(v.bias_id + v.h.n_bias);
+    v.salt = (const char *)(v.bias + v.h.n_bias);
+    *out = v;
+    return 0;
+}
+
+/* The token at *at and its end; false when it does not fit. */
+static bool token_at(const char *payload, size_t bytes, size_t at, struct lm_msg_token *out, size_t *out_end)
+{
+    if (bytes - at < sizeof *out)
+        return false;
+    memcpy(out, payload + at, sizeof *out);
+    at += sizeof *out;
+    if (out->n_top > LM_MAX_LOGPROBS || bytes - at < out->n_top * sizeof(struct lm_msg_top))
+        return false;
+    *out_end = at + out->n_top * sizeof(struct lm_msg_top);
+    return true;
+}
+
+static int tokens_check(const char *payload, size_t bytes, struct lm_err *err)
+{
+    struct lm_msg_tokens head;
+    struct lm_msg_token token;
+    size_t at = sizeof head;
+    uint32_t n = 0;
+    if (bytes < sizeof head)
+        return lm_fail(err, LM_EFORMAT, "tokens message of %zu bytes", bytes);
+    memcpy(&head, payload, sizeof head);
+    while (n < head.n_token && token_at(payload, bytes, at, &token, &at))
+        n++;
+    if (n != head.n_token || at != bytes)
+        return lm_fail(err, LM_EFORMAT, "tokens message whose counts do not make %zu bytes", bytes);
+    return 0;
+}
+
+int lm_msg_next_token(const void *payload, size_t bytes, size_t *cursor, struct lm_msg_token *out,
+                      const struct lm_msg_top **out_top, struct lm_err *err)
+{
+    size_t at = *cursor, end;
+    assert((uintptr_t)payload % 8 == 0);
+    if (at == 0) {
+        int rc = tokens_check(payload, bytes, err);
+        if (rc)
+            return rc;
+        at = sizeof(struct lm_msg_tokens);
+    }
+    *cursor = at;
+    if (at == bytes)
+        return 0;
+    if (!token_at(payload, bytes, at, out, &end))
+        return lm_fail(err, LM_EFORMAT, "tokens message changed while it was read");
+    *out_top = (const struct lm_msg_top *)((const char *)payload + at + sizeof *out);
+    *cursor = end;
+    return 1;
+}

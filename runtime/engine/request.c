@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/request.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int ids_check(const char *what, const int32_t *id, uint32_t n, uint32_t n_vocab, struct lm_err *err)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (id[i] < 0 || (uint32_t)id[i] >= n_vocab)
+            return lm_fail(err, LM_EINVAL, "%s[%u] is %d: token ids are 0 to %u", what, (unsigned)i, (int)id[i], (unsigned)(n_vocab - 1));
+    return 0;
+}
+
+static int number_check(const char *what, float x, bool ok, struct lm_err *err)
+{
+    return ok && isfinite(x) ? 0 : lm_fail(err, LM_EINVAL, "%s is out of range: %g", what, (double)x);
+}
+
+static int sampling_check(const struct lm_msg_submit_view *in, struct lm_err *err)
+{
+    const struct lm_msg_submit *h = &in->h;
+    int rc = number_check("temperature", h->temperature, h->temperature >= 0, err);
+    if (!rc)
+        rc = number_check("top_p", h->top_p, h->top_p > 0 && h->top_p <= 1, err);
+    if (!rc)
+        rc = number_check("min_p", h->min_p, h->min_p >= 0 && h->min_p <= 1, err);
+    if (!rc)
+        rc = number_check("presence_penalty", h->presence, true, err);
+    if (!rc)
+        rc = number_check("frequency_penalty", h->frequency, true, err);
+    if (!rc)
+        rc = number_check("repetition_penalty", h->repetition, h->repetition > 0, err);
+    for (uint32_t i = 0; i < h->n_bias && !rc; i++)
+        rc = number_check("logit_bias", in->bias[i], true, err);
+    if (!rc && h->n_logprobs > LM_MAX_LOGPROBS)
+        rc = lm_fail(err, LM_EINVAL, "logprobs is %u: at most %d", (unsigned)h->n_logprobs, LM_MAX_LOGPROBS);
+    return rc;
+}
+
+static int length_check(const struct lm_msg_submit *h, const struct lm_request_limits *l, struct lm_err *err)
+{
+    uint64_t total = (uint64_t)h->n_prompt + h->max_tokens, pool = (uint64_t)l->n_block * l->block_size;
+    if (h->n_prompt < 1 || h->max_tokens < 1)
+        return lm_fail(err, LM_EINVAL, "prompt and max_tokens must be at least 1");
+    if (total > l->max_model_len)
+        return lm_fail(err, LM_EINVAL, "prompt of %u tokens and max_tokens %u exceed the longest sequence of %u",
+                       (unsigned)h->n_prompt, (unsigned)h->max_tokens, (unsigned)l->max_model_len);
+    if (total > pool)
+        return lm_fail(err, LM_EINVAL, "prompt of %u tokens and max_tokens %u exceed the KV cache of %u",
+                       (unsigned)h->n_prompt, (unsigned)h->max_tokens, (unsigned)pool);
+    if (h->n_salt > LM_MAX_SALT_BYTES)
+        return lm_fail(err, LM_EINVAL, "cache_salt of %u bytes: at most %u", (unsigned)h->n_salt, LM_MAX_SALT_BYTES);
+    return 0;
+}
+
+static bool has_penalty(const struct lm_msg_submit *h)
+{
+    return h->presence != 0 || h->frequency != 0 || h->repetition != 1;
+}
+
+/* Bytes of the request and its arrays; with base, also set the pointers. */
+static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, uint32_t block_size)
+{
+    size_t n_token = (size_t)h->n_prompt + h->max_tokens, n_bias = (size_t)h->n_bias + h->n_stop;
+    size_t n_seen = has_penalty(h) ? n_token : 0, n_block = (n_token + block_size - 1) / block_size;
+    size_t at[8] = {sizeof(struct lm_request)};
+    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias};
+    for (int i = 0; i < 7; i++)
+        at[i + 1] = at[i] + n[i] * 4;
+    if (base) {
+        char *p = (char *)base;
+        base->token = (int32_t *)(p + at[0]);
+        base->seen = n_seen ? (int32_t *)(p + at[1]) : NULL;
+        base->count = n_seen ? (uint32_t *)(p + at[2]) : NULL;
+        base->block = (uint32_t *)(p + at[3]);
+        base->stop_id = (int32_t *)(p + at[4]);
+        base->sampling.bias_id = (const int32_t *)(p + at[5]);
+        base->sampling.bias = (const float *)(p + at[6]);
+    }
+    return at[7];
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The prompt's distinct tokens, ascending, none of them in the output yet. */
+static void seen_begin(struct lm_request *r)
+{
+    uint32_t n = 0;
+    memcpy(r->seen, r->token, r->n_prompt * sizeof *r->seen);
+    qsort(r->seen, r->n_prompt, sizeof *r->seen, by_id);
+    for (uint32_t i = 0; i < r->n_prompt; i++)
+        if (i == 0 || r->seen[i] != r->seen[n - 1])
+            r->seen[n++] = r->seen[i];
+    memset(r->count, 0, n * sizeof *r->count);
+    r->sampling.n_seen = n;
+}
+
+static void seen_add(struct lm_request *r, int32_t token)
+{
+    uint32_t lo = 0, hi = r->sampling.n_seen;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (r->seen[mid] < token)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == r->sampling.n_seen || r->seen[lo] != token) {
+        size_t tail = r->sampling.n_seen++ - lo;
+        memmove(r->seen + lo + 1, r->seen + lo, tail * sizeof *r->seen);
+        memmove(r->count + lo + 1, r->count + lo, tail * sizeof *r->count);
+        r->seen[lo] = token;
+        r->count[lo] = 0;
+    }
+    r->count[lo]++;
+}
+
+/* The stop ids stand behind the request's own bias as -infinity, in force while n_bias counts them. */
+static void bias_begin(struct lm_request *r, const struct lm_msg_submit_view *in)
+{
+    int32_t *id = (int32_t *)r->sampling.bias_id;
+    float *bias = (float *)r->sampling.bias;
+    for (uint32_t i = 0; i < r->n_bias; i++) {
+        id[i] = in->bias_id[i];
+        bias[i] = in->bias[i];
+    }
+    for (uint32_t i = 0; i < r->n_stop; i++) {
+        id[r->n_bias + i] = r->stop_id[i];
+        bias[r->n_bias + i] = -INFINITY;
+    }
+    r->sampling.n_bias = r->n_bias + (r->min_tokens > 0 ? r->n_stop : 0);
+}
+
+static void fill(struct lm_request *r, const struct lm_msg_submit_view *in)
+{
+    const struct lm_msg_submit *h = &in->h;
+    memcpy(r->token, in->prompt, h->n_prompt * sizeof *r->token);
+    for (uint32_t i = 0; i < h->n_stop; i++)
+        r->stop_id[i] = in->stop_id[i];
+    if (h->n_stop)
+        qsort(r->stop_id, h->n_stop, sizeof *r->stop_id, by_id);
+    r->salt.n = (uint8_t)h->n_salt;
+    for (uint32_t i = 0; i < h->n_salt; i++)
+        r->salt.s[i] = in->salt[i];
+    bias_begin(r, in);
+    if (r->seen && h->repetition != 1)
+        seen_begin(r);
+    r->sampling.seen = r->seen;
+    r->sampling.count = r->count;
+}
+
+int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_request **out,
+                      struct lm_err *err)
+{
+    const struct lm_msg_submit *h = &in->h;
+    int rc = length_check(h, limits, err);
+    if (!rc)
+        rc = sampling_check(in, err);
+    if (!rc)
+        rc = ids_check("prompt", in->prompt, h->n_prompt, limits->n_vocab, err);
+    if (!rc)
+        rc = ids_check("stop_token_ids", in->stop_id, h->n_stop, limits->n_vocab, err);
+    if (!rc)
+        rc = ids_check("logit_bias", in->bias_id, h->n_bias, limits->n_vocab, err);
+    if (rc)
+        return rc;
+    struct lm_request *r = malloc(layout(NULL, h, limits->block_size));
+    if (!r)
+        return lm_fail(err, LM_ENOMEM, "no memory for a request of %u tokens", (unsigned)(h->n_prompt + h->max_tokens));
+    *r = (struct lm_request){
+        .id = h->id, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,
+        .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache, .n_token = h->n_prompt,
+        .sampling = {.temperature = h->temperature, .top_k = h->top_k, .top_p = h->top_p, .min_p = h->min_p,
+                     .presence = h->presence, .frequency = h->frequency, .repetition = h->repetition, .seed = h->seed,
+                     .n_logprobs = h->n_logprobs, .logprob = h->logprob},
+    };
+    layout(r, h, limits->block_size);
+    fill(r, in);
+    *out = r;
+    return 0;
+}
+
+void lm_request_destroy(struct lm_request *r)
+{
+    free(r);
+}
+
+static void finish(struct lm_request *r, enum lm_finish reason)
+{
+    r->state = LM_REQUEST_DONE;
+    r->reason = reason;
+}
+
+void lm_request_push(struct lm_request *r, int32_t token)
+{
+    if (token < 0) {
+        r->code = LM_EDEVICE;
+        r->why = "the model's output held a NaN or infinity";
+        finish(r, LM_FINISH_ERROR);
+        return;
+    }
+    r->token[r->n_token++] = token;
+    uint32_t n_output = lm_request_n_output(r);
+    r->sampling.counter = n_output;
+    if (r->seen)
+        seen_add(r, token);
+    if (n_output >= r->min_tokens)
+        r->sampling.n_bias = r->n_bias;
+    if (r->n_stop && n_output >= r->min_tokens && bsearch(&token, r->stop_id, r->n_stop, sizeof token, by_id))
+        finish(r, LM_FINISH_STOP);
+    else if (n_output == r->max_tokens)
+        finish(r, LM_FINISH_LENGTH);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_ENGINE_REQUEST_H
+#define LM_ENGINE_REQUEST_H
+/**
+ * One request in the engine: its tokens, how the next one is drawn, its blocks and its place in the queues.
+ *
+ * Everything is one allocation made at submit for the longest answer that it may get; the parts that are not used
+ * are never touched, so they cost no memory. Nothing is allocated per token.
+ *
+ * Thread   [engine]
+ */
+#include "runtime/engine/kv.h"
+
+enum lm_request_state { LM_REQUEST_WAITING, LM_REQUEST_RUNNING, LM_REQUEST_DONE };
+
+struct lm_request {
+    /* What was asked. */
+    uint64_t id;
+    uint32_t n_prompt, max_tokens, min_tokens, n_stop, n_bias;
+    int32_t priority;
+    int32_t *stop_id; /* [n_stop] ascending */
+    struct lm_kv_salt salt;
+    bool share;       /* reads and fills the prefix cache */
+
+    /* Its tokens. */
+    int32_t *token;      /* [n_prompt + max_tokens] prompt, then output */
+    uint32_t n_token;    /* known so far */
+    uint32_t n_computed; /* whose keys and values lie in blocks: those before are not sent again */
+    uint32_t n_sched;    /* of the step that is being made or runs */
+    struct lm_sampling sampling;
+    int32_t *seen;       /* sampling.seen and .count, or NULL */
+    uint32_t *count;
+
+    /* Its blocks: block[i] holds tokens i * block_size …; the first n_published are in the prefix tree. */
+    uint32_t *block;
+    uint32_t n_block, n_published;
+
+    /* Its place. */
+    enum lm_request_state state;
+    uint64_t order; /* of arrival */
+    bool cancelled;
+    struct lm_request *prev, *next; /* of a list */
+    struct lm_request *next_id;     /* of the engine's table */
+    uint32_t n_preempted, n_cached;
+    uint64_t submit_us, admit_us, first_us, last_us; /* 0: not yet */
+
+    /* How it ended. */
+    enum lm_finish reason;
+    int code;
+    const char *why; /* static text, with LM_FINISH_ERROR */
+};
+
+struct lm_request_limits {
+    uint32_t n_vocab, max_model_len, block_size, n_block;
+};
+
+/**
+ * Check what was asked and make a request of it.
+ *
+ * Owns     *out is the caller's until lm_request_destroy(); in is not kept
+ * Errors   LM_EINVAL ids, counts or numbers out of range, or longer than the model or the KV pool allows; LM_ENOMEM
+ */
+int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_request **out,
+                      struct lm_err *err);
+void lm_request_destroy(struct lm_request *r);
+
+/**
+ * Take in the next token: counts, penalties, end. Sets reason and state LM_REQUEST_DONE when it was the last;
+ * token -1 (NaN) ends it with LM_EDEVICE and is not stored.
+ */
+void lm_request_push(struct lm_request *r, int32_t token);
+
+static inline uint32_t lm_request_n_output(const struct lm_request *r)
+{
+    return r->n_token - r->n_prompt;
+}
+
+/** True when a goes before b: lower priority number, then earlier arrival. */
+static inline bool lm_request_before(const struct lm_request *a, const struct lm_request *b)
+{
+    return a->priority != b->priority ? a->priority < b->priority : a->order < b->order;
+}
+#endif

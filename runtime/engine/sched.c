@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/sched.h"
+
+#include <stdlib.h>
+
+int lm_sched_create(struct lm_kv *kv, uint32_t max_seq, bool prefix_cache, struct lm_sched **out, struct lm_err *err)
+{
+    struct lm_sched *s = calloc(1, sizeof *s);
+    if (s)
+        s->running = calloc(max_seq, sizeof *s->running);
+    if (!s || !s->running) {
+        lm_sched_destroy(s);
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    }
+    s->kv = kv;
+    s->max_seq = max_seq;
+    s->prefix_cache = prefix_cache;
+    *out = s;
+    return 0;
+}
+
+void lm_sched_destroy(struct lm_sched *s)
+{
+    if (s)
+        free(s->running);
+    free(s);
+}
+
+static void list_remove(struct lm_request_list *l, struct lm_request *r)
+{
+    *(r->prev ? &r->prev->next : &l->first) = r->next;
+    *(r->next ? &r->next->prev : &l->last) = r->prev;
+    r->prev = r->next = NULL;
+}
+
+static void list_insert_after(struct lm_request_list *l, struct lm_request *at, struct lm_request *r)
+{
+    r->prev = at;
+    r->next = at ? at->next : l->first;
+    *(r->next ? &r->next->prev : &l->last) = r;
+    *(at ? &at->next : &l->first) = r;
+}
+
+/* New requests mostly belong at the end, preempted ones near the front: each looks from there. */
+static void wait_in_order(struct lm_sched *s, struct lm_request *r, bool from_front)
+{
+    struct lm_request *at = from_front ? NULL : s->waiting.last;
+    if (from_front)
+        for (struct lm_request *next = s->waiting.first; next && lm_request_before(next, r); next = next->next)
+            at = next;
+    else
+        while (at && lm_request_before(r, at))
+            at = at->prev;
+    list_insert_after(&s->waiting, at, r);
+    r->state = LM_REQUEST_WAITING;
+    s->n_waiting++;
+}
+
+void lm_sched_add(struct lm_sched *s, struct lm_request *r)
+{
+    r->order = s->n_arrived++;
+    r->share = r->share && s->prefix_cache;
+    wait_in_order(s, r, false);
+}
+
+static void release_blocks(struct lm_sched *s, struct lm_request *r)
+{
+    while (r->n_block)
+        lm_kv_unref(s->kv, r->block[--r->n_block]);
+    r->n_published = r->n_computed = r->n_sched = 0;
+    if (!r->first_us)
+        r->n_cached = 0;
+}
+
+static void leave_running(struct lm_sched *s, uint32_t i)
+{
+    release_blocks(s, s->running[i]);
+    s->n_running--;
+    memmove(s->running + i, s->running + i + 1, (s->n_running - i) * sizeof *s->running);
+}
+
+void lm_sched_remove(struct lm_sched *s, struct lm_request *r)
+{
+    bool waits = r->prev || s->waiting.first == r;
+    if (waits) {
+        list_remove(&s->waiting, r);
+        s->n_waiting--;
+    } else {
+        uint32_t i = 0;
+        while (s->running[i] != r)
+            i++;
+        leave_running(s, i);
+    }
+    r->state = LM_REQUEST_DONE;
+}
+
+static bool is_pinned(const struct lm_request *r)
+{
+    return r->n_preempted >= LM_MAX_PREEMPT;
+}
+
+static void preempt(struct lm_sched *s, uint32_t i)
+{
+    struct lm_request *r = s->running[i];
+    leave_running(s, i);
+    r->n_preempted++;
+    s->n_preempted++;
+    wait_in_order(s, r, true);
+}
+
+/* Preempt the last running request behind position i. False when there is none. */
+static bool preempt_behind(struct lm_sched *s, uint32_t i)
+{
+    for (uint32_t j = s->n_running; j-- > i + 1;)
+        if (!is_pinned(s->running[j])) {
+            preempt(s, j);
+            return true;
+        }
+    return false;
+}
+
+/* Before any piece of a prompt is scheduled: a decoding request's next token needs a place. */
+static bool decode_fits(struct lm_sched *s, uint32_t i)
+{
+    struct lm_request *r = s->running[i];
+    if (r->n_computed < r->n_block * s->kv->block_size)
+        return true;
+    while (lm_kv_n_free(s->kv) == 0)
+        if (!preempt_behind(s, i))
+            return false;
+    r->block[r->n_block++] = lm_kv_take(s->kv);
+    return true;
+}
+
+/* The published block that holds r's next block_size tokens, at least one token being left to compute; else LM_NONE. */
+static uint32_t next_hit(const struct lm_sched *s, const struct lm_request *r)
+{
+    uint32_t size = s->kv->block_size, i = r->n_computed / size;
+    if (!r->share || r->n_computed % size || r->n_published != i || r->n_token - r->n_computed <= size)
+        return LM_NONE;
+    return lm_kv_find(s->kv, i ? r->block[i - 1] : LM_NONE, &r->salt, r->token + r->n_computed);
+}
+
+/* Put the published block b, already referenced, at r's next place. */
+static void accept_hit(struct lm_sched *s, struct lm_request *r, uint32_t b)
+{
+    uint32_t size = s->kv->block_size;
+    r->block[r->n_published++] = b;
+    r->n_computed += size;
+    if (!r->first_us)
+        r->n_cached += size;
+}
+
+/* While it computes its prompt, r may meet blocks that another request published since it was admitted. */
+static void follow(struct lm_sched *s, struct lm_request *r)
+{
+    uint32_t b;
+    while ((b = next_hit(s, r)) != LM_NONE) {
+        lm_kv_ref(s->kv, b);
+        lm_kv_unref(s->kv, r->block[r->n_published]);
+        accept_hit(s, r, b);
+    }
+}
+
+static uint32_t blocks_for(const struct lm_sched *s, uint32_t n_tok)
+{
+    return (n_tok + s->kv->block_size - 1) / s->kv->block_size;
+}
+
+/* Give r the blocks of its known tokens (pinned: of its longest answer). Others get to keep one free block each. */
+static bool take_blocks(struct lm_sched *s, struct lm_request *r)
+{
+    struct lm_kv *kv = s->kv;
+    uint32_t b;
+    while ((b = next_hit(s, r)) != LM_NONE) {
+        lm_kv_ref(kv, b);
+        r->n_block++;
+        accept_hit(s, r, b);
+    }
+    uint32_t want = blocks_for(s, is_pinned(r) ? r->n_prompt + r->max_tokens : r->n_token);
+    if ((uint64_t)want - r->n_block + s->n_running > lm_kv_n_free(kv)) {
+        release_blocks(s, r);
+        return false;
+    }
+    while (r->n_block < want)
+        r->block[r->n_block++] = lm_kv_take(kv);
+    return true;
+}
+
+static bool admit_first(struct lm_sched *s, uint64_t now_us)
+{
+    struct lm_request *r = s->waiting.first;
+    if (!r || s->n_running == s->max_seq || !take_blocks(s, r))
+        return false;
+    list_remove(&s->waiting, r);
+    s->n_waiting--;
+    if (!r->admit_us)
+        r->admit_us = now_us;
+    r->state = LM_REQUEST_RUNNING;
+    uint32_t i = s->n_running++;
+    for (; i > 0 && lm_request_before(r, s->running[i - 1]); i--)
+        s->running[i] = s->running[i - 1];
+    s->running[i] = r;
+    return true;
+}
+
+static uint32_t n_left(const struct lm_request *r)
+{
+    return r->n_token - r->n_computed;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One request's piece of prompt, out of `left` tokens. */
+static uint32_t schedule_piece(struct lm_sched *s, struct lm_request *r, uint32_t left)
+{
+    follow(s, r);
+    return r->n_sched = smaller(n_left(r), left);
+}
+
+uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us)
+{
+    uint32_t left = max_tok;
+    for (uint32_t i = 0; i < s->n_running; i++)
+        s->running[i]->n_sched = 0;
+    for (uint32_t i = 0; i < s->n_running && left > 0; i++)
+        if (n_left(s->running[i]) == 1 && decode_fits(s, i)) {
+            s->running[i]->n_sched = 1;
+            left--;
+        }
+    for (uint32_t i = 0; i < s->n_running && left > 0; i++)
+        if (n_left(s->running[i]) > 1)
+            left -= schedule_piece(s, s->running[i], left);
+    while (left > 0 && s->waiting.first) {
+        struct lm_request *r = s->waiting.first;
+        if (!admit_first(s, now_us))
+            break;
+        left -= schedule_piece(s, r, left);
+    }
+    return max_tok - left;
+}
+
+void lm_sched_advance(struct lm_sched *s, struct lm_request *r)
+{
+    uint32_t size = s->kv->block_size;
+    r->n_computed += r->n_sched;
+    r->n_sched = 0;
+    while (r->share && (r->n_published + 1) * size <= r->n_computed) {
+        uint32_t i = r->n_published;
+        uint32_t b = lm_kv_publish(s->kv, r->block[i], i ? r->block[i - 1] : LM_NONE, &r->salt, r->token + (size_t)i * size);
+        if (b == LM_NONE)
+            break;
+        r->block[i] = b;
+        r->n_published++;
+    }
+}
+
+void lm_sched_forget(struct lm_sched *s)
+{
+    lm_kv_forget(s->kv);
+    for (uint32_t i = 0; i < s->n_running; i++)
+        s->running[i]->share = false;
+}
+
+static bool running_check(const struct lm_sched *s, uint32_t i)
+{
+    const struct lm_request *r = s->running[i];
+    if (r->n_published > r->n_block || r->n_computed > r->n_block * s->kv->block_size || r->n_computed >= r->n_token)
+        return false;
+    for (uint32_t i_block = 0; i_block < r->n_block; i_block++) {
+        const struct lm_kv_block *b = &s->kv->block[r->block[i_block]];
+        bool full = (i_block + 1) * s->kv->block_size <= r->n_computed;
+        if ((!full && b->ref != 1) || (r->share && i_block < r->n_published && !b->published))
+            return false;
+    }
+    return i == 0 || lm_request_before(s->running[i - 1], r);
+}
+
+static uint32_t holders(const struct lm_sched *s, uint32_t b)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_running; i++)
+        for (uint32_t j = 0; j < s->running[i]->n_block; j++)
+            n += s->running[i]->block[j] == b;
+    return n;
+}
+
+bool lm_sched_check(const struct lm_sched *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_running; i++)
+        if (!running_check(s, i))
+            return false;
+    for (const struct lm_request *r = s->waiting.first; r; r = r->next, n++)
+        if (r->n_block || r->n_computed || (r->next && !lm_request_before(r, r->next)))
+            return false;
+    for (uint32_t b = 0; b < s->kv->n_block; b++)
+        if (s->kv->block[b].ref != holders(s, b))
+            return false;
+    return n == s->n_waiting && lm_kv_check(s->kv);
+}

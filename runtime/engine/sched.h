@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_ENGINE_SCHED_H
+#define LM_ENGINE_SCHED_H
+/**
+ * Continuous batching: which requests send how many tokens in the next step, and who holds which blocks.
+ *
+ * A step takes first one token of each decoding request, then pieces of prompts, in the order of
+ * lm_request_before(), then admits waiting requests in that order while blocks, sequences and tokens last.
+ * A request takes the blocks of all its known tokens when it is admitted, so only decoding runs out of blocks:
+ *
+ * - the last running request that comes after the one in need gives its blocks back and is computed anew later
+ *   (preempted), so the first in order always progresses;
+ * - when none comes after it, the one in need keeps its blocks and waits for the next step;
+ * - a request that was preempted LM_MAX_PREEMPT times is admitted next with the blocks of its longest answer
+ *   and is not preempted again.
+ *
+ * A prompt whose next block is published meanwhile (another request computes the same prompt) takes that block
+ * in place of its own.
+ *
+ * Thread   [engine]
+ */
+#include "runtime/engine/request.h"
+
+#define LM_MAX_PREEMPT 4
+
+struct lm_request_list { struct lm_request *first, *last; };
+
+struct lm_sched {
+    struct lm_kv *kv;
+    uint32_t max_seq;
+    struct lm_request **running;  /* [max_seq] in order */
+    uint32_t n_running, n_waiting;
+    struct lm_request_list waiting; /* in order */
+    bool prefix_cache;
+    uint64_t n_arrived, n_preempted;
+};
+
+/** Owns *out until lm_sched_destroy(), which leaves requests and kv alone. kv outlives it. */
+int lm_sched_create(struct lm_kv *kv, uint32_t max_seq, bool prefix_cache, struct lm_sched **out, struct lm_err *err);
+void lm_sched_destroy(struct lm_sched *s);
+
+/** Queue a new request. */
+void lm_sched_add(struct lm_sched *s, struct lm_request *r);
+
+/** Take a waiting or running request out and give its blocks back; its state becomes LM_REQUEST_DONE. */
+void lm_sched_remove(struct lm_sched *s, struct lm_request *r);
+
+/** Choose the next step, of at most max_tok tokens: sets n_sched of every running request. Returns the sum; 0: nothing to do. */
+uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us);
+
+/** After a step: r's n_sched tokens are in its blocks; publish those that became full. */
+void lm_sched_advance(struct lm_sched *s, struct lm_request *r);
+
+/** Forget the prefix cache; what runs now does not fill it again. */
+void lm_sched_forget(struct lm_sched *s);
+
+/** True when queues and blocks agree: order, counts, every reference, only full blocks shared (tests). */
+bool lm_sched_check(const struct lm_sched *s);
+#endif

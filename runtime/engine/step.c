@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/engine/step.h"
+
+#include <stdlib.h>
+
+int lm_step_init(struct lm_step_arrays *a, uint32_t max_tok, uint32_t max_seq, uint32_t table_stride, struct lm_err *err)
+{
+    *a = (struct lm_step_arrays){
+        .seq = calloc(max_seq, sizeof *a->seq), .out = calloc(max_seq, sizeof *a->out),
+        .token = calloc(max_tok, sizeof *a->token), .pos = calloc(max_tok, sizeof *a->pos),
+        .seq_row = calloc((size_t)max_seq + 1, sizeof *a->seq_row),
+        .block_table = calloc((size_t)max_seq * table_stride, sizeof *a->block_table),
+        .out_row = calloc(max_seq, sizeof *a->out_row), .sampling = calloc(max_seq, sizeof *a->sampling),
+        .sampled = {calloc(max_seq, sizeof **a->sampled), calloc(max_seq, sizeof **a->sampled)},
+    };
+    if (!a->seq || !a->out || !a->token || !a->pos || !a->seq_row || !a->block_table || !a->out_row || !a->sampling ||
+        !a->sampled[0] || !a->sampled[1]) {
+        lm_step_fini(a);
+        return lm_fail(err, LM_ENOMEM, "no memory for steps of %u tokens and %u sequences", (unsigned)max_tok, (unsigned)max_seq);
+    }
+    a->step = (struct lm_step){.token = a->token, .pos = a->pos, .seq_row = a->seq_row, .block_table = a->block_table,
+                               .table_stride = table_stride, .out_row = a->out_row, .sampling = a->sampling};
+    return 0;
+}
+
+void lm_step_fini(struct lm_step_arrays *a)
+{
+    free(a->seq);
+    free(a->out);
+    free(a->token);
+    free(a->pos);
+    free(a->seq_row);
+    free(a->block_table);
+    free(a->out_row);
+    free(a->sampling);
+    free(a->sampled[0]);
+    free(a->sampled[1]);
+    *a = (struct lm_step_arrays){0};
+}
+
+static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_size)
+{
+    struct lm_step *st = &a->step;
+    uint32_t end = r->n_computed + r->n_sched, s = st->n_seq++;
+    a->seq[s] = r;
+    for (uint32_t i = r->n_computed; i < end; i++, st->n_tok++) {
+        a->token[st->n_tok] = r->token[i];
+        a->pos[st->n_tok] = (int32_t)i;
+    }
+    a->seq_row[s + 1] = st->n_tok;
+    memcpy(a->block_table + (size_t)s * st->table_stride, r->block, (end + block_size - 1) / block_size * sizeof *r->block);
+    if (end == r->n_token) {
+        a->out[st->n_out] = r;
+        a->out_row[st->n_out] = st->n_tok - 1;
+        a->sampling[st->n_out++] = r->sampling;
+    }
+}
+
+void lm_step_build(struct lm_step_arrays *a, const struct lm_sched *s)
+{
+    a->step.n_tok = a->step.n_seq = a->step.n_out = 0;
+    a->step.sampled = a->sampled[a->turn];
+    for (uint32_t i = 0; i < s->n_running; i++)
+        if (s->running[i]->n_sched == 1)
+            add(a, s->running[i], s->kv->block_size);
+    for (uint32_t i = 0; i < s->n_running; i++)
+        if (s->running[i]->n_sched > 1)
+            add(a, s->running[i], s->kv->block_size);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/golden_model.h"
+#include "runtime/model/model.h"
+#include <math.h>
+#include <stdlib.h>
+
+enum { BLOCK = 8, LAG = 2 };
+
+const char *const lm_golden_models[] = {
+    "llama-gqa-tied-f32", "llama-llama3rope-bias-bf16", "llama-mqa-yarn-f16", "llama-window-linear-bf16", "llama-mixed-quants",
+    "qwen2-bf16", "gemma3-window-bf16", NULL,
+};
+
+/* All sequences of one run. Arrays are sized for a step in which all are fed whole. */
+struct run {
+    const struct lm_gguf_value *token, *logits; /* of the file */
+    const struct lm_golden_feed *feed;
+    const struct lm_model *model;
+    uint32_t n_tok, n_block; /* of a sequence */
+    uint32_t *done;          /* [n_seq] tokens fed */
+    struct lm_step step;
+    int32_t *step_token, *pos;
+    uint32_t *seq_row, *table, *out_row;
+    struct lm_sampling *sampling;
+    float *got;
+};
+
+static void *array(size_t n, size_t each)
+{
+    void *p = calloc(n, each);
+    if (!p)
+        abort();
+    return p;
+}
+
+static void init(struct run *r)
+{
+    size_t n_seq = r->feed->n_seq, rows = n_seq * r->n_tok;
+    r->done = array(n_seq, sizeof *r->done);
+    r->step_token = array(rows, sizeof *r->step_token);
+    r->pos = array(rows, sizeof *r->pos);
+    r->seq_row = array(n_seq + 1, sizeof *r->seq_row);
+    r->table = array(n_seq * r->n_block, sizeof *r->table);
+    r->out_row = array(rows, sizeof *r->out_row);
+    r->sampling = array(rows, sizeof *r->sampling);
+    r->step.sampled = array(rows, sizeof *r->step.sampled);
+    r->got = array(rows * r->model->hp.n_vocab, sizeof *r->got);
+    for (size_t i = 0; i < rows; i++)
+        r->sampling[i] = (struct lm_sampling){.top_p = 1, .repetition = 1, .logprob = true, .n_logprobs = 2};
+}
+
+static void fini(struct run *r)
+{
+    free(r->done), free(r->step_token), free(r->pos), free(r->seq_row), free(r->table), free(r->out_row);
+    free(r->sampling), free(r->step.sampled), free(r->got);
+}
+
+/* The next step: a chunk of each sequence that is not done nor too close to the one before. Rows are asked for backwards. */
+static bool next_step(struct run *r)
+{
+    uint32_t n = 0, n_seq = 0, total = r->feed->n_seq * r->n_block;
+    for (uint32_t s = 0; s < r->feed->n_seq; s++) {
+        uint32_t most = s == 0 || r->done[s - 1] == r->n_tok ? r->n_tok : r->done[s - 1] < LAG ? 0 : r->done[s - 1] - LAG;
+        uint32_t end = r->done[s] + r->feed->chunk < most ? r->done[s] + r->feed->chunk : most;
+        if (end <= r->done[s])
+            continue;
+        for (uint32_t b = 0; b < r->n_block; b++) /* scattered, and not in order */
+            r->table[n_seq * r->n_block + b] = total - 1 - (b * r->feed->n_seq + s);
+        for (; r->done[s] < end; r->done[s]++, n++) {
+            r->step_token[n] = (int32_t)lm_gguf_elem_i64(r->token, r->done[s]);
+            r->pos[n] = (int32_t)r->done[s];
+        }
+        r->seq_row[++n_seq] = n;
+    }
+    for (uint32_t o = 0; o < n; o++)
+        r->out_row[o] = n - 1 - o;
+    r->step = (struct lm_step){n, n_seq, n, r->step_token, r->pos, r->seq_row, r->table, r->n_block, r->out_row,
+                               r->sampling, r->step.sampled};
+    return n > 0;
+}
+
+static int compare(const struct run *r, uint32_t o, double *worst, struct lm_err *err)
+{
+    const size_t n = r->model->hp.n_vocab, at = (size_t)r->pos[r->out_row[o]] * n;
+    const float *got = r->got + o * n;
+    double diff = 0, scale = 0, sum = 0;
+    size_t best = 0;
+    for (size_t i = 0; i < n; i++) {
+        double want = lm_gguf_elem_f64(r->logits, at + i), d = fabs((double)got[i] - want);
+        diff = d > diff || isnan(d) ? d : diff;
+        scale = fabs(want) > scale ? fabs(want) : scale;
+        best = got[i] > got[best] ? i : best;
+    }
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)(got[i] - got[best]));
+    const struct lm_sampled *s = &r->step.sampled[o];
+    if (s->token != (int32_t)best || !(fabs((double)s->logprob + log(sum)) < 1e-3) || s->top_id[0] != s->token || s->n_top != 2)
+        return lm_fail(err, LM_EINVAL, "position %d: sampled %d at %g, the best is %zu at %g", r->pos[r->out_row[o]], s->token,
+                       (double)s->logprob, best, -log(sum));
+    if (!(diff / scale <= *worst)) /* also NaN */
+        *worst = diff / scale;
+    return 0;
+}
+
+static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *dev, double *out_error, struct lm_err *err)
+{
+    const uint32_t rows = r->feed->n_seq * r->n_tok;
+    struct lm_plan_desc desc = {&r->model->graph, rows, r->feed->n_seq, rows, r->n_tok, BLOCK, r->feed->n_seq * r->n_block,
+                                r->feed->kv_dtype};
+    struct lm_plan *plan = NULL;
+    double worst = 0;
+    int rc = be->prepare(dev, &desc, &plan, err);
+    while (rc == 0 && next_step(r)) {
+        if ((rc = be->launch(dev, plan, &r->step, err)) != 0 || (rc = be->sync(dev, 600u * 1000000u, err)) != 0 ||
+            (rc = be->copy_out(dev, plan, r->model->logits_act, r->got, r->step.n_out, err)) != 0)
+            break;
+        for (uint32_t o = 0; o < r->step.n_out && rc == 0; o++)
+            rc = compare(r, o, &worst, err);
+    }
+    be->release(dev, plan);
+    if (rc == 0)
+        *out_error = worst;
+    return rc;
+}
+
+int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
+                  const struct lm_golden_feed *feed, double *out_error, struct lm_err *err)
+{
+    char path[512];
+    struct lm_gguf *g = NULL;
+    struct lm_model *m = NULL;
+    snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
+    int rc = lm_gguf_open(path, &g, err);
+    if (rc)
+        return rc;
+    if ((rc = lm_model_load(g, be, dev, NULL, NULL, &m, err)) != 0)
+        goto out;
+    struct run r = {.feed = feed, .model = m};
+    r.token = lm_gguf_get(g, "golden.tokens");
+    r.logits = lm_gguf_get(g, "golden.logits");
+    if (!r.token || !r.logits || r.logits->n != r.token->n * m->hp.n_vocab) {
+        rc = lm_fail(err, LM_EFORMAT, "%s holds no golden logits", path);
+        goto out;
+    }
+    r.n_tok = (uint32_t)r.token->n;
+    r.n_block = (r.n_tok + BLOCK - 1) / BLOCK;
+    init(&r);
+    rc = feed_all(&r, be, dev, out_error, err);
+    fini(&r);
+out:
+    lm_model_destroy(m, be, dev);
+    lm_gguf_close(g);
+    return rc ? lm_fail_in(err, rc, "%s", name) : 0;
+}

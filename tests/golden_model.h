@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_TESTS_GOLDEN_MODEL_H
+#define LM_TESTS_GOLDEN_MODEL_H
+/**
+ * Runs the golden models of tests/golden/model through a backend and compares the logits of all positions with
+ * those of transformers, which stand in the files (make.py wrote them).
+ */
+#include <llmserve/backend.h>
+
+/** Names of the files, without ".gguf"; NULL ends. */
+extern const char *const lm_golden_models[];
+
+/** How the tokens of a golden model are fed. */
+struct lm_golden_feed {
+    uint32_t chunk; /* tokens of a sequence in a step: 1 = decode */
+    uint32_t n_seq; /* the same tokens as so many sequences, each one two tokens behind the one before */
+    enum lm_kv_dtype kv_dtype;
+};
+
+/**
+ * Load a golden model from folder, run all its tokens, and read the logits of every row.
+ *
+ * out_error  largest |logit - golden| of any row, over the largest |golden| of that row
+ * Errors     of the loader and the backend; LM_EINVAL when a sampled token is not the row's greatest logit, or its
+ *            log-probability is off by more than 1e-3
+ * Thread     [engine]
+ */
+int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
+                  const struct lm_golden_feed *feed, double *out_error, struct lm_err *err);
+#endif
