@@ -31,8 +31,10 @@ static void destroy(struct lm_http_conn *c)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
     if (c->timer)
         event_free(c->timer);
-    if (c->bev)
+    if (c->bev) {
+        bufferevent_disable(c->bev, EV_READ | EV_WRITE); /* free alone forgets fd only after its callback returned */
         bufferevent_free(c->bev);
+    }
     if (c->link) {
         *c->link = c->next;
         if (c->next)

@@ -136,7 +136,8 @@ class Server:
         env = dict(os.environ)
         if measured:  # no memory that AddressSanitizer keeps back
             env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
-        self.process = subprocess.Popen([ECHO, *limits], stdout=subprocess.PIPE, preexec_fn=prepare, env=env)
+        self.process = subprocess.Popen([ECHO, *limits], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        preexec_fn=prepare, env=env)
         self.port = int(self.process.stdout.readline().split()[1])
 
     def __enter__(self):
@@ -144,9 +145,9 @@ class Server:
 
     def __exit__(self, kind, *_):
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE)
-        self.process.stdout.close()
-        assert kind or status == 0, "the server ended with status %d" % status
+        said = self.process.communicate(timeout=PATIENCE)[1]
+        status = self.process.returncode
+        assert kind or (status == 0 and not said), "the server ended with status %d and said %s" % (status, said.decode())
 
     def peer(self, **options):
         return Peer(self.port, **options)
