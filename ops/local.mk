@@ -1,1 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += libops.la
+libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h %D%/check.c %D%/check.h \
+	%D%/elementwise.c %D%/elementwise.h %D%/embed.c %D%/embed.h %D%/gather.c %D%/gather.h %D%/graph.c %D%/graph.h \
+	%D%/layernorm.c %D%/layernorm.h %D%/matmul.c %D%/matmul.h %D%/philox.h %D%/rmsnorm.c %D%/rmsnorm.h \
+	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/vec.h
+
+if HAVE_CHECK
+ops_tests = %D%/attention_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_test %D%/vec_test
+check_PROGRAMS += $(ops_tests)
+TESTS += $(ops_tests)
+%C%_attention_test_SOURCES = %D%/attention_test.c
+%C%_attention_test_CFLAGS = $(TEST_CFLAGS)
+%C%_attention_test_LDADD = libops.la $(TEST_LIBS)
+%C%_elementwise_test_SOURCES = %D%/elementwise_test.c
+%C%_elementwise_test_CFLAGS = $(TEST_CFLAGS)
+%C%_elementwise_test_LDADD = libops.la $(TEST_LIBS)
+%C%_embed_test_SOURCES = %D%/embed_test.c
+%C%_embed_test_CFLAGS = $(TEST_CFLAGS)
+%C%_embed_test_LDADD = libops.la $(TEST_LIBS)
+%C%_graph_test_SOURCES = %D%/graph_test.c
+%C%_graph_test_CFLAGS = $(TEST_CFLAGS)
+%C%_graph_test_LDADD = libops.la $(TEST_LIBS)
+%C%_layernorm_test_SOURCES = %D%/layernorm_test.c
+%C%_layernorm_test_CFLAGS = $(TEST_CFLAGS)
+%C%_layernorm_test_LDADD = libops.la $(TEST_LIBS)
+%C%_matmul_test_SOURCES = %D%/matmul_test.c
+%C%_matmul_test_CFLAGS = $(TEST_CFLAGS)
+%C%_matmul_test_LDADD = libops.la $(TEST_LIBS)
+%C%_rmsnorm_test_SOURCES = %D%/rmsnorm_test.c
+%C%_rmsnorm_test_CFLAGS = $(TEST_CFLAGS)
+%C%_rmsnorm_test_LDADD = libops.la $(TEST_LIBS)
+%C%_rope_test_SOURCES = %D%/rope_test.c
+%C%_rope_test_CFLAGS = $(TEST_CFLAGS)
+%C%_rope_test_LDADD = libops.la $(TEST_LIBS)
+%C%_sample_test_SOURCES = %D%/sample_test.c
+%C%_sample_test_CFLAGS = $(TEST_CFLAGS)
+%C%_sample_test_LDADD = libops.la $(TEST_LIBS)
+%C%_vec_test_SOURCES = %D%/vec_test.c
+%C%_vec_test_CFLAGS = $(TEST_CFLAGS)
+%C%_vec_test_LDADD = libops.la $(TEST_LIBS)
+endif

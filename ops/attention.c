@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/attention.h"
+#include "ops/check.h"
+#include "runtime/base/half.h"
+
+#include <math.h>
+
+int lm_kv_store_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err)
+{
+    int rc = lm_check_kv(g, op, err);
+    if (rc == 0)
+        rc = lm_check_shape(g, op->x, "k", LM_ROWS_TOK, g->kv_head_dim[op->u.attn.layer], err);
+    if (rc == 0)
+        rc = lm_check_shape(g, op->x2, "v", LM_ROWS_TOK, g->kv_head_dim[op->u.attn.layer], err);
+    return rc;
+}
+
+int lm_attention_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err)
+{
+    int rc = lm_check_kv(g, op, err);
+    if (rc < 0)
+        return rc;
+    uint32_t n_head = op->u.attn.n_head;
+    if (n_head == 0 || n_head % op->u.attn.n_kv_head != 0 || (uint64_t)n_head * op->u.attn.head_dim > INT32_MAX)
+        return lm_fail(err, LM_EINVAL, "%u heads over %u key heads", n_head, op->u.attn.n_kv_head);
+    if (op->y == op->x)
+        return lm_fail(err, LM_EINVAL, "y is x");
+    rc = lm_check_shape(g, op->x, "q", LM_ROWS_TOK, n_head * op->u.attn.head_dim, err);
+    if (rc == 0)
+        rc = lm_check_shape(g, op->y, "y", LM_ROWS_TOK, n_head * op->u.attn.head_dim, err);
+    if (rc == 0)
+        rc = lm_check_real(op->u.attn.scale, "scale", true, err);
+    if (rc == 0 && op->u.attn.softcap != 0)
+        rc = lm_check_real(op->u.attn.softcap, "softcap", true, err);
+    return rc;
+}
+
+float lm_kv_round(enum lm_kv_dtype dtype, float v)
+{
+    switch (dtype) {
+    case LM_KV_F16: return lm_f16_to_f32(lm_f32_to_f16(v));
+    case LM_KV_BF16: return lm_bf16_to_f32(lm_f32_to_bf16(v));
+    case LM_KV_F32: return v;
+    }
+    return v;
+}
+
+static size_t slot(const struct lm_kv_ref *kv, const struct lm_step *step, size_t seq, size_t pos)
+{
+    size_t block = step->block_table[seq * step->table_stride + pos / kv->block_size];
+    return (block * kv->block_size + pos % kv->block_size) * kv->dim;
+}
+
+void lm_kv_store_ref(const struct lm_kv_ref *kv, const struct lm_step *step, const float *k, const float *v)
+{
+    for (size_t s = 0; s < step->n_seq; s++)
+        for (size_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++) {
+            size_t at = slot(kv, step, s, (size_t)step->pos[r]);
+            for (size_t i = 0; i < kv->dim; i++) {
+                kv->k[at + i] = lm_kv_round(kv->dtype, k[r * kv->dim + i]);
+                kv->v[at + i] = lm_kv_round(kv->dtype, v[r * kv->dim + i]);
+            }
+        }
+}
+
+static double score(const struct lm_op *op, const float *q, const float *k)
+{
+    double sum = 0, cap = op->u.attn.softcap;
+    for (size_t i = 0; i < op->u.attn.head_dim; i++)
+        sum += (double)q[i] * k[i];
+    sum *= op->u.attn.scale;
+    return cap > 0 ? cap * tanh(sum / cap) : sum;
+}
+
+/* One head of one row: the largest score first, then 128 columns at a time, so that the sums stand in double. */
+static void attend(float *y, const struct lm_op *op, const struct lm_kv_ref *kv, const struct lm_step *step, size_t seq,
+                   size_t pos, size_t column, const float *q)
+{
+    size_t window = op->u.attn.window, head_dim = op->u.attn.head_dim;
+    size_t from = window && pos >= window ? pos - window + 1 : 0;
+    double max = -INFINITY;
+    for (size_t j = from; j <= pos; j++)
+        max = fmax(max, score(op, q, kv->k + slot(kv, step, seq, j) + column));
+    for (size_t i0 = 0; i0 < head_dim; i0 += 128) {
+        size_t n = head_dim - i0 < 128 ? head_dim - i0 : 128;
+        double acc[128] = {0}, sum = 0;
+        for (size_t j = from; j <= pos; j++) {
+            size_t at = slot(kv, step, seq, j) + column;
+            double p = exp(score(op, q, kv->k + at) - max);
+            sum += p;
+            for (size_t i = 0; i < n; i++)
+                acc[i] += p * kv->v[at + i0 + i];
+        }
+        for (size_t i = 0; i < n; i++)
+            y[i0 + i] = (float)(acc[i] / sum);
+    }
+}
+
+void lm_attention_ref(float *y, const struct lm_op *op, const struct lm_kv_ref *kv, const struct lm_step *step,
+                      const float *q)
+{
+    size_t n_head = op->u.attn.n_head, head_dim = op->u.attn.head_dim, share = n_head / op->u.attn.n_kv_head;
+    for (size_t s = 0; s < step->n_seq; s++)
+        for (size_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++)
+            for (size_t h = 0; h < n_head; h++) {
+                size_t at = (r * n_head + h) * head_dim;
+                attend(y + at, op, kv, step, s, (size_t)step->pos[r], h / share * head_dim, q + at);
+            }
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/embed.h"
+#include "ops/check.h"
+
+int lm_embed_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err)
+{
+    if (!op->w || op->w->rows < g->n_vocab)
+        return lm_fail(err, LM_EINVAL, "a table of %u rows for %u tokens", op->w ? op->w->rows : 0, g->n_vocab);
+    int rc = lm_check_shape(g, op->y, "y", LM_ROWS_TOK, op->w->cols, err);
+    return rc ? rc : lm_check_real(op->u.embed.scale, "scale", false, err);
+}
+
+void lm_embed_ref(float *y, const float *w, const int32_t *token, size_t rows, size_t dim, float scale)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < dim; i++)
+            y[r * dim + i] = w[(size_t)token[r] * dim + i] * scale;
+}

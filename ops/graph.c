@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/graph.h"
+#include "ops/act_mul.h"
+#include "ops/attention.h"
+#include "ops/elementwise.h"
+#include "ops/embed.h"
+#include "ops/gather.h"
+#include "ops/layernorm.h"
+#include "ops/matmul.h"
+#include "ops/rmsnorm.h"
+#include "ops/rope.h"
+#include "ops/sample.h"
+
+typedef int (*lm_op_check)(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err);
+
+static const struct {
+    const char *name;
+    lm_op_check check;
+} kinds[LM_OP_KIND_END] = {
+    [LM_OP_EMBED] = {"embed", lm_embed_check},
+    [LM_OP_RMSNORM] = {"rmsnorm", lm_rmsnorm_check},
+    [LM_OP_LAYERNORM] = {"layernorm", lm_layernorm_check},
+    [LM_OP_MATMUL] = {"matmul", lm_matmul_check},
+    [LM_OP_ROPE] = {"rope", lm_rope_check},
+    [LM_OP_KV_STORE] = {"kv_store", lm_kv_store_check},
+    [LM_OP_ATTENTION] = {"attention", lm_attention_check},
+    [LM_OP_SILU_MUL] = {"silu_mul", lm_act_mul_check},
+    [LM_OP_GELU_MUL] = {"gelu_mul", lm_act_mul_check},
+    [LM_OP_ADD] = {"add", lm_add_check},
+    [LM_OP_SCALE] = {"scale", lm_scale_check},
+    [LM_OP_SOFTCAP] = {"softcap", lm_softcap_check},
+    [LM_OP_LOGITS_GATHER] = {"logits_gather", lm_gather_check},
+    [LM_OP_SAMPLE] = {"sample", lm_sample_check},
+};
+
+const char *lm_op_name(enum lm_op_kind kind)
+{
+    return (unsigned)kind < LM_OP_KIND_END ? kinds[kind].name : "?";
+}
+
+/* Heads of each layer's cache must be the same in all ops that touch it: a layer has one layout. */
+static int check_layers(const struct lm_graph *g, struct lm_err *err)
+{
+    for (uint32_t layer = 0; layer < g->n_layer; layer++) {
+        uint32_t head_dim = 0;
+        for (uint32_t i = 0; i < g->n_op; i++) {
+            const struct lm_op *op = &g->op[i];
+            if ((op->kind != LM_OP_KV_STORE && op->kind != LM_OP_ATTENTION) || op->u.attn.layer != layer)
+                continue;
+            if (head_dim && head_dim != op->u.attn.head_dim)
+                return lm_fail(err, LM_EINVAL, "op %u (%s): heads of %u columns, others of layer %u have %u", i,
+                               lm_op_name(op->kind), op->u.attn.head_dim, layer, head_dim);
+            head_dim = op->u.attn.head_dim;
+        }
+    }
+    return 0;
+}
+
+int lm_graph_check(const struct lm_graph *g, struct lm_err *err)
+{
+    for (uint32_t i = 0; i < g->n_act; i++) {
+        if (g->act[i].rows != LM_ROWS_TOK && g->act[i].rows != LM_ROWS_OUT)
+            return lm_fail(err, LM_EINVAL, "activation %u: rows of kind %d", i, (int)g->act[i].rows);
+        if (g->act[i].dim == 0 || g->act[i].dim > INT32_MAX)
+            return lm_fail(err, LM_EINVAL, "activation %u: %u columns", i, g->act[i].dim);
+    }
+    for (uint32_t i = 0; i < g->n_op; i++) {
+        const struct lm_op *op = &g->op[i];
+        if ((unsigned)op->kind >= LM_OP_KIND_END)
+            return lm_fail(err, LM_EINVAL, "op %u: kind %d", i, (int)op->kind);
+        int rc = kinds[op->kind].check(g, op, err);
+        if (rc < 0)
+            return lm_fail_in(err, rc, "op %u (%s)", i, lm_op_name(op->kind));
+    }
+    return check_layers(g, err);
+}
+
+int lm_plan_check(const struct lm_plan_desc *p, struct lm_err *err)
+{
+    const uint32_t max_rows = 1u << 24;
+    if (p->max_tok == 0 || p->max_tok > max_rows || p->max_seq == 0 || p->max_seq > max_rows || p->max_out > max_rows)
+        return lm_fail(err, LM_EINVAL, "a plan for %u tokens, %u sequences, %u outputs", p->max_tok, p->max_seq, p->max_out);
+    if (p->max_len == 0 || p->max_len > INT32_MAX)
+        return lm_fail(err, LM_EINVAL, "a longest sequence of %u", p->max_len);
+    if (p->block_size < 8 || p->block_size > 256 || (p->block_size & (p->block_size - 1)) != 0)
+        return lm_fail(err, LM_EINVAL, "a block size of %u, not a power of two in 8 .. 256", p->block_size);
+    if (p->kv_dtype != LM_KV_F16 && p->kv_dtype != LM_KV_BF16 && p->kv_dtype != LM_KV_F32)
+        return lm_fail(err, LM_EINVAL, "KV cache of type %d", (int)p->kv_dtype);
+    return lm_graph_check(p->graph, err);
+}
+
+static int check_sequence(const struct lm_plan_desc *p, const struct lm_step *step, uint32_t s, struct lm_err *err)
+{
+    uint32_t r0 = step->seq_row[s], r1 = step->seq_row[s + 1];
+    for (uint32_t r = r0; r < r1; r++) {
+        if (step->pos[r] < 0 || (uint32_t)step->pos[r] >= p->max_len)
+            return lm_fail(err, LM_EINVAL, "row %u: position %d, longest sequence %u", r, step->pos[r], p->max_len);
+        if (r > r0 && step->pos[r] != step->pos[r - 1] + 1)
+            return lm_fail(err, LM_EINVAL, "row %u: position %d after %d", r, step->pos[r], step->pos[r - 1]);
+    }
+    uint32_t n = (uint32_t)step->pos[r1 - 1] / p->block_size + 1;
+    if (n > step->table_stride)
+        return lm_fail(err, LM_EINVAL, "sequence %u: %u blocks in a table of %u", s, n, step->table_stride);
+    const uint32_t *table = step->block_table + (size_t)s * step->table_stride;
+    for (uint32_t i = 0; i < n; i++)
+        if (table[i] >= p->n_block)
+            return lm_fail(err, LM_EINVAL, "sequence %u: block %u of %u", s, table[i], p->n_block);
+    return 0;
+}
+
+static bool samples(const struct lm_graph *g)
+{
+    for (uint32_t i = g->n_op; i-- > 0;)
+        if (g->op[i].kind == LM_OP_SAMPLE)
+            return true;
+    return false;
+}
+
+static int check_rows(const struct lm_plan_desc *p, const struct lm_step *step, struct lm_err *err)
+{
+    bool sampling = samples(p->graph);
+    for (uint32_t r = 0; r < step->n_tok; r++)
+        if (step->token[r] < 0 || (uint32_t)step->token[r] >= p->graph->n_vocab)
+            return lm_fail(err, LM_EINVAL, "row %u: token %d of %u", r, step->token[r], p->graph->n_vocab);
+    for (uint32_t o = 0; o < step->n_out; o++) {
+        if (step->out_row[o] >= step->n_tok)
+            return lm_fail(err, LM_EINVAL, "output %u: row %u of %u", o, step->out_row[o], step->n_tok);
+        int rc = sampling ? lm_sampling_check(&step->sampling[o], p->graph->n_vocab, err) : 0;
+        if (rc < 0)
+            return lm_fail_in(err, rc, "output %u", o);
+    }
+    return 0;
+}
+
+int lm_step_check(const struct lm_plan_desc *p, const struct lm_step *step, struct lm_err *err)
+{
+    if (step->n_tok > p->max_tok || step->n_seq > p->max_seq || step->n_out > p->max_out)
+        return lm_fail(err, LM_EINVAL, "%u tokens, %u sequences, %u outputs; the plan takes %u, %u, %u", step->n_tok,
+                       step->n_seq, step->n_out, p->max_tok, p->max_seq, p->max_out);
+    if (step->seq_row[0] != 0 || step->seq_row[step->n_seq] != step->n_tok)
+        return lm_fail(err, LM_EINVAL, "the sequences do not cover the %u rows", step->n_tok);
+    for (uint32_t s = 0; s < step->n_seq; s++) {
+        if (step->seq_row[s] >= step->seq_row[s + 1] || step->seq_row[s + 1] > step->n_tok)
+            return lm_fail(err, LM_EINVAL, "sequence %u has no rows, or more than there are", s);
+        int rc = check_sequence(p, step, s, err);
+        if (rc < 0)
+            return rc;
+    }
+    return check_rows(p, step, err);
+}

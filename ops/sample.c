@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops/sample.h"
+#include "ops/check.h"
+#include "ops/philox.h"
+#include "ops/vec.h"
+
+#include <float.h>
+#include <math.h>
+
+enum { BLOCK = 64 }; /* tokens with one maximum: what lets most of the vocabulary be passed over */
+
+/* A row of logits with the largest of each block. */
+struct row {
+    const float *x;
+    uint32_t n;
+    float *block_max; /* [n_block(n)] */
+    float max;
+};
+
+/* Tokens picked from a row: their unique keys, in descending order of (logit, lower id first), and weights. */
+struct picked {
+    uint64_t *key;
+    float *weight;
+    size_t n;
+};
+
+static size_t n_block(uint32_t n)
+{
+    return ((size_t)n + BLOCK - 1) / BLOCK;
+}
+
+size_t lm_sample_scratch_bytes(uint32_t n_vocab)
+{
+    size_t n = n_block(n_vocab) * BLOCK;
+    return n * (sizeof(float) + sizeof(uint64_t) + sizeof(float)) + 2 * n_block(n_vocab) * sizeof(float);
+}
+
+int lm_sample_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err)
+{
+    if (g->n_vocab == 0 || g->n_vocab > INT32_MAX)
+        return lm_fail(err, LM_EINVAL, "a vocabulary of %u", g->n_vocab);
+    return lm_check_shape(g, op->x, "x", LM_ROWS_OUT, g->n_vocab, err);
+}
+
+static bool within(float v, float min, float max)
+{
+    return v >= min && v <= max;
+}
+
+int lm_sampling_check(const struct lm_sampling *p, uint32_t n_vocab, struct lm_err *err)
+{
+    if (!within(p->temperature, 0, FLT_MAX) || !(p->top_p > 0 && p->top_p <= 1) || !within(p->min_p, 0, 1))
+        return lm_fail(err, LM_EINVAL, "temperature %g, top_p %g, min_p %g", (double)p->temperature, (double)p->top_p,
+                       (double)p->min_p);
+    if (!isfinite(p->presence) || !isfinite(p->frequency) || !(p->repetition > 0 && p->repetition <= FLT_MAX))
+        return lm_fail(err, LM_EINVAL, "penalties: presence %g, frequency %g, repetition %g", (double)p->presence,
+                       (double)p->frequency, (double)p->repetition);
+    if (p->n_logprobs > LM_MAX_LOGPROBS)
+        return lm_fail(err, LM_EINVAL, "%u logprobs, at most %d", p->n_logprobs, LM_MAX_LOGPROBS);
+    for (uint32_t i = 0; i < p->n_bias; i++)
+        if (p->bias_id[i] < 0 || (uint32_t)p->bias_id[i] >= n_vocab || isnan(p->bias[i]))
+            return lm_fail(err, LM_EINVAL, "bias %g of token %d of %u", (double)p->bias[i], p->bias_id[i], n_vocab);
+    for (uint32_t i = 0; i < p->n_seen; i++)
+        if (p->seen[i] < 0 || (uint32_t)p->seen[i] >= n_vocab || (i > 0 && p->seen[i] <= p->seen[i - 1]))
+            return lm_fail(err, LM_EINVAL, "seen token %d of %u, or out of order", p->seen[i], n_vocab);
+    return 0;
+}
+
+/* Block b as BLOCK floats: those of the row, or for a short last block a copy in pad, filled up with -inf. */
+static const float *block_of(const struct row *r, size_t b, float *pad)
+{
+    size_t at = b * BLOCK, n = r->n - at;
+    if (n >= BLOCK)
+        return r->x + at;
+    memcpy(pad, r->x + at, n * sizeof *pad);
+    for (size_t i = n; i < BLOCK; i++)
+        pad[i] = -INFINITY;
+    return pad;
+}
+
+/* Fill block_max and max. False if the row holds a NaN or +inf, or nothing but -inf. */
+static bool scan(struct row *r)
+{
+    float pad[BLOCK], lane[LM_VEC_LANES];
+    lm_vi fine = ~(lm_vi){0};
+    r->max = -INFINITY;
+    for (size_t b = 0; b < n_block(r->n); b++) {
+        const float *x = block_of(r, b, pad);
+        lm_vf max = lm_vf_load(x);
+        fine &= max <= FLT_MAX;
+        for (size_t i = LM_VEC_LANES; i < BLOCK; i += LM_VEC_LANES) {
+            lm_vf v = lm_vf_load(x + i);
+            fine &= v <= FLT_MAX;
+            max = lm_vf_max(v, max);
+        }
+        lm_vf_store(lane, max);
+        for (size_t i = 1; i < LM_VEC_LANES; i++)
+            lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
+        r->block_max[b] = lane[0];
+        r->max = lane[0] > r->max ? lane[0] : r->max;
+    }
+    for (size_t i = 0; i < LM_VEC_LANES; i++)
+        if (!fine[i])
+            return false;
+    return r->max > -INFINITY;
+}
+
+/* w[i] = exp((x[i] - max) * inv_t) of one block; returns their sum. */
+static float block_weights(const float *x, float max, float inv_t, float *w)
+{
+    lm_vf sum = {0};
+    for (size_t i = 0; i < BLOCK; i += LM_VEC_LANES) {
+        lm_vf v = lm_vf_exp((lm_vf_load(x + i) - max) * inv_t);
+        lm_vf_store(w + i, v);
+        sum += v;
+    }
+    return lm_vf_sum(sum);
+}
+
+/* The sum of all weights; that of each block to block_sum unless NULL. */
+static double total_weight(const struct row *r, float inv_t, float *block_sum)
+{
+    float pad[BLOCK], w[BLOCK];
+    double total = 0;
+    for (size_t b = 0; b < n_block(r->n); b++) {
+        float sum = 0;
+        if ((r->block_max[b] - r->max) * inv_t > -88)
+            sum = block_weights(block_of(r, b, pad), r->max, inv_t, w);
+        if (block_sum)
+            block_sum[b] = sum;
+        total += sum;
+    }
+    return total;
+}
+
+/* The likeliest n tokens of the row into out, by insertion: nearly all blocks are below the last of them. */
+static void report_top(const struct row *r, double log_sum, uint32_t n, struct lm_sampled *out)
+{
+    for (size_t b = 0; b < n_block(r->n) && n > 0; b++) {
+        if (out->n_top == n && r->block_max[b] <= out->top_logprob[n - 1])
+            continue;
+        for (size_t i = b * BLOCK; i < r->n && i < (b + 1) * BLOCK; i++) {
+            if (r->x[i] == -INFINITY || (out->n_top == n && r->x[i] <= out->top_logprob[n - 1]))
+                continue;
+            uint32_t at = out->n_top < n ? out->n_top++ : n - 1;
+            for (; at > 0 && out->top_logprob[at - 1] < r->x[i]; at--) {
+                out->top_logprob[at] = out->top_logprob[at - 1];
+                out->top_id[at] = out->top_id[at - 1];
+            }
+            out->top_logprob[at] = r->x[i];
+            out->top_id[at] = (int32_t)i;
+        }
+    }
+    for (uint32_t i = 0; i < out->n_top; i++)
+        out->top_logprob[i] = (float)((double)out->top_logprob[i] - r->max - log_sum);
+}
+
+static bool has_penalty(const struct lm_sampling *p)
+{
+    return p->n_seen > 0 && (p->repetition != 1 || p->presence != 0 || p->frequency != 0);
+}
+
+static void apply_mask(float *x, uint32_t n, const uint32_t *allow)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t word = allow[i / 32];
+        if (i % 32 == 0 && word == UINT32_MAX)
+            i += 31;
+        else if (!(word >> i % 32 & 1))
+            x[i] = -INFINITY;
+    }
+}
+
+static void apply_penalties(float *x, const struct lm_sampling *p)
+{
+    for (uint32_t i = 0; i < p->n_seen; i++) {
+        float *l = &x[p->seen[i]];
+        *l = *l > 0 ? *l / p->repetition : *l * p->repetition;
+        *l -= p->frequency * (float)p->count[i] + (p->count[i] > 0 ? p->presence : 0);
+    }
+}
+
+/* Steps 2 and 3 into `work`, or no copy where there is nothing to do. */
+static const float *processed(const float *x, uint32_t n, const struct lm_sampling *p, float *work)
+{
+    if (p->n_bias == 0 && !p->allow && !has_penalty(p))
+        return x;
+    memcpy(work, x, n * sizeof *work);
+    for (uint32_t i = 0; i < p->n_bias; i++)
+        work[p->bias_id[i]] += p->bias[i];
+    if (p->allow)
+        apply_mask(work, n, p->allow);
+    if (has_penalty(p))
+        apply_penalties(work, p);
+    return work;
+}
+
+static int32_t argmax(const struct row *r)
+{
+    size_t b = 0;
+    while (r->block_max[b] != r->max)
+        b++;
+    size_t i = b * BLOCK;
+    while (r->x[i] != r->max)
+        i++;
+    return (int32_t)i;
+}
+
+/* A key that orders tokens by logit, and equal ones by lower id first; -0 and 0 are equal. */
+static uint64_t key_of(float x, uint32_t id)
+{
+    int32_t bits;
+    x += 0.0f;
+    memcpy(&bits, &x, sizeof bits);
+    uint32_t order = bits < 0 ? ~(uint32_t)bits : (uint32_t)bits | 0x80000000u;
+    return (uint64_t)order << 32 | (uint32_t)~id;
+}
+
+static float logit_of(uint64_t key)
+{
+    uint32_t order = (uint32_t)(key >> 32), bits = order & 0x80000000u ? order & 0x7fffffffu : ~order;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static uint32_t id_of(uint64_t key)
+{
+    return ~(uint32_t)key;
+}
+
+/* Pick the tokens with logit >= from and key >= least, in ascending order of ids. */
+static void pick(const struct row *r, float from, uint64_t least, struct picked *out)
+{
+    out->n = 0;
+    for (size_t b = 0; b < n_block(r->n); b++) {
+        if (!(r->block_max[b] >= from))
+            continue;
+        size_t end = (b + 1) * BLOCK < r->n ? (b + 1) * BLOCK : r->n;
+        for (size_t i = b * BLOCK; i < end; i++) {
+            uint64_t key = key_of(r->x[i], (uint32_t)i);
+            out->key[out->n] = key;
+            out->n += r->x[i] >= from && key >= least;
+        }
+    }
+}
+
+/* The weights of what was picked; returns their sum, in ascending order of ids. */
+static double weigh(const struct row *r, float inv_t, struct picked *c)
+{
+    double sum = 0;
+    for (size_t i0 = 0; i0 < c->n; i0 += BLOCK) {
+        float x[BLOCK];
+        for (size_t i = 0; i < BLOCK; i++)
+            x[i] = i0 + i < c->n ? logit_of(c->key[i0 + i]) : -INFINITY;
+        block_weights(x, r->max, inv_t, c->weight + i0);
+    }
+    for (size_t i = 0; i < c->n; i++)
+        sum += c->weight[i];
+    return sum;
+}
+
+/*
+ * The key down to which, from the largest, the weights (NULL: one each) sum up to `target`; 0 if all do not.
+ * Radix selection: each round keeps the keys that share the digit in which the sum is reached. Scrambles its input.
+ */
+static uint64_t cut(uint64_t *key, float *weight, size_t n, double target)
+{
+    enum { DIGIT = 2048 };
+    uint64_t prefix = 0;
+    double before = 0;
+    for (int shift = 53; ; shift = shift > 11 ? shift - 11 : 0) {
+        double sum[DIGIT] = {0};
+        for (size_t i = 0; i < n; i++)
+            sum[key[i] >> shift & (DIGIT - 1)] += weight ? weight[i] : 1;
+        uint64_t digit = DIGIT;
+        do {
+            if (digit-- == 0)
+                return prefix;
+            before += sum[digit];
+        } while (before < target);
+        before -= sum[digit];
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++) {
+            uint64_t k = key[i];
+            key[m] = k;
+            if (weight)
+                weight[m] = weight[i];
+            m += (k >> shift & (DIGIT - 1)) == digit;
+        }
+        n = m;
+        prefix |= digit << shift;
+        if (shift == 0 || n == 1)
+            return n == 1 ? key[0] : prefix;
+    }
+}
+
+/* A logit that at least `rank` tokens reach: that of the block whose maximum has this rank. */
+static float reached_by(const struct row *r, size_t rank, struct picked *c)
+{
+    size_t n = n_block(r->n);
+    if (rank > n)
+        return -FLT_MAX;
+    for (size_t b = 0; b < n; b++)
+        c->key[b] = key_of(r->block_max[b], (uint32_t)b);
+    float x = logit_of(cut(c->key, NULL, n, (double)rank));
+    return x >= -FLT_MAX ? x : -FLT_MAX;
+}
+
+/* Step 5: the least key of the top k. */
+static uint64_t cut_top_k(const struct row *r, uint32_t k, struct picked *c)
+{
+    pick(r, reached_by(r, k, c), 0, c);
+    return cut(c->key, NULL, c->n, k);
+}
+
+/* Step 6: the least key of the nucleus of the tokens with key >= least. A few hundred tokens mostly hold it. */
+static uint64_t cut_top_p(const struct row *r, float top_p, float inv_t, uint64_t least, struct picked *c)
+{
+    if (least) {
+        pick(r, logit_of(least), least, c);
+        double sum = weigh(r, inv_t, c);
+        return cut(c->key, c->weight, c->n, top_p * sum);
+    }
+    double target = top_p * total_weight(r, inv_t, NULL);
+    for (size_t rank = 256; ; rank *= 8) {
+        float from = reached_by(r, rank, c);
+        pick(r, from, 0, c);
+        if (weigh(r, inv_t, c) >= target || from == -FLT_MAX)
+            return cut(c->key, c->weight, c->n, target);
+    }
+}
+
+/* Where the running sum of w reaches target; the last one with weight if rounding leaves it short. */
+static size_t reach(const float *w, size_t n, double target)
+{
+    double sum = 0;
+    size_t last = 0;
+    for (size_t i = 0; i < n && !(sum >= target); i++)
+        if (w[i] > 0) {
+            last = i;
+            sum += w[i];
+        }
+    return last;
+}
+
+/* Step 8 without a filter: find the block, then the token in it. */
+static int32_t draw_all(const struct row *r, float inv_t, double u)
+{
+    float pad[BLOCK], w[BLOCK], *block_sum = r->block_max;
+    double target = u * total_weight(r, inv_t, block_sum);
+    size_t b = reach(block_sum, n_block(r->n), target);
+    for (size_t i = 0; i < b; i++)
+        target -= block_sum[i];
+    block_weights(block_of(r, b, pad), r->max, inv_t, w);
+    return (int32_t)(b * BLOCK + reach(w, BLOCK, target));
+}
+
+/* Steps 5 to 8. */
+static int32_t draw(const struct row *r, const struct lm_sampling *p, struct picked *c)
+{
+    float inv_t = 1 / p->temperature, from = -FLT_MAX;
+    double u = lm_philox_uniform(p->seed, p->counter), sum = 0;
+    bool top_k = p->top_k > 0 && (uint32_t)p->top_k < r->n;
+    if (!top_k && p->top_p >= 1 && p->min_p <= 0)
+        return draw_all(r, inv_t, u);
+    uint64_t least = top_k ? cut_top_k(r, (uint32_t)p->top_k, c) : 0;
+    if (p->top_p < 1)
+        least = cut_top_p(r, p->top_p, inv_t, least, c);
+    if (least)
+        from = logit_of(least);
+    if (p->min_p > 0) { /* a little lower than the bound, as the weights decide */
+        float min = (float)(r->max + p->temperature * (log(p->min_p) - 0.01));
+        from = min > from ? min : from;
+    }
+    pick(r, from, least, c);
+    weigh(r, inv_t, c);
+    for (size_t i = 0; i < c->n; i++) {
+        c->weight[i] = c->weight[i] >= p->min_p ? c->weight[i] : 0;
+        sum += c->weight[i];
+    }
+    return (int32_t)id_of(c->key[reach(c->weight, c->n, u * sum)]);
+}
+
+void lm_sample(const float *logits, uint32_t n_vocab, const struct lm_sampling *p, struct lm_sampled *out, void *scratch)
+{
+    size_t n = n_block(n_vocab) * BLOCK;
+    struct picked c = {.key = scratch, .weight = (float *)((uint64_t *)scratch + n)};
+    float *work = c.weight + n;
+    struct row raw = {.x = logits, .n = n_vocab, .block_max = work + n};
+    struct row row = {.n = n_vocab, .block_max = raw.block_max + n_block(n_vocab)};
+    out->token = -1;
+    out->logprob = 0;
+    out->n_top = 0;
+    if (!scan(&raw))
+        return;
+    double log_sum = 0;
+    if (p->logprob || p->n_logprobs > 0) {
+        log_sum = log(total_weight(&raw, 1, NULL));
+        report_top(&raw, log_sum, p->n_logprobs, out);
+    }
+    row.x = processed(logits, n_vocab, p, work);
+    if (row.x == logits)
+        row = raw;
+    else if (!scan(&row)) {
+        out->n_top = 0;
+        return;
+    }
+    out->token = p->temperature < LM_SAMPLE_GREEDY ? argmax(&row) : draw(&row, p, &c);
+    if (p->logprob || p->n_logprobs > 0)
+        out->logprob = (float)((double)logits[out->token] - raw.max - log_sum);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_OPS_SAMPLE_H
+#define LM_OPS_SAMPLE_H
+/**
+ * Turn a row of logits into a token. In this order:
+ *
+ *   1  log-probabilities, when asked for: log-softmax of the row as it is; the likeliest tokens, ties by lower id
+ *   2  bias: l[bias_id] += bias; then allow: l = -inf where the bit is zero
+ *   3  penalties over `seen`: l = l > 0 ? l / repetition : l * repetition;
+ *      then l -= frequency * count, and l -= presence where count > 0
+ *   4  temperature < LM_SAMPLE_GREEDY: the largest l, the lowest id of equals; done
+ *      else p = softmax(l / temperature)
+ *   5  top_k: the k likeliest, ties by lower id
+ *   6  top_p: of those, renormalized, the fewest likeliest that reach top_p (the one that crosses it is kept)
+ *   7  min_p: of those, the tokens with p >= min_p * max p
+ *   8  the token at which the running sum of p, in ascending order of ids, reaches u * (sum of p of all kept);
+ *      u = number `counter` of the stream `seed` (philox.h)
+ *
+ * token is -1 when the row holds a NaN or +inf, or no token is left. No step sorts the vocabulary.
+ *
+ * logits   [n_vocab] f32, not written
+ * Accuracy weights exp((l - max) / temperature) are f32 within 2e-7, their sums double
+ * Source   semantics of vLLM's sampler, with exact ties; penalties: Keskar et al. 2019, arXiv:1909.05858;
+ *          top-p: Holtzman et al. 2019, arXiv:1904.09751; min-p: Nguyen et al. 2024, arXiv:2407.01082
+ */
+#include <llmserve/backend.h>
+
+#define LM_SAMPLE_GREEDY 1e-5f
+
+/** Pure validation of one op.  Errors LM_EINVAL  Thread [any] */
+int lm_sample_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err);
+
+/** Are the parameters in the ranges that op.h gives, ids < n_vocab, `seen` ascending?  Errors LM_EINVAL  Thread [any] */
+int lm_sampling_check(const struct lm_sampling *p, uint32_t n_vocab, struct lm_err *err);
+
+/** Bytes that lm_sample() needs; it touches little of them unless the parameters are unusual. */
+size_t lm_sample_scratch_bytes(uint32_t n_vocab);
+
+/**
+ * The portable kernel. p has passed lm_sampling_check().
+ *
+ * out      every field is written, of the top arrays the first n_top elements; logprob 0 when not asked for
+ * scratch  lm_sample_scratch_bytes(n_vocab) bytes, aligned to 16, this thread's own
+ * Thread   [any]
+ */
+void lm_sample(const float *logits, uint32_t n_vocab, const struct lm_sampling *p, struct lm_sampled *out, void *scratch);
+#endif
