@@ -6,6 +6,12 @@ libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h 
 	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/vec.h
 
 if HAVE_CHECK
+# The suite that every backend runs.
+check_LTLIBRARIES += libopsuite.la
+libopsuite_la_SOURCES = %D%/op_ref.c %D%/op_ref.h %D%/op_rig.c %D%/op_rig.h %D%/op_suite.c %D%/op_suite.h %D%/op_suite_model.c
+libopsuite_la_CFLAGS = $(TEST_CFLAGS)
+libopsuite_la_LIBADD = libops.la libqtype.la
+
 ops_tests = %D%/attention_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_test %D%/vec_test
 check_PROGRAMS += $(ops_tests)
 TESTS += $(ops_tests)
