@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The golden models through the plugin, with every ISA that the machine has. */
+#include "backends/cpu/mat.h"
+#include "tests/golden_model.h"
+#include "tests/suite.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+__attribute__((constructor)) static void run_in_one_process(void)
+{
+    setenv("CK_FORK", "no", 1);
+}
+
+static void run_all(const struct lm_golden_feed *feed)
+{
+    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    const struct lm_backend *be = so ? dlsym(so, "lm_backend") : NULL;
+    ck_assert_ptr_nonnull(be);
+    for (int isa = 0; isa < CPU_N_ISA; isa++) {
+        const struct lm_option option = {"isa", cpu_isa_name((enum cpu_isa)isa)};
+        struct lm_dev *dev;
+        struct lm_err err;
+        if (!cpu_isa_has((enum cpu_isa)isa))
+            continue;
+        ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+        for (const char *const *name = lm_golden_models; *name; name++) {
+            double error = -1;
+            if (lm_golden_run(be, dev, LM_GOLDEN_FOLDER, *name, feed, &error, &err))
+                ck_abort_msg("%s: %s", option.value, err.msg);
+            /* 16-bit weights and cache cost up to 1e-2; activations in int8, where the weights are quantized, 5e-2 */
+            if (!(error >= 0 && error <= (strstr(*name, "quants") ? 8e-2 : 2e-2)))
+                ck_abort_msg("%s: %s: error %g", option.value, *name, error);
+        }
+        be->close(dev);
+    }
+}
+
+START_TEST(test_cpu_golden__a_whole_prompt)
+{
+    run_all(&(struct lm_golden_feed){.chunk = 1000, .n_seq = 1, .kv_dtype = LM_KV_F16});
+}
+END_TEST
+
+START_TEST(test_cpu_golden__sequences_in_pieces)
+{
+    run_all(&(struct lm_golden_feed){.chunk = 5, .n_seq = 3, .kv_dtype = LM_KV_F32});
+}
+END_TEST
+
+START_TEST(test_cpu_golden__decode)
+{
+    run_all(&(struct lm_golden_feed){.chunk = 1, .n_seq = 2, .kv_dtype = LM_KV_BF16});
+}
+END_TEST
+
+SUITE_MAIN("cpu/golden", test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CPU_PHASE_H
+#define CPU_PHASE_H
+/**
+ * A graph cut into phases: stretches of the op list between which all threads meet.
+ *
+ *   ROWS       row-wise ops, one row after the other through all of them; threads share the rows
+ *   MATMUL     matmuls of one input, then elementwise ops on the columns that a thread has just made: gate and up with
+ *              silu_mul, or a projection with the residual's add, cost no further barrier. A norm before them, whose
+ *              result nobody else reads, and the conversion of the input belong to the phase: for few rows every thread
+ *              makes its own copy of both, for more the threads share them and meet once.
+ *   ATTENTION  items of attn.h, handed out one by one, then its joins if there are any
+ *   SAMPLE     rows of logits, handed out one by one
+ *
+ * A llama layer is 6 phases in decode: q k v; rope and kv_store; attention; o; gate and up; down.
+ */
+#include "backends/cpu/mat.h"
+
+#include <stdatomic.h>
+
+enum cpu_phase_kind { CPU_ROWS, CPU_MATMUL, CPU_ATTENTION, CPU_SAMPLE };
+
+/** Ops [first, end) of the graph. */
+struct cpu_phase {
+    enum cpu_phase_kind kind;
+    enum lm_rows rows;
+    uint32_t first, end;
+    uint32_t mat, tail;  /* MATMUL: [first, mat) a norm or nothing, [mat, tail) the matmuls, [tail, end) elementwise ops */
+    uint32_t x;          /* MATMUL: their input; ROWS: the activation to convert at the end, or LM_NONE */
+    bool convert;        /* MATMUL: convert x in this phase */
+    bool angles;         /* ROWS: make the rows' rope angles first */
+    _Alignas(64) atomic_uint next_item; /* of those handed out one by one */
+    _Alignas(64) atomic_uint next_join;
+};
+
+/**
+ * Cut a graph that has passed lm_graph_check().
+ *
+ * out      room for n_op + 1 phases
+ * Returns  how many there are
+ * Thread   [any]
+ */
+uint32_t cpu_phase_cut(const struct lm_graph *g, struct cpu_phase *out);
+
+/** A handle as the matrix it is. */
+static inline const struct cpu_mat *cpu_phase_mat(const struct lm_weight *w)
+{
+    return (const struct cpu_mat *)w;
+}
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/run.h"
+#include "backends/cpu/mat_kern.h"
+#include "backends/cpu/row.h"
+#include "backends/cpu/x.h"
+#include "ops/sample.h"
+
+struct range {
+    uint32_t from, to;
+};
+
+/* What one thread works with. */
+struct worker {
+    struct cpu_plan *plan;
+    struct cpu_pool *pool;
+    const struct cpu_row *row;
+    struct cpu_local *local;
+    uint32_t index;
+};
+
+/* This thread's share of n things. */
+static struct range share(const struct worker *w, uint32_t n)
+{
+    uint64_t i = w->index, n_thread = w->plan->n_thread;
+    return (struct range){(uint32_t)(n * i / n_thread), (uint32_t)(n * (i + 1) / n_thread)};
+}
+
+static const float *vector(const struct lm_weight *w)
+{
+    return w ? cpu_mat_vector(cpu_phase_mat(w)) : NULL;
+}
+
+static uint32_t dim(const struct worker *w, uint32_t act)
+{
+    return w->plan->desc.graph->act[act].dim;
+}
+
+static float *row_of(const struct worker *w, uint32_t act, uint32_t row)
+{
+    return w->plan->act[act] + (size_t)row * dim(w, act);
+}
+
+static void run_norm(const struct worker *w, const struct lm_op *op, const float *x, float *y)
+{
+    uint32_t n = dim(w, op->x);
+    if (op->kind == LM_OP_LAYERNORM)
+        w->row->layernorm(y, x, vector(op->w), vector(op->b), n, op->u.norm.eps);
+    else
+        w->row->rmsnorm(y, x, vector(op->w), op->w ? (size_t)op->w->rows * op->w->cols : 0, n, op->u.norm.group,
+                        op->u.norm.eps, op->u.norm.w_add);
+}
+
+/* Columns [from, to) of one row. */
+static void run_elementwise(const struct worker *w, const struct lm_op *op, uint32_t row, uint32_t from, uint32_t to)
+{
+    bool two = op->kind != LM_OP_SCALE && op->kind != LM_OP_SOFTCAP;
+    const float *x = row_of(w, op->x, row) + from, *x2 = two ? row_of(w, op->x2, row) + from : NULL;
+    float *y = row_of(w, op->y, row) + from;
+    size_t n = to - from;
+    switch (op->kind) {
+    case LM_OP_SILU_MUL: w->row->silu_mul(y, x, x2, n); break;
+    case LM_OP_GELU_MUL: w->row->gelu_mul(y, x, x2, n); break;
+    case LM_OP_ADD: w->row->add(y, x, x2, n); break;
+    case LM_OP_SCALE: w->row->scale(y, x, op->u.scale.scale, n); break;
+    default: w->row->softcap(y, x, op->u.softcap.cap, n); break;
+    }
+}
+
+static void run_rope(const struct worker *w, uint32_t i, uint32_t row)
+{
+    const struct lm_op *op = &w->plan->desc.graph->op[i];
+    const float *angle = w->plan->angles[w->plan->angles_of[i]].data + (size_t)row * 2 * op->u.rope.n_rot;
+    w->row->rope(row_of(w, op->y, row), angle, op->u.rope.n_head, op->u.rope.head_dim, op->u.rope.n_rot, op->u.rope.pairing);
+}
+
+static void run_embed(const struct worker *w, const struct lm_op *op, uint32_t row)
+{
+    float *y = row_of(w, op->y, row);
+    cpu_mat_row(cpu_phase_mat(op->w), (uint32_t)w->plan->step->token[row], y);
+    if (op->u.embed.scale != 1)
+        w->row->scale(y, y, op->u.embed.scale, op->w->cols);
+}
+
+static void run_row_op(const struct worker *w, uint32_t i, uint32_t row)
+{
+    const struct cpu_plan *p = w->plan;
+    const struct lm_op *op = &p->desc.graph->op[i];
+    switch (op->kind) {
+    case LM_OP_EMBED: run_embed(w, op, row); break;
+    case LM_OP_RMSNORM:
+    case LM_OP_LAYERNORM: run_norm(w, op, row_of(w, op->x, row), row_of(w, op->y, row)); break;
+    case LM_OP_ROPE: run_rope(w, i, row); break;
+    case LM_OP_KV_STORE:
+        cpu_kv_store(p->isa, &p->kv[op->u.attn.layer], p->step, p->seq_of, p->act[op->x], p->act[op->x2], row, row + 1);
+        break;
+    case LM_OP_LOGITS_GATHER:
+        memcpy(row_of(w, op->y, row), row_of(w, op->x, p->step->out_row[row]), dim(w, op->y) * sizeof(float));
+        break;
+    default: run_elementwise(w, op, row, 0, dim(w, op->y)); break;
+    }
+}
+
+static void make_angles(const struct worker *w, uint32_t row)
+{
+    for (uint32_t k = 0; k < w->plan->n_angles; k++) {
+        const struct cpu_angles *a = &w->plan->angles[k];
+        cpu_row_angles(a->op, w->plan->step->pos[row], a->data + (size_t)row * 2 * a->op->u.rope.n_rot);
+    }
+}
+
+/* The rows of pieces [from, to) of a conversion. */
+static struct range rows_of_pieces(struct range piece, uint32_t n_row)
+{
+    uint32_t to = piece.to * CPU_X_TILE;
+    return (struct range){piece.from * CPU_X_TILE, to < n_row ? to : n_row};
+}
+
+static struct cpu_x input(const struct worker *w, uint32_t act, uint32_t n_row)
+{
+    return (struct cpu_x){.f32 = w->plan->act[act], .q8 = w->plan->q8, .n_row = n_row, .cols = dim(w, act)};
+}
+
+static void run_rows(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
+{
+    struct range piece = {0, 0}, rows;
+    if (p->x == LM_NONE) {
+        rows = share(w, n_row);
+    } else {
+        piece = share(w, cpu_x_n_piece(n_row));
+        rows = rows_of_pieces(piece, n_row);
+    }
+    for (uint32_t r = rows.from; r < rows.to; r++) {
+        if (p->angles)
+            make_angles(w, r);
+        for (uint32_t i = p->first; i < p->end; i++)
+            run_row_op(w, i, r);
+    }
+    if (p->x != LM_NONE && piece.from < piece.to) {
+        struct cpu_x x = input(w, p->x, n_row);
+        cpu_x_convert(w->plan->isa, &x, piece.from, piece.to);
+    }
+}
+
+/* The phase's norm and conversion, for few rows by each thread for itself. */
+static struct cpu_x prepare_input(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
+{
+    struct cpu_x x = input(w, p->x, n_row);
+    const struct lm_op *norm = p->first < p->mat ? &w->plan->desc.graph->op[p->first] : NULL;
+    uint32_t n_piece = cpu_x_n_piece(n_row);
+    bool own = n_piece == 1;
+    if (!norm && !p->convert)
+        return x;
+    if (own)
+        x.q8 = w->local->q8;
+    if (own && norm)
+        x.f32 = w->local->x;
+    struct range piece = own ? (struct range){0, 1} : share(w, n_piece), rows = rows_of_pieces(piece, n_row);
+    for (uint32_t r = rows.from; norm && r < rows.to; r++)
+        run_norm(w, norm, row_of(w, norm->x, r), (float *)x.f32 + (size_t)r * x.cols);
+    if (p->convert && piece.from < piece.to)
+        cpu_x_convert(w->plan->isa, &x, piece.from, piece.to);
+    if (!own)
+        cpu_pool_barrier(w->pool, w->index);
+    return x;
+}
+
+static void run_matmul(const struct worker *w, const struct lm_op *op, const struct cpu_x *x, struct range panel)
+{
+    if (panel.from < panel.to)
+        cpu_mat_mul(cpu_phase_mat(op->w), x, vector(op->b), w->plan->act[op->y], op->w->rows, panel.from, panel.to, w->local->scratch);
+}
+
+static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t n_row, struct range panel)
+{
+    const struct lm_graph *g = w->plan->desc.graph;
+    const struct cpu_mat *m = cpu_phase_mat(g->op[p->mat].w);
+    uint32_t from = panel.from * m->kind->panel_rows, to = panel.to < m->n_panel ? panel.to * m->kind->panel_rows : m->weight.rows;
+    for (uint32_t r = 0; r < n_row && panel.from < panel.to; r++)
+        for (uint32_t i = p->tail; i < p->end; i++)
+            run_elementwise(w, &g->op[i], r, from, to);
+}
+
+static void run_matmuls(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
+{
+    const struct lm_op *op = w->plan->desc.graph->op;
+    struct cpu_x x = prepare_input(w, p, n_row);
+    uint32_t total = 0, before = 0;
+    if (p->tail < p->end) { /* the same columns of each */
+        struct range panel = share(w, cpu_phase_mat(op[p->mat].w)->n_panel);
+        for (uint32_t i = p->mat; i < p->tail; i++)
+            run_matmul(w, &op[i], &x, panel);
+        run_tail(w, p, n_row, panel);
+        return;
+    }
+    for (uint32_t i = p->mat; i < p->tail; i++)
+        total += cpu_phase_mat(op[i].w)->n_panel;
+    struct range all = share(w, total);
+    for (uint32_t i = p->mat; i < p->tail; i++) {
+        uint32_t n = cpu_phase_mat(op[i].w)->n_panel;
+        struct range mine = {all.from > before ? all.from - before : 0, all.to > before ? all.to - before : 0};
+        mine.to = mine.to < n ? mine.to : n;
+        run_matmul(w, &op[i], &x, mine);
+        before += n;
+    }
+}
+
+static void run_attention(const struct worker *w, struct cpu_phase *p)
+{
+    struct cpu_plan *plan = w->plan;
+    const struct lm_op *op = &plan->desc.graph->op[p->first];
+    struct cpu_attn a = {
+        .isa = plan->isa,
+        .kv = &plan->kv[op->u.attn.layer],
+        .step = plan->step,
+        .q = plan->act[op->x],
+        .y = plan->act[op->y],
+        .n_head = op->u.attn.n_head,
+        .scale = op->u.attn.scale,
+        .softcap = op->u.attn.softcap,
+        .window = op->u.attn.window,
+        .join = plan->join,
+    };
+    uint32_t n = cpu_attn_n_item(&a, plan->n_thread), i;
+    while ((i = atomic_fetch_add(&p->next_item, 1)) < n)
+        cpu_attn_item(&a, plan->n_thread, i, w->local->scratch);
+    n = cpu_attn_n_join(&a, plan->n_thread);
+    if (n == 0)
+        return;
+    cpu_pool_barrier(w->pool, w->index);
+    while ((i = atomic_fetch_add(&p->next_join, 1)) < n)
+        cpu_attn_join(&a, plan->n_thread, i);
+}
+
+static void run_sample(const struct worker *w, struct cpu_phase *p)
+{
+    const struct lm_step *step = w->plan->step;
+    uint32_t n_vocab = w->plan->desc.graph->n_vocab, act = w->plan->desc.graph->op[p->first].x, o;
+    while (w->local->sample && (o = atomic_fetch_add(&p->next_item, 1)) < step->n_out)
+        lm_sample(row_of(w, act, o), n_vocab, &step->sampling[o], &step->sampled[o], w->local->sample);
+}
+
+void cpu_run(void *arg, uint32_t thread)
+{
+    const struct cpu_run *run = arg;
+    struct cpu_plan *plan = run->plan;
+    struct worker w = {plan, run->pool, cpu_row_get(plan->isa), &plan->local[thread], thread};
+    bool first = true;
+    for (uint32_t i = 0; i < plan->n_phase; i++) {
+        struct cpu_phase *p = &plan->phase[i];
+        uint32_t n_row = cpu_plan_n_row(plan, p->rows);
+        if (n_row == 0)
+            continue;
+        if (!first)
+            cpu_pool_barrier(run->pool, thread);
+        first = false;
+        switch (p->kind) {
+        case CPU_ROWS: run_rows(&w, p, n_row); break;
+        case CPU_MATMUL: run_matmuls(&w, p, n_row); break;
+        case CPU_ATTENTION: run_attention(&w, p); break;
+        case CPU_SAMPLE: run_sample(&w, p); break;
+        }
+    }
+}
