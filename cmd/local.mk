@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+include cmd/engine.mk
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/llmserve/inspect_test

@@ -2,11 +2,11 @@
 noinst_LTLIBRARIES += libprotocol.la libengine.la
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
 libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/request.c %D%/request.h %D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
-	%D%/engine.c %D%/engine.h %D%/loop.c %D%/loop.h
+	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libprotocol.la
 
 if HAVE_CHECK
-engine_tests = %D%/protocol_test %D%/kv_test %D%/request_test %D%/engine_test %D%/loop_test
+engine_tests = %D%/protocol_test %D%/kv_test %D%/request_test %D%/engine_test %D%/loop_test %D%/boot_test
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 %C%_protocol_test_SOURCES = %D%/protocol_test.c
@@ -25,4 +25,8 @@ TESTS += $(engine_tests)
 %C%_loop_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_loop_test_CFLAGS = $(TEST_CFLAGS)
 %C%_loop_test_LDADD = libengine.la libplugin.la libfront.la libbase.la $(TEST_LIBS)
+%C%_boot_test_SOURCES = %D%/boot_test.c
+%C%_boot_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS) $(GOLDEN_CPPFLAGS)
+%C%_boot_test_CFLAGS = $(TEST_CFLAGS)
+%C%_boot_test_LDADD = libengine.la libplugin.la libmodel.la libconf.la libtoy.la libbase.la $(TEST_LIBS)
 endif
