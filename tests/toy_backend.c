@@ -214,6 +214,7 @@ static int toy_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_
         return lm_fail(err, LM_EINVAL, "a step is running");
     dev->running = plan;
     dev->step = st;
+    memset(st->sampled, 0x55, st->n_out * sizeof *st->sampled);
     return 0;
 }
 

@@ -160,7 +160,7 @@ static void check_answer(const struct ask *a)
         ck_assert_int_eq(a->end.stop_token, reason == LM_FINISH_STOP ? EOS : -1);
     }
     ck_assert_mem_eq(a->got, all + a->n_prompt, a->n_got * sizeof *all);
-    ck_assert_uint_le(a->end.n_preempted, 5);
+    ck_assert_uint_le(a->end.n_preempted, 4);
 }
 
 static uint64_t rng_next(uint64_t *s)
@@ -223,6 +223,32 @@ START_TEST(test_engine_engine__the_oldest_is_never_preempted_and_never_waits)
     ck_assert_uint_eq(bed.ask[0].end.n_preempted, 0);
     ck_assert_uint_eq(bed.ask[0].longest_gap, 1);
     for (uint32_t id = 0; id < 8; id++)
+        check_answer(&bed.ask[id]);
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__a_request_is_preempted_four_times_at_most)
+{
+    struct bed bed;
+    uint32_t n_ask = 1;
+    make(&bed, 20, 32, 8, false);
+    fill(&bed.ask[0], 10, 0, 145);
+    bed.ask[0].priority = 1;
+    bed.ask[0].no_stop = true;
+    must_submit(&bed, 0);
+    for (uint32_t i = 0; i < 2000; i++) {
+        if (i % 65 == 10)
+            for (int k = 0; k < 2; k++, n_ask++) {
+                fill(&bed.ask[n_ask], 8, n_ask, 60);
+                bed.ask[n_ask].no_stop = true;
+                must_submit(&bed, n_ask);
+            }
+        step(&bed);
+    }
+    run_dry(&bed);
+    ck_assert_uint_eq(bed.ask[0].end.n_preempted, 4);
+    for (uint32_t id = 0; id < n_ask; id++)
         check_answer(&bed.ask[id]);
     unmake(&bed);
 }
@@ -545,6 +571,7 @@ END_TEST
 SUITE_MAIN("engine/engine",
            test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache,
            test_engine_engine__the_oldest_is_never_preempted_and_never_waits,
+           test_engine_engine__a_request_is_preempted_four_times_at_most,
            test_engine_engine__a_long_prompt_does_not_stall_those_that_decode,
            test_engine_engine__lower_priority_number_is_served_first,
            test_engine_engine__full_blocks_of_a_prompt_are_reused_but_one_token_is_always_computed,
