@@ -116,7 +116,8 @@ static int handle_all(struct loop *l, struct lm_err *err)
         rc = handle(l, type, l->in.data + at + sizeof(struct lm_msg_head), (size_t)n - sizeof(struct lm_msg_head), err);
         at += (size_t)n;
     }
-    lm_bytes_drop(&l->in, at);
+    if (at)
+        lm_bytes_drop(&l->in, at);
     if (!l->in.len && l->in.cap > KEEP_BYTES)
         lm_bytes_fini(&l->in);
     return rc;
@@ -234,9 +235,9 @@ static int send_all(int fd, const struct lm_bytes *out, struct lm_err *err)
         if (poll(&p, 1, SEND_MS) != 1)
             return lm_fail(err, LM_EIO, "the front does not read");
         ssize_t n = send(fd, out->data + at, out->len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0)
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
             return fail_socket("writing to", err);
-        at += (size_t)n;
+        at += n > 0 ? (size_t)n : 0;
     }
     return 0;
 }
