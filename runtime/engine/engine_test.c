@@ -450,6 +450,58 @@ START_TEST(test_engine_engine__what_cannot_fit_is_refused_at_submit)
 }
 END_TEST
 
+static uint32_t odd_number(uint64_t *rng)
+{
+    static const uint32_t odd[] = {0, 1, 2, 8, 96, 97, 98, 399, 400, 0x7fffffffu, 0x80000000u, 0xffffffffu};
+    uint64_t pick = rng_next(rng) % 40;
+    return pick < 12 ? odd[pick] : (uint32_t)(1 + rng_next(rng) % 20);
+}
+
+static float odd_float(uint64_t *rng)
+{
+    static const float odd[] = {0, -0.0f, 1, -1, 1e-40f, 1e38f, -1e38f, __builtin_nanf(""), __builtin_inff(), 0.5f};
+    uint64_t pick = rng_next(rng) % 40;
+    return pick < 10 ? odd[pick] : 0.9f;
+}
+
+START_TEST(test_engine_engine__odd_requests_are_refused_or_end)
+{
+    struct bed bed;
+    uint64_t rng = 99;
+    uint32_t n_ok = 0, n_refused = 0;
+    make(&bed, 60, 64, 8, true);
+    while (n_ok < 500) {
+        int32_t ids[20];
+        float bias[20];
+        struct ask *a = &bed.ask[n_ok];
+        struct lm_msg_submit_view v = {
+            .h = {.id = n_ok, .n_prompt = 1 + (uint32_t)(rng_next(&rng) % 20), .max_tokens = odd_number(&rng), .min_tokens = odd_number(&rng),
+                  .n_stop = (uint32_t)(rng_next(&rng) % 20), .n_bias = (uint32_t)(rng_next(&rng) % 20), .n_salt = (uint32_t)(rng_next(&rng) % 300),
+                  .priority = (int32_t)odd_number(&rng), .n_logprobs = odd_number(&rng), .logprob = 1, .temperature = odd_float(&rng),
+                  .top_p = odd_float(&rng), .min_p = odd_float(&rng), .top_k = (int32_t)odd_number(&rng), .presence = odd_float(&rng),
+                  .frequency = odd_float(&rng), .repetition = odd_float(&rng), .seed = rng_next(&rng)},
+            .prompt = ids, .stop_id = ids, .bias_id = ids, .bias = bias, .salt = "0123456789",
+        };
+        v.h.n_salt = v.h.n_salt > 10 ? LM_MAX_SALT_BYTES + 1 : v.h.n_salt; /* too long is refused before it is read */
+        a->n_logprobs = v.h.n_logprobs;
+        for (int i = 0; i < 20; i++) {
+            ids[i] = (int32_t)(rng_next(&rng) % 200 ? rng_next(&rng) % VOCAB : odd_number(&rng));
+            bias[i] = rng_next(&rng) % 50 ? 0 : odd_float(&rng);
+        }
+        int rc = lm_engine_submit(bed.engine, &v, NULL);
+        ck_assert(rc == 0 || rc == LM_EINVAL);
+        n_ok += rc == 0;
+        n_refused += rc != 0;
+        step(&bed);
+    }
+    run_dry(&bed);
+    for (uint32_t id = 0; id < n_ok; id++)
+        ck_assert(bed.ask[id].ended);
+    ck_assert_uint_gt(n_refused, 500);
+    unmake(&bed);
+}
+END_TEST
+
 /* A toy that does what the next test wants of its steps. */
 static struct { uint32_t n, at, nan_row, enomem_from; const struct lm_step *step; } trick;
 
@@ -580,6 +632,7 @@ SUITE_MAIN("engine/engine",
            test_engine_engine__cancel_frees_the_blocks_whatever_the_request_is_doing,
            test_engine_engine__2000_random_requests_and_cancels_end_right_in_a_small_pool,
            test_engine_engine__what_cannot_fit_is_refused_at_submit,
+           test_engine_engine__odd_requests_are_refused_or_end,
            test_engine_engine__nan_ends_one_request_and_empties_the_cache,
            test_engine_engine__a_device_without_memory_for_a_step_gets_smaller_ones,
            test_engine_engine__an_engine_with_work_in_flight_can_be_destroyed,

@@ -12,6 +12,9 @@ static int ids_check(const char *what, const int32_t *id, uint32_t n, uint32_t n
     return 0;
 }
 
+/* What is beyond would make logits overflow, which looks like a broken model. */
+static const float max_shift = 1e6f, max_repetition = 1e4f;
+
 static int number_check(const char *what, float x, bool ok, struct lm_err *err)
 {
     return ok && isfinite(x) ? 0 : lm_fail(err, LM_EINVAL, "%s is out of range: %g", what, (double)x);
@@ -26,13 +29,13 @@ static int sampling_check(const struct lm_msg_submit_view *in, struct lm_err *er
     if (!rc)
         rc = number_check("min_p", h->min_p, h->min_p >= 0 && h->min_p <= 1, err);
     if (!rc)
-        rc = number_check("presence_penalty", h->presence, true, err);
+        rc = number_check("presence_penalty", h->presence, fabsf(h->presence) <= max_shift, err);
     if (!rc)
-        rc = number_check("frequency_penalty", h->frequency, true, err);
+        rc = number_check("frequency_penalty", h->frequency, fabsf(h->frequency) <= max_shift, err);
     if (!rc)
         rc = number_check("repetition_penalty", h->repetition, h->repetition > 0, err);
     for (uint32_t i = 0; i < h->n_bias && !rc; i++)
-        rc = number_check("logit_bias", in->bias[i], true, err);
+        rc = number_check("logit_bias", in->bias[i], fabsf(in->bias[i]) <= max_shift, err);
     if (!rc && h->n_logprobs > LM_MAX_LOGPROBS)
         rc = lm_fail(err, LM_EINVAL, "logprobs is %u: at most %d", (unsigned)h->n_logprobs, LM_MAX_LOGPROBS);
     return rc;
@@ -176,7 +179,8 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
         .id = h->id, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,
         .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache, .n_token = h->n_prompt,
         .sampling = {.temperature = h->temperature, .top_k = h->top_k, .top_p = h->top_p, .min_p = h->min_p,
-                     .presence = h->presence, .frequency = h->frequency, .repetition = h->repetition, .seed = h->seed,
+                     .presence = h->presence, .frequency = h->frequency,
+                     .repetition = fminf(fmaxf(h->repetition, 1 / max_repetition), max_repetition), .seed = h->seed,
                      .n_logprobs = h->n_logprobs, .logprob = h->logprob},
     };
     layout(r, h, limits->block_size);

@@ -44,6 +44,7 @@ START_TEST(test_engine_request__values_out_of_range_are_refused_by_name)
     BAD("min_p", h.min_p = -0.1f);
     BAD("presence", h.presence = NAN);
     BAD("frequency", h.frequency = -INFINITY);
+    BAD("frequency", h.frequency = 1e7f);
     BAD("repetition", h.repetition = 0);
     BAD("logit_bias", bias = nan_bias);
     BAD("logprobs", h.n_logprobs = LM_MAX_LOGPROBS + 1);
@@ -151,6 +152,20 @@ START_TEST(test_engine_request__stop_ids_are_forbidden_until_min_tokens)
 }
 END_TEST
 
+START_TEST(test_engine_request__a_repetition_penalty_that_would_make_logits_overflow_is_tamed)
+{
+    struct lm_msg_submit_view in = ask();
+    in.h.repetition = 1e-38f;
+    struct lm_request *r = make(&in);
+    ck_assert(r->sampling.repetition >= 1e-5f);
+    lm_request_destroy(r);
+    in.h.repetition = 1e38f;
+    r = make(&in);
+    ck_assert(r->sampling.repetition <= 1e5f);
+    lm_request_destroy(r);
+}
+END_TEST
+
 START_TEST(test_engine_request__nan_ends_it_with_a_device_error)
 {
     struct lm_msg_submit_view in = ask();
@@ -170,4 +185,5 @@ SUITE_MAIN("engine/request", test_engine_request__values_out_of_range_are_refuse
            test_engine_request__only_a_repetition_penalty_looks_at_the_prompt,
            test_engine_request__a_stop_id_ends_it_and_the_last_token_too,
            test_engine_request__stop_ids_are_forbidden_until_min_tokens,
+           test_engine_request__a_repetition_penalty_that_would_make_logits_overflow_is_tamed,
            test_engine_request__nan_ends_it_with_a_device_error)
