@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Matrices, activations' forms, attention and the KV cache of the cpu backend, with their kernels for each ISA.
-cpu_kern_SOURCES = %D%/mat.c %D%/mat.h %D%/mat_isa.c %D%/mat_kern.h %D%/mat_rows.c %D%/mat_panel.c %D%/mat_panel.h \
+cpu_kern_SOURCES = %D%/mat.c %D%/mat.h %D%/mat_heap.c %D%/mat_isa.c %D%/mat_kern.h %D%/mat_rows.c %D%/mat_panel.c %D%/mat_panel.h \
 	%D%/mat_pack.c %D%/x.c %D%/x.h %D%/attn.c %D%/attn.h %D%/attn_kern.h %D%/attn_portable.c %D%/kv.c
 cpu_kern_LIBS = libcpukern_avx512.la libcpukern_avx512bf16.la libqtype.la
 

@@ -2,26 +2,11 @@
 #include "backends/cpu/mat_panel.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
-
-enum { HUGE = 2u << 20, TAIL = 64 }; /* kernels may read up to TAIL bytes past the end */
-
-static uint8_t *room(size_t n)
-{
-    size_t align = n >= HUGE ? HUGE : 64;
-    if (n > SIZE_MAX - HUGE - TAIL)
-        return NULL;
-    n = (n + TAIL + align - 1) / align * align;
-    uint8_t *p = aligned_alloc(align, n);
-    if (p && align == HUGE)
-        madvise(p, n, MADV_HUGEPAGE);
-    return p;
-}
 
 static int vector_create(const struct lm_weight_desc *desc, struct cpu_mat *m, struct lm_err *err)
 {
     size_t bytes;
-    if (__builtin_mul_overflow((size_t)desc->rows * desc->cols, sizeof(float), &bytes) || !(m->data = room(bytes)))
+    if (__builtin_mul_overflow((size_t)desc->rows * desc->cols, sizeof(float), &bytes) || cpu_mat_heap_take(m, bytes))
         return lm_fail(err, LM_ENOMEM, "no memory for a vector of %u x %u", desc->rows, desc->cols);
     m->weight.bytes = bytes;
     return 0;
@@ -38,15 +23,17 @@ static int matrix_create(const struct lm_weight_desc *desc, struct cpu_mat *m, s
         return lm_fail(err, LM_EINVAL, "%u rows of %zu bytes are too much", desc->rows, row_bytes);
     m->weight.bytes = bytes;
     m->mapped = desc->mapped && !m->pack;
-    m->data = m->mapped ? desc->mapped : room(bytes);
-    if (!m->data)
+    if (m->mapped)
+        m->data = desc->mapped;
+    else if (cpu_mat_heap_take(m, bytes))
         return lm_fail(err, LM_ENOMEM, "no memory for %zu bytes of weights", bytes);
     if (desc->rows % m->kind->panel_rows && !m->mapped)
         memset((uint8_t *)m->data + bytes - m->panel_bytes, 0, m->panel_bytes);
     return 0;
 }
 
-int cpu_mat_create(enum cpu_isa isa, const struct lm_weight_desc *desc, struct cpu_mat **out, bool *out_ready, struct lm_err *err)
+int cpu_mat_create(enum cpu_isa isa, struct cpu_mat_heap *heap, const struct lm_weight_desc *desc, struct cpu_mat **out, bool *out_ready,
+                   struct lm_err *err)
 {
     const struct lm_qtype_info *q = lm_qtype_info(desc->qtype);
     if (!q || !q->dequantize)
@@ -58,6 +45,7 @@ int cpu_mat_create(enum cpu_isa isa, const struct lm_weight_desc *desc, struct c
         return lm_fail(err, LM_ENOMEM, "no memory for a weight");
     m->weight = (struct lm_weight){.qtype = desc->qtype, .rows = desc->rows, .cols = desc->cols};
     m->kern = cpu_kern_get(isa);
+    m->heap = heap;
     int rc = desc->use & LM_USE_VECTOR ? vector_create(desc, m, err) : matrix_create(desc, m, err);
     if (rc) {
         cpu_mat_destroy(m);
@@ -72,8 +60,7 @@ void cpu_mat_destroy(struct cpu_mat *m)
 {
     if (!m)
         return;
-    if (!m->mapped)
-        free((void *)m->data);
+    cpu_mat_heap_give(m);
     free(m);
 }
 

@@ -39,6 +39,17 @@ uint32_t cpu_x_n_piece(uint32_t n_row);
 /** Convert pieces [piece0, piece1) of x->f32 into x->q8. Rows stand in one piece each; the tail is padded with zeros. */
 void cpu_x_convert(enum cpu_isa isa, struct cpu_x *x, uint32_t piece0, uint32_t piece1);
 
+/**
+ * Memory of packed matrices: pieces that many of them share, in huge pages where the system gives them (a product of one
+ * row reads a third slower from small ones). All-zero but for huge_pages is an empty heap. A piece goes back with its last matrix.
+ *
+ * Thread   one at a time; the heap outlives its matrices
+ */
+struct cpu_mat_heap {
+    struct cpu_mat_piece *piece; /* the one that is being filled */
+    bool huge_pages;
+};
+
 struct cpu_mat {
     struct lm_weight weight; /* first: the handle */
     const struct cpu_mat_kind *kind;
@@ -48,16 +59,19 @@ struct cpu_mat {
     size_t panel_bytes;
     uint32_t n_panel;
     bool mapped;
+    struct cpu_mat_heap *heap;
+    struct cpu_mat_piece *piece; /* where data stands, NULL if mapped */
 };
 
 /**
- * Choose a layout for desc on isa and make room (huge pages where there are any). Any type of qtype.h that can
+ * Choose a layout for desc on isa and make room in heap. Any type of qtype.h that can
  * be dequantized works: what has no kernel of its own runs from its published bytes.
  *
  * LM_USE_VECTOR is stored as f32. A type used for both MATMUL and EMBED is stored once.
  * Errors   LM_EUNSUPPORTED no such type; LM_EINVAL shape; LM_ENOMEM with the bytes
  */
-int cpu_mat_create(enum cpu_isa isa, const struct lm_weight_desc *desc, struct cpu_mat **out, bool *out_ready, struct lm_err *err);
+int cpu_mat_create(enum cpu_isa isa, struct cpu_mat_heap *heap, const struct lm_weight_desc *desc, struct cpu_mat **out, bool *out_ready,
+                   struct lm_err *err);
 void cpu_mat_destroy(struct cpu_mat *m);
 
 /** See lm_backend.pack(). */

@@ -62,6 +62,10 @@ struct cpu_mat_kind {
     void (*row)(const struct cpu_mat *m, uint32_t row, float *dst);
 };
 
+/** Make m->data of n bytes, 64-byte aligned, for m->piece; -1: no memory. mat_heap.c */
+int cpu_mat_heap_take(struct cpu_mat *m, size_t n);
+void cpu_mat_heap_give(struct cpu_mat *m);
+
 /** Rows as they are published: mat_rows.c. */
 extern const struct cpu_mat_kind cpu_mat_rows;
 #endif

@@ -65,6 +65,7 @@ struct problem {
     float *w, *x, *bias; /* w dequantized; x is what the product sees, rounded to int8 where it is */
     struct cpu_mat *m;
     float *y;
+    struct cpu_mat_heap heap;
 };
 
 /** The Q8 form's values, see x.h. */
@@ -97,7 +98,7 @@ static void open_problem(struct problem *p, enum cpu_isa isa, size_t which, uint
     const struct lm_qtype_info *q = lm_qtype_info(type[which].qtype);
     size_t row_bytes = lm_qtype_row_bytes(type[which].qtype, cols);
     *p = (struct problem){type[which].qtype, rows, cols, n_row, malloc(rows * row_bytes), malloc((size_t)rows * cols * 4),
-                          malloc((size_t)n_row * cols * 4), bias ? malloc(rows * 4) : NULL, NULL, malloc((size_t)n_row * rows * 4)};
+                          malloc((size_t)n_row * cols * 4), bias ? malloc(rows * 4) : NULL, NULL, malloc((size_t)n_row * rows * 4), {NULL, true}};
     fill(which, p->published, rows * (row_bytes / q->block_bytes));
     q->dequantize(p->published, p->w, (size_t)rows * cols / q->block);
     for (size_t i = 0; i < (size_t)n_row * cols; i++)
@@ -106,7 +107,7 @@ static void open_problem(struct problem *p, enum cpu_isa isa, size_t which, uint
         p->bias[i] = noise();
     struct lm_weight_desc desc = {type[which].qtype, rows, cols, LM_USE_MATMUL | LM_USE_EMBED, NULL};
     bool ready;
-    ck_assert_int_eq(cpu_mat_create(isa, &desc, &p->m, &ready, NULL), 0);
+    ck_assert_int_eq(cpu_mat_create(isa, &p->heap, &desc, &p->m, &ready, NULL), 0);
     ck_assert(!ready);
     for (uint32_t row = 0; row < rows; row += 64)
         ck_assert_int_eq(cpu_mat_pack(p->m, row, rows - row < 64 ? rows - row : 64, p->published + row * row_bytes, NULL), 0);
@@ -221,9 +222,10 @@ START_TEST(test_cpu_mat__vectors_are_f32)
     for (int i = 0; i < 40; i++)
         half[i] = lm_f32_to_f16((float)i);
     struct lm_weight_desc desc = {LM_Q_F16, 1, 40, LM_USE_VECTOR, half};
+    struct cpu_mat_heap heap = {0};
     struct cpu_mat *m;
     bool ready = true;
-    ck_assert_int_eq(cpu_mat_create(cpu_isa_detect(), &desc, &m, &ready, NULL), 0);
+    ck_assert_int_eq(cpu_mat_create(cpu_isa_detect(), &heap, &desc, &m, &ready, NULL), 0);
     ck_assert(!ready);
     ck_assert_int_eq(cpu_mat_pack(m, 0, 1, half, NULL), 0);
     for (int i = 0; i < 40; i++)
@@ -235,16 +237,17 @@ END_TEST
 START_TEST(test_cpu_mat__refuses_what_it_cannot_compute)
 {
     struct lm_err err;
+    struct cpu_mat_heap heap = {0};
     struct cpu_mat *m = NULL;
     bool ready;
     struct lm_weight_desc unknown = {63, 1, 32, LM_USE_MATMUL, NULL}, integer = {LM_Q_I32, 1, 32, LM_USE_MATMUL, NULL};
     struct lm_weight_desc odd = {LM_Q_Q4_K, 1, 128, LM_USE_MATMUL, NULL}, none = {LM_Q_F32, 0, 32, LM_USE_MATMUL, NULL};
     struct lm_weight_desc vast = {LM_Q_F32, UINT32_MAX, UINT32_MAX, LM_USE_MATMUL, NULL};
-    ck_assert_int_eq(cpu_mat_create(0, &unknown, &m, &ready, &err), LM_EUNSUPPORTED);
-    ck_assert_int_eq(cpu_mat_create(0, &integer, &m, &ready, &err), LM_EUNSUPPORTED);
-    ck_assert_int_eq(cpu_mat_create(0, &odd, &m, &ready, &err), LM_EINVAL);
-    ck_assert_int_eq(cpu_mat_create(0, &none, &m, &ready, &err), LM_EINVAL);
-    ck_assert_int_ne(cpu_mat_create(0, &vast, &m, &ready, &err), 0);
+    ck_assert_int_eq(cpu_mat_create(0, &heap, &unknown, &m, &ready, &err), LM_EUNSUPPORTED);
+    ck_assert_int_eq(cpu_mat_create(0, &heap, &integer, &m, &ready, &err), LM_EUNSUPPORTED);
+    ck_assert_int_eq(cpu_mat_create(0, &heap, &odd, &m, &ready, &err), LM_EINVAL);
+    ck_assert_int_eq(cpu_mat_create(0, &heap, &none, &m, &ready, &err), LM_EINVAL);
+    ck_assert_int_ne(cpu_mat_create(0, &heap, &vast, &m, &ready, &err), 0);
     ck_assert_ptr_null(m);
     cpu_mat_destroy(NULL);
 }
