@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 include cmd/engine.mk
+include cmd/llmserved.mk
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/llmserve/inspect_test

@@ -23,3 +23,5 @@ TESTS += %D%/golden_model_test
 %C%_golden_model_test_CFLAGS = $(TEST_CFLAGS)
 %C%_golden_model_test_LDADD = $(REFEXEC_LIBS)
 endif
+include tests/api/local.mk
+include tests/clients/local.mk

@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
+libapi_la_SOURCES += %D%/openai.h %D%/gen.c %D%/gen.h %D%/intake.c %D%/messages.c %D%/choice.c %D%/shape.c %D%/params.c %D%/params.h \
+	%D%/logprobs.c %D%/logprobs.h %D%/stop.c %D%/stop.h %D%/models.c
+
+if HAVE_CHECK
+openai_tests = %D%/stop_test %D%/params_test %D%/logprobs_test
+check_PROGRAMS += $(openai_tests)
+TESTS += $(openai_tests)
+%C%_stop_test_SOURCES = %D%/stop_test.c
+%C%_stop_test_CFLAGS = $(TEST_CFLAGS)
+%C%_stop_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_params_test_SOURCES = %D%/params_test.c
+%C%_params_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+%C%_params_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_logprobs_test_SOURCES = %D%/logprobs_test.c %D%/logprobs.c
+%C%_logprobs_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+%C%_logprobs_test_LDADD = libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
+endif

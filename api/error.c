@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/error.h"
+#include "runtime/base/utf8.h"
+
+static const struct { int status; const char *type; } types[] = {
+    {400, "BadRequestError"},
+    {401, "AuthenticationError"},
+    {404, "NotFoundError"},
+    {405, "MethodNotAllowedError"},
+    {415, "UnsupportedMediaTypeError"},
+    {429, "RateLimitError"},
+    {501, "NotImplementedError"},
+    {503, "ServiceUnavailableError"},
+};
+
+static const struct { int code, status; bool show; } codes[] = {
+    {LM_EINVAL, 400, true},
+    {LM_ELIMIT, 400, true},
+    {LM_EFORMAT, 400, true},
+    {LM_EUNSUPPORTED, 501, true},
+    {LM_ENOTFOUND, 404, true},
+    {LM_EBUSY, 429, false},
+    {LM_ENOMEM, 503, false},
+    {LM_EDEVICE, 503, false},
+    {LM_ETIMEOUT, 503, false},
+};
+
+const char *lm_api_error_type(int status)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].status == status)
+            return types[i].type;
+    return "InternalServerError";
+}
+
+/* Cut or foreign characters become '?'. */
+static void make_well_formed(char *s)
+{
+    size_t n = strlen(s);
+    uint32_t c;
+    for (int len; n; s += len, n -= (size_t)len) {
+        len = lm_utf8_decode(s, n, &c);
+        if (len > 0)
+            continue;
+        *s = '?';
+        len = 1;
+    }
+}
+
+int lm_api_fail(struct lm_api_error *e, int status, const char *param, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(e->message, sizeof e->message, fmt, ap);
+    va_end(ap);
+    make_well_formed(e->message);
+    snprintf(e->param, sizeof e->param, "%s", param ? param : "");
+    e->status = status;
+    return LM_EINVAL;
+}
+
+int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (codes[i].code != err->code)
+            continue;
+        if (codes[i].show)
+            return lm_api_fail(e, codes[i].status, NULL, "%s", err->msg);
+        return lm_api_fail(e, codes[i].status, NULL, "%s",
+                           codes[i].status == 429 ? "The server is busy; try again later." : "The engine is not available; try again later.");
+    }
+    return lm_api_fail(e, 500, NULL, "Internal server error.");
+}
+
+void lm_api_error_write(const struct lm_api_error *e, struct lm_bytes *out)
+{
+    lm_bytes_add_str(out, "{\"error\":{\"message\":\"");
+    lm_bytes_add_json(out, e->message, strlen(e->message));
+    lm_bytes_addf(out, "\",\"type\":\"%s\",\"param\":", lm_api_error_type(e->status));
+    if (e->param[0]) {
+        lm_bytes_add_char(out, '"');
+        lm_bytes_add_json(out, e->param, strlen(e->param));
+        lm_bytes_add_char(out, '"');
+    } else {
+        lm_bytes_add_str(out, "null");
+    }
+    lm_bytes_addf(out, ",\"code\":%d}}", e->status);
+}

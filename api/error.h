@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_ERROR_H
+#define LM_API_ERROR_H
+/**
+ * Errors as a client sees them: {"error":{"message","type","param","code"}}, the code being the HTTP status.
+ *
+ * The one place that turns LM_E* into statuses and types. A message never holds a path, an address or a prompt.
+ *
+ * Thread   [any]
+ */
+#include <llmserve/err.h>
+#include "runtime/base/buf.h"
+
+struct lm_api_error {
+    int status;        /* 0: no error */
+    char param[64];    /* field of the request; "" is null */
+    char message[400]; /* well-formed UTF-8 */
+};
+
+/** "BadRequestError" for 400 and so on. */
+const char *lm_api_error_type(int status);
+
+/** Fill e and return LM_EINVAL. param NULL: none. */
+__attribute__((format(printf, 4, 5)))
+int lm_api_fail(struct lm_api_error *e, int status, const char *param, const char *fmt, ...);
+
+/** Fill e from an internal error: codes that are the client's fault keep their message, the others are hidden. */
+int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err);
+
+/** Append the JSON body. */
+void lm_api_error_write(const struct lm_api_error *e, struct lm_bytes *out);
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_JSON_H
+#define LM_API_JSON_H
+/**
+ * Strict reading of a request body: one JSON object (RFC 8259), well-formed UTF-8, no duplicate keys, no NaN, at
+ * most LM_JSON_DEPTH levels deep. The depth is measured before the parser runs.
+ *
+ * Thread   [any]
+ */
+#include "api/error.h"
+#include <jansson.h>
+
+#define LM_JSON_DEPTH 64
+
+/**
+ * Owns     *out is the caller's (json_decref)
+ * Errors   fills e with status 400; param is the top-level member that the error lies in
+ */
+int lm_json_parse(const char *s, size_t n, json_t **out, struct lm_api_error *e);
+
+/** "an integer", "a string" … for messages. */
+const char *lm_json_kind(const json_t *v);
+#endif

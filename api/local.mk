@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += libapi.la
+libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
+	%D%/supervisor.c %D%/supervisor.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
+	%D%/status.c %D%/status.h %D%/routes.c %D%/routes.h
+libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
+libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
+
+EXTRA_DIST += tests/data/json/cases.txt tests/data/json/LICENSE
+
+if HAVE_CHECK
+api_tests = %D%/json_test %D%/metrics_test %D%/workers_test
+check_PROGRAMS += $(api_tests)
+TESTS += $(api_tests)
+%C%_json_test_SOURCES = %D%/json_test.c
+%C%_json_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+%C%_json_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_metrics_test_SOURCES = %D%/metrics_test.c
+%C%_metrics_test_CFLAGS = $(TEST_CFLAGS)
+%C%_metrics_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_workers_test_SOURCES = %D%/workers_test.c
+%C%_workers_test_CFLAGS = $(TEST_CFLAGS) $(LIBEVENT_CFLAGS)
+%C%_workers_test_LDADD = libapi.la $(TEST_LIBS)
+endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/openai/gen.h"
+#include "api/openai/openai.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define PING_SECONDS 15
+#define BUSY_BYTES_MAX (256u << 20) /* of bodies that workers have */
+
+static struct lm_gen *of_job(struct lm_job *job)
+{
+    return (struct lm_gen *)((char *)job - offsetof(struct lm_gen, job));
+}
+
+static struct lm_choice *of_seq(struct lm_seq *q)
+{
+    return (struct lm_choice *)((char *)q - offsetof(struct lm_choice, seq));
+}
+
+static void destroy(struct lm_gen *g)
+{
+    struct lm_server *s = g->call.server;
+    for (size_t i = 0; i < g->n_choice; i++) {
+        struct lm_choice *c = &g->choice[i];
+        if (c->seq.id && !c->done)
+            g->model->metrics.success[LM_REASON_ABORT]++;
+        lm_served_cancel(g->model, &c->seq);
+        lm_choice_fini(c);
+    }
+    for (size_t i = 0; i < g->n_prompt; i++) {
+        free(g->prompt[i].id);
+        if (g->prompt_text)
+            lm_bytes_fini(&g->prompt_text[i]);
+    }
+    free(g->prompt);
+    free(g->prompt_text);
+    free(g->choice);
+    free(g->body);
+    json_decref(g->json);
+    lm_arena_fini(&g->mem);
+    lm_bytes_fini(&g->head);
+    lm_bytes_fini(&g->out);
+    lm_bytes_fini(&g->piece);
+    if (g->ping)
+        event_free(g->ping);
+    s->n_busy--;
+    free(g);
+}
+
+/* Whatever writes to the client may learn that it is gone: between enter and leave g stays. */
+static void enter(struct lm_gen *g)
+{
+    g->depth++;
+}
+
+static void leave(struct lm_gen *g)
+{
+    if (--g->depth == 0 && !g->call.req && !g->in_worker)
+        destroy(g);
+}
+
+static void on_gone(struct lm_http_req *req, void *arg)
+{
+    struct lm_gen *g = arg;
+    enter(g);
+    g->call.req = NULL;
+    leave(g);
+}
+
+static void write_out(struct lm_gen *g)
+{
+    if (!g->call.req)
+        return;
+    g->wrote = true;
+    size_t queued = lm_http_stream_write(g->call.req, g->out.data, g->out.len);
+    g->paused = g->paused || (g->call.req && queued > LM_OUT_HIGH_BYTES);
+}
+
+static void begin_stream(struct lm_gen *g)
+{
+    if (g->streaming || !g->call.req)
+        return;
+    g->streaming = true;
+    lm_call_stream(&g->call);
+}
+
+/* Answer with an error: whole if nothing was sent, else as the last event, without [DONE]. */
+static void fail(struct lm_gen *g)
+{
+    struct lm_http_req *req = g->call.req;
+    if (!req)
+        return;
+    if (!g->streaming) {
+        if (g->error.status == 429 && g->model)
+            g->model->metrics.n_refused++;
+        lm_call_error(&g->call, &g->error);
+        return;
+    }
+    lm_bytes_clear(&g->out);
+    lm_bytes_add_str(&g->out, "data: ");
+    lm_api_error_write(&g->error, &g->out);
+    lm_bytes_add_str(&g->out, "\n\n");
+    write_out(g);
+    if (!g->call.req)
+        return;
+    g->call.req = NULL;
+    lm_http_stream_end(req);
+}
+
+static void finish(struct lm_gen *g)
+{
+    struct lm_http_req *req = g->call.req;
+    if (!req)
+        return;
+    lm_bytes_clear(&g->out);
+    if (!g->params.stream) {
+        lm_shape_answer(g, &g->out);
+        if (g->out.failed) {
+            lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+            fail(g);
+        } else {
+            lm_call_reply(&g->call, 200, "application/json", &g->out);
+        }
+        return;
+    }
+    if (g->params.include_usage)
+        lm_shape_usage_chunk(g, &g->out);
+    lm_bytes_add_str(&g->out, "data: [DONE]\n\n");
+    write_out(g);
+    if (!g->call.req)
+        return;
+    g->call.req = NULL;
+    lm_http_stream_end(req);
+}
+
+/* Send what a choice has, unless the reader must catch up first. */
+static void flush(struct lm_gen *g, struct lm_choice *c)
+{
+    if (!g->params.stream || g->paused || !c->pending || !g->call.req)
+        return;
+    begin_stream(g);
+    lm_bytes_clear(&g->out);
+    lm_shape_chunk(g, c, &g->out);
+    if (!g->out.failed) {
+        write_out(g);
+        return;
+    }
+    lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    fail(g);
+}
+
+static void finish_if_done(struct lm_gen *g)
+{
+    if (g->n_open == 0 && !g->paused)
+        finish(g);
+}
+
+static void on_drain(struct lm_http_req *req, void *arg)
+{
+    struct lm_gen *g = arg;
+    enter(g);
+    g->paused = false;
+    for (size_t i = 0; i < g->n_choice; i++)
+        flush(g, &g->choice[i]);
+    finish_if_done(g);
+    leave(g);
+}
+
+static void on_ping(evutil_socket_t fd, short what, void *arg)
+{
+    struct lm_gen *g = arg;
+    enter(g);
+    if (!g->wrote && !g->paused) {
+        begin_stream(g);
+        lm_bytes_clear(&g->out);
+        lm_bytes_add_str(&g->out, ": ping\n\n");
+        write_out(g);
+    }
+    g->wrote = false;
+    leave(g);
+}
+
+static void end_choice(struct lm_choice *c, enum lm_reason reason)
+{
+    struct lm_gen *g = c->gen;
+    struct lm_model_metrics *m = &g->model->metrics;
+    lm_choice_end(c, reason);
+    m->success[reason]++;
+    lm_hist_add(m, LM_HIST_E2E, (double)(lm_now_us() - g->start_us) / 1e6);
+    lm_hist_add(m, LM_HIST_PROMPT_TOK, (double)g->prompt[c->index / (size_t)g->params.n].n);
+    lm_hist_add(m, LM_HIST_OUTPUT_TOK, c->n_tok);
+    g->n_open--;
+    flush(g, c);
+    finish_if_done(g);
+}
+
+static void count_token(struct lm_choice *c, const struct lm_msg_token *t)
+{
+    struct lm_gen *g = c->gen;
+    struct lm_model_metrics *m = &g->model->metrics;
+    uint64_t now = lm_now_us();
+    if (c->n_tok == 0) {
+        c->n_cached = t->n_cached;
+        m->n_prompt_tok += c->seq.n_prompt;
+        m->n_prompt_cached_tok += t->n_cached;
+        lm_hist_add(m, LM_HIST_TTFT, (double)(now - g->start_us) / 1e6);
+    } else {
+        lm_hist_add(m, LM_HIST_ITL, (double)(now - c->token_us) / 1e6);
+    }
+    m->n_output_tok++;
+    c->token_us = now;
+}
+
+static void on_token(struct lm_seq *q, const struct lm_msg_token *t, const struct lm_msg_top *top)
+{
+    struct lm_choice *c = of_seq(q);
+    struct lm_gen *g = c->gen;
+    enter(g);
+    count_token(c, t);
+    if (lm_choice_push(c, t, top)) {
+        lm_served_cancel(g->model, q);
+        end_choice(c, LM_REASON_STOP);
+    } else if (!lm_choice_is_last(c, t->token)) {
+        flush(g, c);
+    }
+    leave(g);
+}
+
+static void count_times(struct lm_choice *c, const struct lm_msg_finished *f)
+{
+    struct lm_model_metrics *m = &c->gen->model->metrics;
+    lm_hist_add(m, LM_HIST_QUEUE, (double)f->queue_us / 1e6);
+    lm_hist_add(m, LM_HIST_PREFILL, (double)f->prefill_us / 1e6);
+    lm_hist_add(m, LM_HIST_DECODE, (double)f->decode_us / 1e6);
+    lm_hist_add(m, LM_HIST_INFERENCE, (double)(f->prefill_us + f->decode_us) / 1e6);
+    if (c->n_tok > 1)
+        lm_hist_add(m, LM_HIST_TPOT, (double)f->decode_us / 1e6 / (c->n_tok - 1));
+}
+
+static bool is_own_stop_id(const struct lm_gen *g, int32_t token)
+{
+    if (!g->params.ignore_eos && lm_tokenizer_is_eog(g->model->text.tok, token))
+        return false;
+    for (uint32_t i = 0; i < g->params.n_stop_id; i++)
+        if (g->params.stop_id[i] == token)
+            return true;
+    return false;
+}
+
+/* The engine would not or could not: the whole request fails. */
+static void refuse(struct lm_gen *g, const struct lm_msg_finished *f)
+{
+    struct lm_err err = {.code = f->reason == LM_FINISH_ERROR ? f->code : LM_EDEVICE};
+    snprintf(err.msg, sizeof err.msg, "%s", f->msg);
+    lm_api_fail_err(&g->error, &err);
+    fail(g);
+}
+
+static void on_finished(struct lm_seq *q, const struct lm_msg_finished *f)
+{
+    struct lm_choice *c = of_seq(q);
+    struct lm_gen *g = c->gen;
+    enter(g);
+    if (f->reason == LM_FINISH_STOP || f->reason == LM_FINISH_LENGTH) {
+        if (f->reason == LM_FINISH_STOP && is_own_stop_id(g, f->stop_token))
+            c->stop_token = f->stop_token;
+        count_times(c, f);
+        end_choice(c, f->reason == LM_FINISH_STOP ? LM_REASON_STOP : LM_REASON_LENGTH);
+    } else if (f->reason == LM_FINISH_ERROR && f->code == LM_EDEVICE) {
+        g->model->metrics.n_corrupted++;
+        end_choice(c, LM_REASON_ERROR);
+    } else {
+        g->model->metrics.success[LM_REASON_ERROR]++;
+        refuse(g, f);
+    }
+    leave(g);
+}
+
+static void on_lost(struct lm_seq *q)
+{
+    struct lm_gen *g = of_seq(q)->gen;
+    enter(g);
+    g->model->metrics.success[LM_REASON_ERROR]++;
+    lm_api_fail(&g->error, 503, NULL, g->call.server->draining ? "The server is shutting down." : "The engine failed; try again later.");
+    fail(g);
+    leave(g);
+}
+
+static uint64_t seed_of(const struct lm_gen *g, size_t sample)
+{
+    int64_t seed = g->params.seed != -1 ? g->params.seed : g->model->conf->seed;
+    if (g->params.seed == -1 && seed == 0)
+        return g->random[1] + sample;
+    return (uint64_t)seed + sample;
+}
+
+static float clamp(double v, double min, double max)
+{
+    return (float)(v < min ? min : v > max ? max : v);
+}
+
+static int submit(struct lm_gen *g, struct lm_choice *c)
+{
+    const struct lm_params *p = &g->params;
+    const struct lm_tokens *prompt = &g->prompt[c->index / (size_t)p->n];
+    struct lm_msg_submit h = {
+        .n_prompt = (uint32_t)prompt->n, .max_tokens = c->max_tok, .n_stop = g->n_stop_id, .n_bias = p->n_bias,
+        .min_tokens = (uint32_t)(p->min_tokens < c->max_tok ? p->min_tokens : c->max_tok),
+        .n_salt = p->cache_salt ? (uint32_t)strlen(p->cache_salt) : 0, .priority = (int32_t)p->priority,
+        .n_logprobs = p->n_logprobs == LM_UNSET ? 0 : (uint32_t)p->n_logprobs, .logprob = p->n_logprobs != LM_UNSET,
+        .no_prefix_cache = !p->cache_prompt, .temperature = clamp(p->temperature, 0, 1e6), .top_p = clamp(p->top_p, 1e-6, 1),
+        .min_p = (float)p->min_p, .top_k = p->top_k < 1 ? 0 : (int32_t)p->top_k, .presence = (float)p->presence,
+        .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->n),
+    };
+    struct lm_msg_part part[] = {
+        {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
+        {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias}, {p->cache_salt, h.n_salt},
+    };
+    c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost};
+    lm_hist_add(&g->model->metrics, LM_HIST_MAX_TOK, c->max_tok);
+    return lm_served_submit(g->model, &c->seq, &h, part, sizeof part / sizeof *part);
+}
+
+static int make_choices(struct lm_gen *g)
+{
+    size_t n = g->n_prompt * (size_t)g->params.n;
+    g->choice = calloc(n, sizeof *g->choice);
+    for (size_t i = 0; g->choice && i < n; i++) {
+        if (lm_choice_init(&g->choice[i], g, i))
+            break;
+        g->n_choice = g->n_open = i + 1;
+    }
+    if (g->params.stream) {
+        struct timeval tv = {.tv_sec = PING_SECONDS};
+        g->ping = event_new(g->call.server->base, -1, EV_PERSIST, on_ping, g);
+        if (!g->ping || event_add(g->ping, &tv))
+            return LM_ENOMEM;
+        lm_shape_head(g);
+    }
+    return g->n_choice == n ? 0 : LM_ENOMEM;
+}
+
+/* Into the engine's queue, or the reason why not. */
+static int admit(struct lm_gen *g)
+{
+    size_t n_tok = 0, n_seq = g->n_prompt * (size_t)g->params.n;
+    uint32_t max = atomic_load(&g->model->max_model_len);
+    for (size_t i = 0; i < g->n_prompt; i++) {
+        n_tok += g->prompt[i].n * (size_t)g->params.n;
+        if (g->prompt[i].n >= max)
+            return lm_api_fail(&g->error, 503, NULL, "The engine restarted with less room; try again.");
+    }
+    if (!lm_served_serves(g->model))
+        return lm_api_fail(&g->error, 503, NULL, "The engine is loading.");
+    if (!lm_served_has_room(g->model, n_seq, n_tok))
+        return lm_api_fail(&g->error, 429, NULL, "The queue is full; try again later.");
+    int rc = make_choices(g);
+    lm_hist_add(&g->model->metrics, LM_HIST_N, (double)g->params.n);
+    for (size_t i = 0; rc == 0 && i < g->n_choice; i++)
+        rc = submit(g, &g->choice[i]);
+    return rc ? lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.") : 0;
+}
+
+static void run(struct lm_job *job)
+{
+    lm_gen_intake(of_job(job));
+}
+
+static void done(struct lm_job *job)
+{
+    struct lm_gen *g = of_job(job);
+    enter(g);
+    g->in_worker = false;
+    g->call.server->n_busy_bytes -= g->n_body;
+    json_decref(g->json);
+    g->json = NULL;
+    if (g->call.req && (g->error.status || admit(g)))
+        fail(g);
+    leave(g);
+}
+
+static bool type_is_json(const char *type)
+{
+    static const char want[] = "application/json";
+    size_t n = sizeof want - 1;
+    return !type || (strncasecmp(type, want, n) == 0 && strchr("; \t", type[n]));
+}
+
+static bool any_serves(const struct lm_server *s)
+{
+    for (size_t i = 0; i < s->n_model; i++)
+        if (lm_served_serves(s->model[i]))
+            return true;
+    return false;
+}
+
+/* What can be refused before the body is looked at. */
+static int check_early(const struct lm_call *call, struct lm_api_error *e)
+{
+    const struct lm_server *s = call->server;
+    const char *coding = lm_http_header(call->req, "content-encoding");
+    if (!type_is_json(lm_http_header(call->req, "content-type")))
+        return lm_api_fail(e, 400, NULL, "Unsupported Media Type: Only 'application/json' is allowed");
+    if (coding && strcasecmp(coding, "identity") != 0)
+        return lm_api_fail(e, 415, NULL, "Unsupported Media Type: a Content-Encoding is not accepted");
+    if (s->draining)
+        return lm_api_fail(e, 503, NULL, "The server is shutting down.");
+    if (!any_serves(s))
+        return lm_api_fail(e, 503, NULL, "The engine is loading.");
+    bool full = s->n_busy >= (size_t)s->conf->server.max_queued_requests * s->n_model;
+    if (!full && (!s->n_busy_bytes || s->n_busy_bytes + call->req->n_body <= BUSY_BYTES_MAX))
+        return 0;
+    s->model[0]->metrics.n_refused += s->n_model == 1;
+    return lm_api_fail(e, 429, NULL, "The queue is full; try again later.");
+}
+
+static void begin(struct lm_call *call, enum lm_endpoint endpoint)
+{
+    struct lm_server *s = call->server;
+    struct lm_http_req *req = call->req;
+    struct lm_api_error e;
+    if (check_early(call, &e)) {
+        lm_call_error(call, &e);
+        return;
+    }
+    struct lm_gen *g = calloc(1, sizeof *g);
+    char *body = malloc(req->n_body + 1);
+    if (!g || !body || getrandom(g->random, sizeof g->random, 0) != sizeof g->random) {
+        free(g);
+        free(body);
+        lm_api_fail(&e, 503, NULL, "The server is out of memory; try again later.");
+        lm_call_error(call, &e);
+        return;
+    }
+    memcpy(body, req->body, req->n_body);
+    g->job = (struct lm_job){.run = run, .done = done};
+    g->call = *call;
+    g->endpoint = endpoint;
+    g->body = body;
+    g->n_body = req->n_body;
+    g->start_us = req->start_us;
+    g->created = (long long)time(NULL);
+    g->in_worker = true;
+    lm_api_fail(&g->error, 503, NULL, "The server is shutting down.");
+    req->on_gone = on_gone;
+    req->on_drain = on_drain;
+    req->arg = g;
+    s->n_busy++;
+    s->n_busy_bytes += g->n_body;
+    lm_workers_submit(s->workers, &g->job);
+}
+
+void lm_openai_completions(struct lm_call *call)
+{
+    begin(call, LM_COMPLETIONS);
+}
+
+void lm_openai_chat(struct lm_call *call)
+{
+    begin(call, LM_CHAT);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_OPENAI_GEN_H
+#define LM_OPENAI_GEN_H
+/**
+ * One request for generated text, from its body to its last byte.
+ *
+ * [loop] takes the body (gen.c), [worker] reads it (intake.c, messages.c), [loop] submits one sequence for each
+ * prompt and each of its n samples, turns their tokens into text (choice.c), and writes it (shape.c): as it comes,
+ * or whole at the end. A reader that falls behind gets fewer and longer pieces: what is generated meanwhile waits
+ * as text, at most max_tokens of it.
+ */
+#include "api/openai/logprobs.h"
+#include "api/openai/params.h"
+#include "api/server.h"
+
+struct lm_gen;
+
+/** One answer of a request: choices[index] of its body. */
+struct lm_choice {
+    struct lm_seq seq;
+    struct lm_gen *gen;
+    size_t index;
+    uint32_t max_tok;
+    struct lm_detok detok;
+    struct lm_stop stop;
+    struct lm_bytes text; /* visible and not yet written */
+    struct lm_bytes ids;  /* "1,2,3" not yet written, if the request wants them */
+    struct lm_logprobs logprobs;
+    uint32_t n_tok, n_cached;
+    uint64_t token_us;  /* when the newest token came */
+    int stop_string;    /* that ended it; -1: none */
+    int32_t stop_token; /* of stop_token_ids that ended it; -1: none */
+    bool begun, done, pending; /* its first piece is written; it ended; something waits to be written */
+    enum lm_reason reason;
+};
+
+struct lm_gen {
+    struct lm_job job;
+    struct lm_call call;       /* its req is NULL once the client is gone or has its answer */
+    enum lm_endpoint endpoint;
+    char *body;
+    size_t n_body;
+    uint64_t start_us;
+    long long created;         /* seconds since 1970 */
+    uint64_t random[2];        /* for its id and seed */
+
+    /* made by the worker */
+    struct lm_api_error error;
+    json_t *json;
+    struct lm_arena mem;
+    struct lm_served *model;
+    struct lm_params params;
+    struct lm_tokens *prompt;     /* [n_prompt] */
+    struct lm_bytes *prompt_text; /* [n_prompt], filled for echo */
+    size_t n_prompt;
+    int32_t *stop_id;             /* eos and stop_token_ids, of mem */
+    uint32_t n_stop_id;
+
+    struct lm_choice *choice;  /* [n_choice], prompt-major */
+    size_t n_choice, n_open;
+    struct lm_bytes head;      /* what every event begins with */
+    struct lm_bytes out, piece; /* scratch */
+    struct event *ping;
+    bool in_worker, streaming, wrote, paused;
+    unsigned depth;            /* calls that it must outlive */
+};
+
+/** [worker] Read, check and tokenize: fills error, or everything that the worker makes. */
+void lm_gen_intake(struct lm_gen *g);
+/** [worker] The prompt of a chat: the messages through the template. */
+int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
+
+/** [loop] Begin. LM_ENOMEM. */
+int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index);
+void lm_choice_fini(struct lm_choice *c);
+/** Take a token in. Returns true when a stop string ends the choice with it. */
+bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top);
+/** The engine ends the choice with this token: FINISHED follows. */
+bool lm_choice_is_last(const struct lm_choice *c, int32_t token);
+/** No more tokens come: what is held back becomes text. */
+void lm_choice_end(struct lm_choice *c, enum lm_reason reason);
+
+/** [loop] Make g->head. */
+void lm_shape_head(struct lm_gen *g);
+/** Append the next event of a choice; its text is consumed. */
+void lm_shape_chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out);
+void lm_shape_usage_chunk(struct lm_gen *g, struct lm_bytes *out);
+/** Append the whole answer. */
+void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out);
+#endif

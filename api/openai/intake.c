@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/openai/gen.h"
+
+#include <stdlib.h>
+
+static int no_memory(struct lm_gen *g)
+{
+    return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+}
+
+static int find_model(struct lm_gen *g)
+{
+    const json_t *name = json_object_get(g->json, "model");
+    if (name && !json_is_null(name) && !json_is_string(name))
+        return lm_api_fail(&g->error, 400, "model", "model must be a string, got %s. (parameter=model)", lm_json_kind(name));
+    g->model = lm_server_model(g->call.server, json_string_value(name));
+    if (!g->model)
+        return lm_api_fail(&g->error, 404, "model", "The model `%s` does not exist.", json_string_value(name));
+    if (!atomic_load(&g->model->ready_text) || !atomic_load(&g->model->max_model_len))
+        return lm_api_fail(&g->error, 503, NULL, "The engine is loading.");
+    return 0;
+}
+
+/* The most that a prompt may have: what a longer one has is not counted to the end. */
+static size_t prompt_limit(const struct lm_gen *g)
+{
+    return g->params.truncate_prompt_tokens != LM_UNSET ? 0 : (size_t)atomic_load(&g->model->max_model_len) + 1;
+}
+
+static int too_long(struct lm_gen *g, size_t n, bool at_least)
+{
+    uint32_t max = atomic_load(&g->model->max_model_len);
+    int64_t want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
+    long long total = want > INT64_MAX - (int64_t)n ? INT64_MAX : (long long)(want + (int64_t)n);
+    return lm_api_fail(&g->error, 400, "input_tokens",
+                       "This model's maximum context length is %u tokens. However, you requested %lld output tokens and your prompt contains "
+                       "%s%zu input tokens, for a total of %s%lld tokens. Please reduce the length of the input prompt or the number of "
+                       "requested output tokens. (parameter=input_tokens, value=%zu)",
+                       max, (long long)want, at_least ? "at least " : "", n, at_least ? "at least " : "", total, n);
+}
+
+static int tokenize(struct lm_gen *g, const char *text, size_t n, struct lm_tokens *out)
+{
+    struct lm_err err;
+    unsigned flags = LM_TOK_PARSE_SPECIAL | (g->params.add_special ? LM_TOK_ADD_SPECIAL : 0);
+    size_t limit = prompt_limit(g);
+    int rc = lm_tokenizer_encode(g->model->text.tok, text, n, flags, limit, out, &err);
+    if (rc == LM_ELIMIT)
+        return too_long(g, limit, true);
+    return rc ? lm_api_fail_err(&g->error, &err) : 0;
+}
+
+static int take_ids(struct lm_gen *g, const json_t *list, struct lm_tokens *out)
+{
+    size_t n = json_array_size(list);
+    out->id = malloc((n + 1) * sizeof *out->id);
+    if (!out->id)
+        return no_memory(g);
+    out->cap = n + 1;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_array_get(list, i);
+        json_int_t id = json_integer_value(v);
+        if (!json_is_integer(v))
+            return lm_api_fail(&g->error, 400, "prompt", "prompt must not mix kinds: an integer is expected, got %s. (parameter=prompt)", lm_json_kind(v));
+        if (id < 0 || id >= (json_int_t)lm_tokenizer_n_vocab(g->model->text.tok))
+            return lm_api_fail(&g->error, 400, "prompt", "Token id %lld is out of vocabulary. (parameter=prompt, value=%lld)", (long long)id, (long long)id);
+        out->id[out->n++] = (int32_t)id;
+    }
+    return 0;
+}
+
+static int echo_text(struct lm_gen *g, const json_t *v, size_t i)
+{
+    struct lm_bytes raw = {0}, text = {0};
+    unsigned flags = g->params.skip_special ? 0 : LM_TOK_SHOW_SPECIAL;
+    int rc = 0;
+    if (json_is_string(v))
+        lm_bytes_add(&text, json_string_value(v), json_string_length(v));
+    else
+        rc = lm_tokenizer_decode(g->model->text.tok, g->prompt[i].id, g->prompt[i].n, flags, &raw, NULL);
+    lm_bytes_add_lossy(&text, raw.data, raw.len);
+    lm_bytes_fini(&raw);
+    g->prompt_text[i] = text;
+    return rc || text.failed ? no_memory(g) : 0;
+}
+
+static int take_prompt(struct lm_gen *g, const json_t *v, size_t i)
+{
+    int rc = json_is_string(v) ? tokenize(g, json_string_value(v), json_string_length(v), &g->prompt[i]) : take_ids(g, v, &g->prompt[i]);
+    if (rc == 0 && g->params.echo)
+        rc = echo_text(g, v, i);
+    return rc;
+}
+
+static int take_prompts(struct lm_gen *g)
+{
+    const json_t *v = json_object_get(g->json, "prompt"), *first = json_array_get(v, 0);
+    bool many = json_is_string(first) || json_is_array(first);
+    size_t n = many ? json_array_size(v) : 1;
+    if (!json_is_string(v) && !json_is_array(v))
+        return lm_api_fail(&g->error, 400, "prompt", "prompt must be a string, an array of strings, of integers, or of arrays of integers, got %s. (parameter=prompt)",
+                           lm_json_kind(v));
+    if ((int64_t)n > g->call.server->conf->server.max_n)
+        return lm_api_fail(&g->error, 400, "prompt", "prompt must have at most %lld prompts, got %zu. (parameter=prompt)",
+                           (long long)g->call.server->conf->server.max_n, n);
+    g->prompt = calloc(n, sizeof *g->prompt);
+    g->prompt_text = calloc(n, sizeof *g->prompt_text);
+    if (!g->prompt || !g->prompt_text)
+        return no_memory(g);
+    g->n_prompt = n;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *one = many ? json_array_get(v, i) : v;
+        if (many && json_typeof(one) != json_typeof(first))
+            return lm_api_fail(&g->error, 400, "prompt", "prompt must not mix kinds: got %s beside %s. (parameter=prompt)", lm_json_kind(one),
+                               lm_json_kind(first));
+        if (take_prompt(g, one, i))
+            return LM_EINVAL;
+    }
+    return 0;
+}
+
+static int take_messages(struct lm_gen *g)
+{
+    struct lm_bytes text = {0};
+    g->prompt = calloc(1, sizeof *g->prompt);
+    g->n_prompt = g->prompt != NULL;
+    int rc = g->prompt ? lm_gen_render(g, &text) : no_memory(g);
+    if (rc == 0)
+        rc = tokenize(g, text.data ? text.data : "", text.len, &g->prompt[0]);
+    lm_bytes_fini(&text);
+    return rc;
+}
+
+static void truncate_prompt(struct lm_gen *g, struct lm_tokens *t)
+{
+    int64_t max = atomic_load(&g->model->max_model_len), want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
+    int64_t keep = g->params.truncate_prompt_tokens;
+    if (keep == LM_UNSET)
+        return;
+    if (keep == -1)
+        keep = max > want ? max - want : 1;
+    if ((int64_t)t->n <= keep)
+        return;
+    memmove(t->id, t->id + t->n - (size_t)keep, (size_t)keep * sizeof *t->id);
+    t->n = (size_t)keep;
+}
+
+static int check_length(struct lm_gen *g, const struct lm_tokens *t)
+{
+    int64_t max = atomic_load(&g->model->max_model_len), want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
+    if (!t->n)
+        return lm_api_fail(&g->error, 400, g->endpoint == LM_CHAT ? "messages" : "prompt", "The prompt must not be empty. (parameter=%s)",
+                           g->endpoint == LM_CHAT ? "messages" : "prompt");
+    return want > max - (int64_t)t->n ? too_long(g, t->n, false) : 0;
+}
+
+/* What has no value of its own gets it here: every prompt was checked to leave room for a token. */
+static int settle(struct lm_gen *g)
+{
+    struct lm_params *p = &g->params;
+    const struct lm_conf_server *conf = &g->call.server->conf->server;
+    size_t n_seq = g->n_prompt * (size_t)p->n;
+    for (size_t i = 0; i < g->n_prompt; i++) {
+        truncate_prompt(g, &g->prompt[i]);
+        if (check_length(g, &g->prompt[i]))
+            return LM_EINVAL;
+    }
+    if ((int64_t)n_seq > conf->max_queued_requests)
+        return lm_api_fail(&g->error, 400, "n", "The request asks for %zu answers; the server takes at most %lld at once. (parameter=n)", n_seq,
+                           (long long)conf->max_queued_requests);
+    size_t n_eog = 0;
+    const int32_t *eog = lm_tokenizer_eog(g->model->text.tok, &n_eog);
+    n_eog = p->ignore_eos ? 0 : n_eog;
+    g->stop_id = lm_arena_alloc(&g->mem, (n_eog + p->n_stop_id) * sizeof *g->stop_id);
+    if (!g->stop_id)
+        return no_memory(g);
+    if (n_eog)
+        memcpy(g->stop_id, eog, n_eog * sizeof *eog);
+    g->n_stop_id = (uint32_t)n_eog;
+    for (uint32_t i = 0; i < p->n_stop_id; i++) {
+        bool there = false;
+        for (uint32_t j = 0; j < g->n_stop_id && !there; j++)
+            there = g->stop_id[j] == p->stop_id[i];
+        if (!there)
+            g->stop_id[g->n_stop_id++] = p->stop_id[i];
+    }
+    return 0;
+}
+
+void lm_gen_intake(struct lm_gen *g)
+{
+    g->error.status = 0;
+    if (lm_json_parse(g->body, g->n_body, &g->json, &g->error) || find_model(g))
+        return;
+    free(g->body);
+    g->body = NULL;
+    struct lm_params_limits limits = {
+        .n_vocab = lm_tokenizer_n_vocab(g->model->text.tok), .max_n = g->call.server->conf->server.max_n,
+        .max_logprobs = g->call.server->conf->server.max_logprobs,
+    };
+    if (lm_params_parse(g->json, g->endpoint, &limits, &g->mem, &g->params, &g->error))
+        return;
+    if (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g))
+        return;
+    settle(g);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/openai/openai.h"
+
+static void add_card(const struct lm_call *call, const struct lm_served *m, const char *name, struct lm_bytes *out)
+{
+    uint32_t max = atomic_load(&m->max_model_len);
+    lm_bytes_add_str(out, "{\"id\":\"");
+    lm_bytes_add_json(out, name, strlen(name));
+    lm_bytes_addf(out, "\",\"object\":\"model\",\"created\":%.0f,\"owned_by\":\"llmserve\",\"root\":\"", call->server->start_time);
+    lm_bytes_add_json(out, m->name[0], strlen(m->name[0]));
+    lm_bytes_add_str(out, "\",\"parent\":null,\"max_model_len\":");
+    if (max)
+        lm_bytes_addf(out, "%u", max);
+    else
+        lm_bytes_add_str(out, "null");
+    lm_bytes_add_str(out, ",\"permission\":[]}");
+}
+
+void lm_openai_models(struct lm_call *call)
+{
+    const struct lm_server *s = call->server;
+    struct lm_bytes b = {0};
+    bool first = true;
+    lm_bytes_add_str(&b, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < s->n_model; i++)
+        for (size_t j = 0; j < s->model[i]->n_name; j++, first = false) {
+            lm_bytes_add_str(&b, first ? "" : ",");
+            add_card(call, s->model[i], s->model[i]->name[j], &b);
+        }
+    lm_bytes_add_str(&b, "]}");
+    lm_call_reply(call, 200, "application/json", &b);
+    lm_bytes_fini(&b);
+}
+
+void lm_openai_model(struct lm_call *call)
+{
+    const char *name = call->req->path + strlen("/v1/models/");
+    const struct lm_served *m = lm_server_model(call->server, name);
+    struct lm_api_error e;
+    if (!m) {
+        lm_api_fail(&e, 404, "model", "The model `%s` does not exist.", name);
+        lm_call_error(call, &e);
+        return;
+    }
+    struct lm_bytes b = {0};
+    add_card(call, m, name, &b);
+    lm_call_reply(call, 200, "application/json", &b);
+    lm_bytes_fini(&b);
+}

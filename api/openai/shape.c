@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/openai/gen.h"
+
+/* The JSON of answers and events. Strings of constant shape are built by hand: a token costs no tree. */
+
+static void add_string(struct lm_bytes *out, const char *s, size_t n)
+{
+    lm_bytes_add_char(out, '"');
+    lm_bytes_add_json(out, s, n);
+    lm_bytes_add_char(out, '"');
+}
+
+static bool is_chat(const struct lm_gen *g)
+{
+    return g->endpoint == LM_CHAT;
+}
+
+static void add_top(const struct lm_gen *g, const char *object, struct lm_bytes *out)
+{
+    const char *name = g->model->name[0];
+    lm_bytes_addf(out, "{\"id\":\"%s", is_chat(g) ? "chatcmpl-" : "cmpl-");
+    if (g->params.request_id)
+        lm_bytes_add_json(out, g->params.request_id, strlen(g->params.request_id));
+    else
+        lm_bytes_addf(out, "%016llx%016llx", (unsigned long long)g->random[0], (unsigned long long)g->random[1]);
+    lm_bytes_addf(out, "\",\"object\":\"%s\",\"created\":%lld,\"model\":", object, g->created);
+    add_string(out, name, strlen(name));
+    lm_bytes_addf(out, ",\"system_fingerprint\":\"%s\",\"choices\":[", g->model->fingerprint);
+}
+
+void lm_shape_head(struct lm_gen *g)
+{
+    lm_bytes_add_str(&g->head, "data: ");
+    add_top(g, is_chat(g) ? "chat.completion.chunk" : "text_completion", &g->head);
+}
+
+static void add_prompt_ids(const struct lm_tokens *t, struct lm_bytes *out)
+{
+    lm_bytes_add_str(out, ",\"prompt_token_ids\":[");
+    for (size_t i = 0; i < t->n; i++)
+        lm_bytes_addf(out, i ? ",%d" : "%d", t->id[i]);
+    lm_bytes_add_char(out, ']');
+}
+
+static void add_ids(struct lm_choice *c, bool first, struct lm_bytes *out)
+{
+    const struct lm_gen *g = c->gen;
+    if (!g->params.return_token_ids)
+        return;
+    if (first && !is_chat(g))
+        add_prompt_ids(&g->prompt[c->index / (size_t)g->params.n], out);
+    lm_bytes_add_str(out, ",\"token_ids\":[");
+    lm_bytes_add(out, c->ids.data, c->ids.len);
+    lm_bytes_add_char(out, ']');
+    lm_bytes_clear(&c->ids);
+}
+
+static void add_finish(const struct lm_choice *c, struct lm_bytes *out)
+{
+    lm_bytes_add_str(out, ",\"finish_reason\":");
+    if (!c->done) {
+        lm_bytes_add_str(out, "null,\"stop_reason\":null");
+        return;
+    }
+    lm_bytes_addf(out, "\"%s\",\"stop_reason\":", lm_reason_name(c->reason));
+    if (c->stop_string >= 0) {
+        const struct lm_stop_string *s = &c->gen->params.stop.string[c->stop_string];
+        add_string(out, s->s, s->n);
+    } else if (c->stop_token >= 0) {
+        lm_bytes_addf(out, "%d", c->stop_token);
+    } else {
+        lm_bytes_add_str(out, "null");
+    }
+}
+
+/* {"index":…,"text"|"delta"|"message":…,"logprobs":…,"finish_reason":…,"stop_reason":…} */
+static void add_choice(struct lm_choice *c, const char *open, const char *close, struct lm_bytes *out)
+{
+    lm_bytes_addf(out, "{\"index\":%zu,", c->index);
+    lm_bytes_add_str(out, open);
+    add_string(out, c->text.data, c->text.len);
+    lm_bytes_add_str(out, close);
+    lm_bytes_add_str(out, ",\"logprobs\":");
+    out->failed |= c->text.failed;
+    lm_logprobs_write(&c->logprobs, out);
+    add_finish(c, out);
+    add_ids(c, !c->begun, out);
+    lm_bytes_add_char(out, '}');
+    lm_bytes_clear(&c->text);
+    c->begun = true;
+    c->pending = false;
+}
+
+static void add_usage(const struct lm_gen *g, size_t n_prompt_tok, size_t n_output_tok, size_t n_cached, struct lm_bytes *out)
+{
+    lm_bytes_addf(out, "\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu,\"completion_tokens\":%zu,\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
+                  n_prompt_tok, n_prompt_tok + n_output_tok, n_output_tok, n_cached);
+}
+
+static void add_whole_usage(const struct lm_gen *g, struct lm_bytes *out)
+{
+    size_t n_prompt_tok = 0, n_output_tok = 0, n_cached = 0;
+    for (size_t i = 0; i < g->n_prompt; i++) {
+        n_prompt_tok += g->prompt[i].n;
+        n_cached += g->choice[i * (size_t)g->params.n].n_cached;
+    }
+    for (size_t i = 0; i < g->n_choice; i++)
+        n_output_tok += g->choice[i].n_tok;
+    add_usage(g, n_prompt_tok, n_output_tok, n_cached, out);
+}
+
+static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+{
+    lm_bytes_add_char(out, ']');
+    if (g->params.continuous_usage) {
+        lm_bytes_add_char(out, ',');
+        add_usage(g, g->prompt[c->index / (size_t)g->params.n].n, c->n_tok, c->n_cached, out);
+    }
+    lm_bytes_add_str(out, "}\n\n");
+}
+
+static void add_role_event(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+{
+    lm_bytes_add(out, g->head.data, g->head.len);
+    lm_bytes_addf(out, "{\"index\":%zu,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]", c->index);
+    if (g->params.return_token_ids)
+        add_prompt_ids(&g->prompt[0], out);
+    lm_bytes_add_str(out, "}\n\n");
+}
+
+void lm_shape_chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
+{
+    if (is_chat(g) && !c->begun)
+        add_role_event(g, c, out);
+    lm_bytes_add(out, g->head.data, g->head.len);
+    add_choice(c, is_chat(g) ? "\"delta\":{\"content\":" : "\"text\":", is_chat(g) ? "}" : "", out);
+    add_event_end(g, c, out);
+}
+
+void lm_shape_usage_chunk(struct lm_gen *g, struct lm_bytes *out)
+{
+    lm_bytes_add(out, g->head.data, g->head.len);
+    lm_bytes_add_str(out, "],");
+    add_whole_usage(g, out);
+    lm_bytes_add_str(out, "}\n\n");
+}
+
+void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out)
+{
+    add_top(g, is_chat(g) ? "chat.completion" : "text_completion", out);
+    for (size_t i = 0; i < g->n_choice; i++) {
+        if (i)
+            lm_bytes_add_char(out, ',');
+        add_choice(&g->choice[i], is_chat(g) ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":", is_chat(g) ? "}" : "", out);
+    }
+    lm_bytes_add_char(out, ']');
+    if (is_chat(g) && g->params.return_token_ids)
+        add_prompt_ids(&g->prompt[0], out);
+    lm_bytes_add_char(out, ',');
+    add_whole_usage(g, out);
+    lm_bytes_add_char(out, '}');
+}

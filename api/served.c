@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/served.h"
+#include "config.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/utf8.h"
+
+#include <stdlib.h>
+
+#define NO_SLOT UINT32_MAX
+#define STALL_EXTRA_US 5000000u /* beyond the engine's own deadline of a step */
+
+static struct lm_seq *seq_of(const struct lm_served *m, uint64_t id)
+{
+    uint32_t i = (uint32_t)id;
+    if (i >= m->n_slot || m->slot[i].turn != (uint32_t)(id >> 32))
+        return NULL;
+    return m->slot[i].seq;
+}
+
+static bool grow_slots(struct lm_served *m)
+{
+    uint32_t n = m->n_slot ? m->n_slot * 2 : 64;
+    struct lm_served_slot *slot = realloc(m->slot, n * sizeof *slot);
+    if (!slot)
+        return false;
+    for (uint32_t i = m->n_slot; i < n; i++)
+        slot[i] = (struct lm_served_slot){.turn = 1, .next_free = i + 1 < n ? i + 1 : NO_SLOT};
+    m->free_slot = m->n_slot;
+    m->slot = slot;
+    m->n_slot = n;
+    return true;
+}
+
+static void leave(struct lm_served *m, struct lm_seq *q)
+{
+    uint32_t i = (uint32_t)q->id;
+    m->slot[i] = (struct lm_served_slot){.turn = m->slot[i].turn + 1, .next_free = m->free_slot};
+    m->free_slot = i;
+    m->n_seq--;
+    m->n_seq_tok -= q->n_prompt;
+    q->id = 0;
+}
+
+static void announce(struct lm_served *m)
+{
+    if (m->announced || !lm_served_serves(m))
+        return;
+    m->announced = true;
+    lm_log(LM_INFO, "server", "ready model=%s seconds=%.2f backend=%s device=\"%s\" max-model-len=%u blocks=%u block-size=%u",
+           m->conf->name, (double)(lm_now_us() - m->start_us) / 1e6, m->hello.backend, m->hello.device, m->hello.max_model_len,
+           m->hello.n_block, m->hello.block_size);
+}
+
+/* FNV-1a over what answers depend on. */
+static void set_fingerprint(struct lm_served *m)
+{
+    char text[512];
+    uint32_t hash = 2166136261u;
+    const struct lm_msg_hello *h = &m->hello;
+    snprintf(text, sizeof text, "%s %s %s %u %llu", m->name[0], h->backend, h->device, h->n_vocab, (unsigned long long)h->weight_bytes);
+    for (const char *s = text; *s; s++)
+        hash = (hash ^ (unsigned char)*s) * 16777619u;
+    snprintf(m->fingerprint, sizeof m->fingerprint, "llmserve-" PACKAGE_VERSION "-%08x", hash);
+}
+
+static void on_hello(void *arg, const struct lm_msg_hello *h)
+{
+    struct lm_served *m = arg;
+    m->hello = *h;
+    atomic_store(&m->max_model_len, h->max_model_len);
+    m->metrics.n_engine_start++;
+    set_fingerprint(m);
+    announce(m);
+}
+
+static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
+{
+    struct lm_served *m = arg;
+    struct lm_seq *q = seq_of(m, token->id);
+    if (q)
+        q->on_token(q, token, top);
+}
+
+static void on_finished(void *arg, const struct lm_msg_finished *f)
+{
+    struct lm_served *m = arg;
+    struct lm_seq *q = seq_of(m, f->id);
+    if (!q)
+        return;
+    leave(m, q);
+    q->on_finished(q, f);
+}
+
+static void on_stats(void *arg, const struct lm_msg_stats *stats)
+{
+    struct lm_served *m = arg;
+    m->metrics.last = *stats;
+}
+
+static void on_lost(void *arg)
+{
+    struct lm_served *m = arg;
+    m->start_us = lm_now_us();
+    m->announced = false;
+    lm_metrics_engine_lost(&m->metrics);
+    lm_served_lose_all(m);
+}
+
+static void on_fatal(void *arg, int code, const char *msg)
+{
+    struct lm_served *m = arg;
+    m->on_fatal(m->arg, code, msg);
+}
+
+static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_stats, on_lost, on_fatal};
+
+static int add_name(struct lm_served *m, const char *s, size_t n, struct lm_err *err)
+{
+    char **list = realloc(m->name, (m->n_name + 1) * sizeof *list);
+    char *name = strndup(s, n);
+    if (list)
+        m->name = list;
+    if (!list || !name) {
+        free(name);
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    }
+    int rc = lm_utf8_valid(name, n) ? 0 : lm_fail(err, LM_ECONFIG, "a served name is not UTF-8");
+    if (rc == 0 && !lm_served_has_name(m, name))
+        m->name[m->n_name++] = name;
+    else
+        free(name);
+    return rc;
+}
+
+static int add_names(struct lm_served *m, struct lm_err *err)
+{
+    int rc = add_name(m, m->conf->name, strlen(m->conf->name), err);
+    for (const char *s = m->conf->served_model_name; rc == 0 && *(s += strspn(s, ", \t"));) {
+        size_t n = strcspn(s, ","), end = n;
+        while (n && (s[n - 1] == ' ' || s[n - 1] == '\t'))
+            n--;
+        rc = add_name(m, s, n, err);
+        s += end;
+    }
+    return rc;
+}
+
+int lm_served_create(struct event_base *base, const struct lm_served_desc *d, struct lm_served **out, struct lm_err *err)
+{
+    struct lm_served *m = calloc(1, sizeof *m);
+    if (!m)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    m->conf = &d->conf->model[d->model];
+    m->start_us = lm_now_us();
+    m->max_seq = (size_t)d->conf->server.max_queued_requests;
+    m->max_seq_tok = (size_t)d->conf->server.max_queued_tokens;
+    m->free_slot = NO_SLOT;
+    m->on_fatal = d->on_fatal;
+    m->arg = d->arg;
+    struct lm_supervisor_desc sd = {
+        .program = d->engine_path, .flag = d->flag, .name = m->conf->name, .events = &events, .arg = m,
+        .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US,
+    };
+    int rc = add_names(m, err);
+    if (rc == 0)
+        rc = lm_gguf_open(m->conf->path, &m->gguf, err);
+    if (rc == 0)
+        rc = lm_supervisor_create(base, &sd, &m->engine, err);
+    if (rc) {
+        lm_served_destroy(m);
+        return lm_fail_in(err, rc, "model %s", d->conf->model[d->model].name);
+    }
+    *out = m;
+    return 0;
+}
+
+static struct lm_served *of_job(struct lm_job *job)
+{
+    return (struct lm_served *)((char *)job - offsetof(struct lm_served, job));
+}
+
+static void load_text(struct lm_job *job)
+{
+    struct lm_served *m = of_job(job);
+    m->text_rc = lm_model_text_init(m->gguf, m->conf->chat_template, &m->text, &m->text_err);
+    atomic_store(&m->ready_text, m->text_rc == 0);
+}
+
+static void text_loaded(struct lm_job *job)
+{
+    struct lm_served *m = of_job(job);
+    if (m->text_rc)
+        m->on_fatal(m->arg, m->text_rc, m->text_err.msg);
+    else if (m->text.problem[0])
+        lm_log(LM_WARN, "text", "no chat model=%s: %s", m->conf->name, m->text.problem);
+    announce(m);
+}
+
+void lm_served_load(struct lm_served *m, struct lm_workers *w)
+{
+    m->job = (struct lm_job){.run = load_text, .done = text_loaded};
+    lm_workers_submit(w, &m->job);
+}
+
+void lm_served_destroy(struct lm_served *m)
+{
+    if (!m)
+        return;
+    lm_served_lose_all(m);
+    lm_supervisor_destroy(m->engine);
+    lm_model_text_fini(&m->text);
+    lm_gguf_close(m->gguf);
+    for (size_t i = 0; i < m->n_name; i++)
+        free(m->name[i]);
+    free(m->name);
+    free(m->slot);
+    free(m);
+}
+
+bool lm_served_has_name(const struct lm_served *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_name; i++)
+        if (strcmp(m->name[i], name) == 0)
+            return true;
+    return false;
+}
+
+bool lm_served_serves(const struct lm_served *m)
+{
+    return atomic_load(&m->ready_text) && lm_supervisor_serves(m->engine);
+}
+
+bool lm_served_healthy(const struct lm_served *m)
+{
+    return atomic_load(&m->ready_text) && lm_supervisor_healthy(m->engine);
+}
+
+bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
+{
+    return n_seq <= m->max_seq - m->n_seq && n_tok <= m->max_seq_tok - m->n_seq_tok;
+}
+
+int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part)
+{
+    if (m->free_slot == NO_SLOT && !grow_slots(m))
+        return LM_ENOMEM;
+    uint32_t i = m->free_slot;
+    m->free_slot = m->slot[i].next_free;
+    m->slot[i].seq = q;
+    q->id = h->id = (uint64_t)m->slot[i].turn << 32 | i;
+    q->n_prompt = h->n_prompt;
+    m->n_seq++;
+    m->n_seq_tok += h->n_prompt;
+    lm_supervisor_submit(m->engine, part, n_part);
+    return 0;
+}
+
+void lm_served_cancel(struct lm_served *m, struct lm_seq *q)
+{
+    if (!q->id)
+        return;
+    struct lm_msg_cancel c = {.id = q->id};
+    leave(m, q);
+    lm_supervisor_send(m->engine, LM_MSG_CANCEL, &(struct lm_msg_part){&c, sizeof c}, 1);
+}
+
+void lm_served_lose_all(struct lm_served *m)
+{
+    for (uint32_t i = 0; i < m->n_slot; i++) {
+        struct lm_seq *q = m->slot[i].seq;
+        if (!q)
+            continue;
+        leave(m, q);
+        q->on_lost(q);
+    }
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_SERVED_H
+#define LM_API_SERVED_H
+/**
+ * One model that the server answers for: its text side, its engine, its bounded queue and its metrics.
+ *
+ * Thread   [loop], but where it says otherwise
+ */
+#include "api/metrics.h"
+#include "api/supervisor.h"
+#include "api/text.h"
+#include "api/workers.h"
+#include "conf/conf.h"
+#include <stdatomic.h>
+
+/** One sequence in the engine; embedded in its owner. */
+struct lm_seq {
+    uint64_t id; /* 0: not in the engine */
+    uint32_t n_prompt;
+    void (*on_token)(struct lm_seq *q, const struct lm_msg_token *token, const struct lm_msg_top *top);
+    void (*on_finished)(struct lm_seq *q, const struct lm_msg_finished *f); /* q is out of the engine; may be freed */
+    void (*on_lost)(struct lm_seq *q); /* the engine is gone, or the server ends: the same */
+};
+
+struct lm_served_slot { struct lm_seq *seq; uint32_t turn, next_free; };
+
+struct lm_served {
+    const struct lm_conf_model *conf;
+    char **name; /* names it answers to; name[0] is the one it calls itself */
+    size_t n_name;
+    struct lm_gguf *gguf;
+
+    struct lm_model_text text;      /* [any] once ready_text */
+    _Atomic bool ready_text;
+    _Atomic uint32_t max_model_len; /* [any] 0 before the first hello */
+
+    struct lm_supervisor *engine;
+    struct lm_msg_hello hello;
+    char fingerprint[48]; /* of build, model and engine */
+    struct lm_model_metrics metrics;
+
+    size_t n_seq, n_seq_tok; /* in the engine: sequences, and tokens of their prompts */
+    size_t max_seq, max_seq_tok;
+    struct lm_served_slot *slot;
+    uint32_t n_slot, free_slot;
+
+    uint64_t start_us; /* of the engine's start */
+    bool announced;
+    void (*on_fatal)(void *arg, int code, const char *msg);
+    void *arg;
+    struct lm_job job; /* loads the text */
+    int text_rc;
+    struct lm_err text_err;
+};
+
+struct lm_served_desc {
+    const struct lm_conf *conf; /* borrowed for the model's life, as everything here */
+    size_t model;               /* index in conf */
+    const char *engine_path;
+    char *const *flag;          /* for the engine, NULL-terminated */
+    void (*on_fatal)(void *arg, int code, const char *msg); /* it can never serve; LM_E* */
+    void *arg;
+};
+
+/**
+ * Open the model's file and start its engine; the text side is left to lm_served_load().
+ *
+ * Errors   as lm_gguf_open() and lm_supervisor_create(), naming the model
+ */
+int lm_served_create(struct event_base *base, const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
+/** Build tokenizer and template in a worker. */
+void lm_served_load(struct lm_served *m, struct lm_workers *w);
+/** Calls on_lost of what is in the engine. Takes NULL. */
+void lm_served_destroy(struct lm_served *m);
+
+bool lm_served_has_name(const struct lm_served *m, const char *name);
+/** Requests can be taken. */
+bool lm_served_serves(const struct lm_served *m);
+/** Serves and makes progress. */
+bool lm_served_healthy(const struct lm_served *m);
+/** There is room for n_seq more sequences with n_tok prompt tokens together. */
+bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
+
+/**
+ * Submit a sequence: part[0] is h, whose id is set here, then its arrays. Only while it serves.
+ *
+ * Errors   LM_ENOMEM
+ */
+int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part);
+/** Take a sequence out; nothing of it is heard again. Nothing happens when it is out already. */
+void lm_served_cancel(struct lm_served *m, struct lm_seq *q);
+/** Take every sequence out by on_lost. */
+void lm_served_lose_all(struct lm_served *m);
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_SERVER_H
+#define LM_API_SERVER_H
+/**
+ * The front: sockets, keys, routes, models, and the way to an end.
+ *
+ * A route's handler gets a call: the request, and the answers it may give. Keys are asked for before the route is
+ * looked up, on every path but those of open routes. An answer is given by lm_call_*, which count it.
+ *
+ * Thread   [loop] for everything here
+ */
+#include "api/error.h"
+#include "api/http/http.h"
+#include "api/served.h"
+
+#define LM_OUT_HIGH_BYTES (256u << 10) /* queued for a client: above it a stream waits */
+
+struct lm_server;
+
+struct lm_call {
+    struct lm_server *server;
+    struct lm_http_req *req; /* NULL once answered or gone */
+    size_t route;            /* index in the table */
+};
+
+enum { LM_ROUTE_OPEN = 1, LM_ROUTE_PREFIX = 2 };
+
+struct lm_route {
+    const char *method;
+    const char *path;  /* with LM_ROUTE_PREFIX every path that begins so and goes on */
+    unsigned flags;
+    void (*handler)(struct lm_call *call); /* copies *call if it answers later */
+};
+
+struct lm_server {
+    struct event_base *base;
+    const struct lm_conf *conf;
+    const struct lm_route *route; /* ends with a NULL method */
+    size_t n_route;
+    struct lm_metrics_route *answered; /* [n_route + 1]; the last is for no route */
+    struct lm_http_server *http;
+    struct lm_workers *workers;
+    struct lm_served **model;
+    size_t n_model;
+    char *engine_path;
+    char ***flag; /* [n_model] */
+    char **key;
+    size_t n_key;
+    double start_time; /* seconds since 1970 */
+    size_t n_busy;     /* requests that are not answered yet */
+    size_t n_busy_bytes; /* of their bodies */
+    bool draining;
+    uint64_t drain_until_us, stopped_us;
+    struct event *drain_timer;
+    int fatal_code; /* LM_E*; 0: none */
+    char fatal_msg[sizeof((struct lm_err *)0)->msg];
+};
+
+/**
+ * Listen, then open the models and start their engines; serves as soon as the loop runs.
+ *
+ * Errors   LM_EIO a socket; else as lm_served_create()
+ * Owns     *out is the caller's; conf and route must outlive it
+ */
+int lm_server_create(struct event_base *base, const struct lm_conf *conf, const struct lm_route *route, struct lm_server **out,
+                     struct lm_err *err);
+/** Stop listening; end the loop when what runs is done, or after drain-timeout with the rest failed. */
+void lm_server_drain(struct lm_server *s);
+void lm_server_destroy(struct lm_server *s);
+
+/** NULL: no model of this name. name NULL or "": the first. */
+struct lm_served *lm_server_model(const struct lm_server *s, const char *name);
+/** Every model serves and makes progress, and the server is not ending. */
+bool lm_server_ready(const struct lm_server *s);
+
+void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body);
+/** Answer with an error; 429 and 503 get Retry-After, 401 WWW-Authenticate. */
+void lm_call_error(struct lm_call *call, const struct lm_api_error *e);
+/** Begin a stream of server-sent events. */
+void lm_call_stream(struct lm_call *call);
+#endif

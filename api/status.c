@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/status.h"
+#include "config.h"
+
+#include <stdlib.h>
+
+static void reply_text(struct lm_call *call, const char *json)
+{
+    struct lm_bytes b = {0};
+    lm_bytes_add_str(&b, json);
+    lm_call_reply(call, 200, "application/json", &b);
+    lm_bytes_fini(&b);
+}
+
+void lm_status_health(struct lm_call *call)
+{
+    reply_text(call, "{\"status\":\"ok\"}");
+}
+
+void lm_status_ready(struct lm_call *call)
+{
+    const struct lm_server *s = call->server;
+    struct lm_api_error e;
+    if (lm_server_ready(s)) {
+        reply_text(call, "{\"status\":\"ready\"}");
+        return;
+    }
+    const char *why = s->draining ? "The server is shutting down." : "The engine is loading.";
+    for (size_t i = 0; i < s->n_model && !s->draining; i++)
+        if (lm_served_serves(s->model[i]) && !lm_served_healthy(s->model[i]))
+            why = "The engine makes no progress.";
+    lm_api_fail(&e, 503, NULL, "%s", why);
+    lm_call_error(call, &e);
+}
+
+void lm_status_version(struct lm_call *call)
+{
+    reply_text(call, "{\"version\":\"" PACKAGE_VERSION "\"}");
+}
+
+void lm_status_metrics(struct lm_call *call)
+{
+    const struct lm_server *s = call->server;
+    struct lm_bytes b = {0};
+    struct lm_metrics_model *row = calloc(s->n_model + 1, sizeof *row);
+    for (size_t i = 0; row && i < s->n_model; i++) {
+        const struct lm_served *m = s->model[i];
+        row[i] = (struct lm_metrics_model){m->name[0], &m->metrics, &m->hello, m->conf->kv_cache_dtype,
+                                           m->conf->enable_prefix_caching, lm_served_serves(m)};
+    }
+    if (row)
+        lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);
+    lm_call_reply(call, row ? 200 : 500, "text/plain; version=0.0.4; charset=utf-8", &b);
+    lm_bytes_fini(&b);
+    free(row);
+}

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/supervisor.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READ_BYTES (64u << 10)
+#define READS_PER_TURN 16
+#define HEALTHY_US 5000000u
+#define STEADY_US 60000000u
+#define BACKOFF_MIN_US 100000u
+#define BACKOFF_MAX_US 10000000u
+#define EXIT_GRACE_US 1000000u
+#define EXIT_CONFIG 78
+#define EXIT_NOT_RUN 126 /* and above: the shell's and the dynamic linker's */
+
+enum state {
+    WAITING, /* no process; the timer starts the next */
+    LOADING,
+    SERVING,
+    ENDING, /* the socket is closed, the process not yet reaped; the timer kills it */
+    STOPPED
+};
+
+struct lm_supervisor {
+    struct event_base *base;
+    struct lm_supervisor_desc d;
+    char **argv;
+    enum state state;
+    bool stopping, ever_served, failed;
+    pid_t pid;
+    int fd;
+    struct event *readable, *writable, *child, *timer, *watch;
+    struct lm_bytes in, out;
+    size_t n_sent; /* bytes of out that are written */
+    size_t n_pending;
+    uint64_t progress_us, served_us, backoff_us;
+    struct lm_msg_failed failure;
+};
+
+static void spawn_or_wait(struct lm_supervisor *s);
+
+static void arm(struct event *ev, uint64_t us)
+{
+    struct timeval tv = {.tv_sec = (time_t)(us / 1000000u), .tv_usec = (suseconds_t)(us % 1000000u)};
+    event_add(ev, &tv);
+}
+
+static void close_socket(struct lm_supervisor *s)
+{
+    if (s->fd < 0)
+        return;
+    event_free(s->readable);
+    event_free(s->writable);
+    s->readable = s->writable = NULL;
+    close(s->fd);
+    s->fd = -1;
+    lm_bytes_fini(&s->in);
+    lm_bytes_fini(&s->out);
+    s->n_sent = 0;
+}
+
+/* Nothing more is expected from this engine: fail its requests, and see that it goes. */
+static void end_engine(struct lm_supervisor *s)
+{
+    bool served = s->state == SERVING;
+    close_socket(s);
+    s->n_pending = 0;
+    event_del(s->watch);
+    if (served && lm_now_us() - s->served_us >= STEADY_US)
+        s->backoff_us = 0;
+    s->state = ENDING;
+    arm(s->timer, EXIT_GRACE_US);
+    if (served)
+        s->d.events->lost(s->d.arg);
+}
+
+static int on_hello(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
+{
+    struct lm_msg_hello h;
+    if (n < sizeof h || s->state != LOADING)
+        return lm_fail(err, LM_EFORMAT, "unexpected hello");
+    memcpy(&h, p, sizeof h);
+    h.backend[sizeof h.backend - 1] = h.device[sizeof h.device - 1] = 0;
+    if (h.version != LM_PROTOCOL_VERSION || !h.n_vocab || !h.max_model_len)
+        return lm_fail(err, LM_EFORMAT, "hello of version %u, expected %u", h.version, LM_PROTOCOL_VERSION);
+    s->state = SERVING;
+    s->ever_served = true;
+    s->served_us = lm_now_us();
+    s->d.events->hello(s->d.arg, &h);
+    return 0;
+}
+
+static int on_tokens(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
+{
+    struct lm_msg_token token;
+    const struct lm_msg_top *top;
+    size_t cursor = 0;
+    int rc;
+    while ((rc = lm_msg_next_token(p, n, &cursor, &token, &top, err)) == 1)
+        s->d.events->token(s->d.arg, &token, top);
+    return rc;
+}
+
+static int on_finished(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
+{
+    struct lm_msg_finished f;
+    if (n < sizeof f)
+        return lm_fail(err, LM_EFORMAT, "finished of %zu bytes", n);
+    memcpy(&f, p, sizeof f);
+    f.msg[sizeof f.msg - 1] = 0;
+    s->n_pending -= s->n_pending > 0;
+    s->d.events->finished(s->d.arg, &f);
+    return 0;
+}
+
+static int on_failed(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
+{
+    if (n < sizeof s->failure)
+        return lm_fail(err, LM_EFORMAT, "failed of %zu bytes", n);
+    memcpy(&s->failure, p, sizeof s->failure);
+    s->failure.msg[sizeof s->failure.msg - 1] = 0;
+    s->failed = true;
+    return lm_fail(err, s->failure.code < 0 ? s->failure.code : LM_EDEVICE, "%s", s->failure.msg);
+}
+
+/* Negative: this engine is done with. */
+static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, size_t n, struct lm_err *err)
+{
+    struct lm_msg_stats stats;
+    s->progress_us = lm_now_us();
+    if (type != LM_MSG_LOADING && type != LM_MSG_HELLO && type != LM_MSG_FAILED && s->state != SERVING)
+        return lm_fail(err, LM_EFORMAT, "message %u before hello", type);
+    switch (type) {
+    case LM_MSG_LOADING:
+        return 0;
+    case LM_MSG_HELLO:
+        return on_hello(s, p, n, err);
+    case LM_MSG_TOKENS:
+        return on_tokens(s, p, n, err);
+    case LM_MSG_FINISHED:
+        return on_finished(s, p, n, err);
+    case LM_MSG_STATS:
+        if (n < sizeof stats)
+            return lm_fail(err, LM_EFORMAT, "stats of %zu bytes", n);
+        memcpy(&stats, p, sizeof stats);
+        s->d.events->stats(s->d.arg, &stats);
+        return 0;
+    case LM_MSG_FAILED:
+        return on_failed(s, p, n, err);
+    }
+    return lm_fail(err, LM_EFORMAT, "message of unknown type %u", type);
+}
+
+static int take_messages(struct lm_supervisor *s, struct lm_err *err)
+{
+    size_t at = 0;
+    int rc = 0;
+    while (rc == 0) {
+        uint32_t type;
+        int64_t n = lm_msg_peek(s->in.data + at, s->in.len - at, &type, err);
+        if (n <= 0) {
+            rc = (int)n;
+            break;
+        }
+        rc = on_message(s, type, s->in.data + at + sizeof(struct lm_msg_head), (size_t)n - sizeof(struct lm_msg_head), err);
+        at += (size_t)n;
+    }
+    lm_bytes_drop(&s->in, at);
+    return rc;
+}
+
+/* 1: read something, 0: nothing there now, negative: this engine is done with. */
+static int read_once(struct lm_supervisor *s, struct lm_err *err)
+{
+    char buf[READ_BYTES];
+    ssize_t n = read(s->fd, buf, sizeof buf);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : lm_fail(err, LM_EIO, "%s", strerror(errno));
+    if (n == 0)
+        return lm_fail(err, LM_EIO, "the engine closed its socket");
+    lm_bytes_add(&s->in, buf, (size_t)n);
+    if (s->in.failed)
+        return lm_fail(err, LM_ENOMEM, "a message does not fit in memory");
+    int rc = take_messages(s, err);
+    return rc < 0 ? rc : 1;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct lm_supervisor *s = arg;
+    struct lm_err err;
+    int rc = 1;
+    for (int i = 0; i < READS_PER_TURN && rc == 1; i++)
+        rc = read_once(s, &err);
+    if (rc >= 0)
+        return;
+    if (!s->stopping && (s->ever_served || !s->failed))
+        lm_log(LM_ERROR, "engine", "lost model=%s: %s", s->d.name, err.msg);
+    end_engine(s);
+}
+
+static void flush(struct lm_supervisor *s)
+{
+    while (s->n_sent < s->out.len) {
+        ssize_t n = send(s->fd, s->out.data + s->n_sent, s->out.len - s->n_sent, MSG_NOSIGNAL);
+        if (n <= 0) {
+            if (errno == EAGAIN || errno == EINTR)
+                event_add(s->writable, NULL);
+            return;
+        }
+        s->n_sent += (size_t)n;
+    }
+    lm_bytes_clear(&s->out);
+    s->n_sent = 0;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    flush(arg);
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *arg)
+{
+    struct lm_supervisor *s = arg;
+    if (!s->n_pending)
+        return;
+    if (lm_now_us() - s->progress_us < s->d.stall_us) {
+        arm(s->watch, 1000000);
+        return;
+    }
+    lm_log(LM_ERROR, "engine", "no progress model=%s seconds=%.0f: it is killed", s->d.name, (double)s->d.stall_us / 1e6);
+    kill(s->pid, SIGKILL);
+    end_engine(s);
+}
+
+static bool curable(int code)
+{
+    return code == LM_EIO || code == LM_EDEVICE || code == LM_ETIMEOUT || code == LM_EBUSY;
+}
+
+static void wait_and_restart(struct lm_supervisor *s)
+{
+    s->backoff_us = s->backoff_us ? s->backoff_us * 2 : BACKOFF_MIN_US;
+    if (s->backoff_us > BACKOFF_MAX_US)
+        s->backoff_us = BACKOFF_MAX_US;
+    s->state = WAITING;
+    lm_log(LM_WARN, "engine", "restart model=%s in seconds=%.1f", s->d.name, (double)s->backoff_us / 1e6);
+    arm(s->timer, s->backoff_us);
+}
+
+static void reaped(struct lm_supervisor *s, int status)
+{
+    char how[64];
+    s->pid = 0;
+    event_del(s->timer);
+    if (WIFSIGNALED(status))
+        snprintf(how, sizeof how, "was ended by signal %d", WTERMSIG(status));
+    else
+        snprintf(how, sizeof how, "exited with status %d", WEXITSTATUS(status));
+    if (s->stopping) {
+        s->state = STOPPED;
+    } else if (!s->ever_served && s->failed && !curable(s->failure.code)) {
+        s->state = STOPPED;
+        s->d.events->fatal(s->d.arg, s->failure.code, s->failure.msg);
+    } else if (!s->ever_served && !s->failed && WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) >= EXIT_NOT_RUN)) {
+        s->state = STOPPED;
+        s->d.events->fatal(s->d.arg, LM_ECONFIG, "the engine refused its configuration");
+    } else {
+        lm_log(LM_ERROR, "engine", "model=%s %s%s%s", s->d.name, how, s->failed ? ": " : "", s->failed ? s->failure.msg : "");
+        wait_and_restart(s);
+    }
+}
+
+static void on_child(evutil_socket_t sig, short what, void *arg)
+{
+    struct lm_supervisor *s = arg;
+    struct lm_err err;
+    int status;
+    if (s->pid <= 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
+        return;
+    while (s->fd >= 0 && read_once(s, &err) == 1) /* what it said last */
+        ;
+    if (s->state != ENDING)
+        end_engine(s);
+    reaped(s, status);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct lm_supervisor *s = arg;
+    if (s->state == ENDING)
+        kill(s->pid, SIGKILL);
+    else if (s->state == WAITING)
+        spawn_or_wait(s);
+}
+
+static int exec_child(const struct lm_supervisor *s, int fd, pid_t *pid)
+{
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t attr;
+    sigset_t none, defaults;
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    for (int sig = 1; sig < 32; sig++)
+        if (sig != SIGKILL && sig != SIGSTOP)
+            sigaddset(&defaults, sig);
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_adddup2(&fa, fd, 3);
+    posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &defaults);
+    int rc = posix_spawn(pid, s->d.program, &fa, &attr, s->argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&fa);
+    return rc;
+}
+
+static int spawn(struct lm_supervisor *s, struct lm_err *err)
+{
+    int fd[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
+        return lm_fail(err, LM_EIO, "socketpair: %s", strerror(errno));
+    int rc = exec_child(s, fd[1], &s->pid);
+    close(fd[1]);
+    if (rc) {
+        close(fd[0]);
+        s->pid = 0;
+        return lm_fail(err, LM_ECONFIG, "cannot run the engine %s: %s", s->d.program, strerror(rc));
+    }
+    evutil_make_socket_nonblocking(fd[0]);
+    s->fd = fd[0];
+    s->readable = event_new(s->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
+    s->writable = event_new(s->base, s->fd, EV_WRITE, on_writable, s);
+    s->in.limit = LM_MSG_MAX_BYTES + READ_BYTES;
+    s->failed = false;
+    s->state = LOADING;
+    if (!s->readable || !s->writable || event_add(s->readable, NULL))
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    lm_log(LM_DEBUG, "engine", "started model=%s pid=%d", s->d.name, (int)s->pid);
+    return 0;
+}
+
+static void spawn_or_wait(struct lm_supervisor *s)
+{
+    struct lm_err err;
+    if (spawn(s, &err) == 0)
+        return;
+    lm_log(LM_ERROR, "engine", "%s", err.msg);
+    if (s->pid > 0)
+        end_engine(s);
+    else
+        wait_and_restart(s);
+}
+
+int lm_supervisor_create(struct event_base *base, const struct lm_supervisor_desc *desc, struct lm_supervisor **out, struct lm_err *err)
+{
+    size_t n = 0;
+    while (desc->flag[n])
+        n++;
+    struct lm_supervisor *s = calloc(1, sizeof *s);
+    if (!s)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    *s = (struct lm_supervisor){.base = base, .d = *desc, .fd = -1};
+    int rc = lm_fail(err, LM_ENOMEM, "out of memory");
+    s->argv = calloc(n + 2, sizeof *s->argv);
+    s->child = evsignal_new(base, SIGCHLD, on_child, s);
+    s->timer = evtimer_new(base, on_timer, s);
+    s->watch = evtimer_new(base, on_watch, s);
+    if (!s->argv || !s->child || !s->timer || !s->watch || event_add(s->child, NULL))
+        goto out;
+    s->argv[0] = (char *)(uintptr_t)desc->program;
+    memcpy(s->argv + 1, desc->flag, n * sizeof *s->argv);
+    rc = spawn(s, err);
+    if (rc == 0)
+        *out = s;
+out:
+    if (rc)
+        lm_supervisor_destroy(s);
+    return rc;
+}
+
+bool lm_supervisor_serves(const struct lm_supervisor *s)
+{
+    return s->state == SERVING && !s->stopping;
+}
+
+bool lm_supervisor_healthy(const struct lm_supervisor *s)
+{
+    return lm_supervisor_serves(s) && (!s->n_pending || lm_now_us() - s->progress_us < HEALTHY_US);
+}
+
+void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
+{
+    if (s->state != SERVING)
+        return;
+    lm_msg_write(&s->out, type, part, n_part);
+    flush(s);
+}
+
+void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *part, size_t n_part)
+{
+    if (s->n_pending++ == 0) {
+        s->progress_us = lm_now_us();
+        arm(s->watch, 1000000);
+    }
+    lm_supervisor_send(s, LM_MSG_SUBMIT, part, n_part);
+}
+
+void lm_supervisor_stop(struct lm_supervisor *s)
+{
+    lm_supervisor_send(s, LM_MSG_DRAIN, NULL, 0);
+    s->stopping = true;
+    if (s->state == LOADING)
+        kill(s->pid, SIGTERM);
+    if (s->state == WAITING)
+        s->state = STOPPED;
+}
+
+bool lm_supervisor_stopped(const struct lm_supervisor *s)
+{
+    return s->state == STOPPED;
+}
+
+void lm_supervisor_destroy(struct lm_supervisor *s)
+{
+    if (!s)
+        return;
+    close_socket(s);
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL);
+        waitpid(s->pid, NULL, 0);
+    }
+    struct event *ev[] = {s->child, s->timer, s->watch};
+    for (size_t i = 0; i < sizeof ev / sizeof *ev; i++)
+        if (ev[i])
+            event_free(ev[i]);
+    free(s->argv);
+    free(s);
+}
+
+char *lm_supervisor_find_engine(const char *configured)
+{
+    static const char *const beside[] = {"", "../"}; /* the second: of a build tree's .libs */
+    char dir[PATH_MAX], path[PATH_MAX + 32];
+    if (configured[0])
+        return strdup(configured);
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+    dir[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        *slash = 0;
+    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
+        snprintf(path, sizeof path, "%s/%sllmserve-engine", dir, beside[i]);
+        if (access(path, X_OK) == 0)
+            return strdup(path);
+    }
+    return strdup(LM_PKGLIBEXECDIR "/llmserve-engine");
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_SUPERVISOR_H
+#define LM_API_SUPERVISOR_H
+/**
+ * One engine process: started, spoken to, watched and started again.
+ *
+ * When the engine ends, closes its socket, sends something malformed or makes no progress for stall_us with work
+ * pending, it is killed, lost() is called once, and a new one starts after 0.1 s, doubled at each failure up to
+ * 10 s; 60 s of service reset the wait. Before the first HELLO ever, a failure that another try cannot cure
+ * (configuration, format, missing, unsupported, memory) calls fatal() instead.
+ *
+ * The child gets the socket as fd 3, /dev/null as standard input, its own process group and default signals.
+ *
+ * Thread   [loop] for everything here; callbacks come from the event loop, never from a call made here
+ */
+#include "runtime/engine/protocol.h"
+#include <event2/event.h>
+
+struct lm_supervisor;
+
+struct lm_supervisor_events {
+    void (*hello)(void *arg, const struct lm_msg_hello *hello);
+    void (*token)(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top);
+    void (*finished)(void *arg, const struct lm_msg_finished *finished);
+    void (*stats)(void *arg, const struct lm_msg_stats *stats);
+    void (*lost)(void *arg);                               /* all that was submitted is gone */
+    void (*fatal)(void *arg, int code, const char *msg);   /* LM_E* */
+};
+
+struct lm_supervisor_desc {
+    const char *program;  /* of the engine */
+    char *const *flag;    /* NULL-terminated, without argv[0]; borrowed for the supervisor's life */
+    const char *name;     /* of the model, for the log; borrowed */
+    uint64_t stall_us;    /* without a message while work is pending: the engine is killed */
+    const struct lm_supervisor_events *events; /* borrowed */
+    void *arg;
+};
+
+/**
+ * Start the first engine.
+ *
+ * Errors   LM_ECONFIG the program cannot be run; LM_EIO; LM_ENOMEM
+ */
+int lm_supervisor_create(struct event_base *base, const struct lm_supervisor_desc *desc, struct lm_supervisor **out, struct lm_err *err);
+
+/** Said hello, and still there. */
+bool lm_supervisor_serves(const struct lm_supervisor *s);
+/** Serves, and has made progress within the last 5 s if work is pending. */
+bool lm_supervisor_healthy(const struct lm_supervisor *s);
+
+/** Send a request; it counts as pending until its FINISHED. Only while it serves. */
+void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *part, size_t n_part);
+/** Send any other message; nothing happens while it does not serve. */
+void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part);
+
+/** No restart from now on: ask the engine to drain and close the socket's other work. */
+void lm_supervisor_stop(struct lm_supervisor *s);
+/** No process is left. */
+bool lm_supervisor_stopped(const struct lm_supervisor *s);
+/** Kills what is left. Takes NULL. */
+void lm_supervisor_destroy(struct lm_supervisor *s);
+
+/** Where the engine's program is: `configured` if not "", else beside this program, else in libexecdir. Caller frees; NULL: no memory. */
+char *lm_supervisor_find_engine(const char *configured);
+#endif

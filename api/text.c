@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TEMPLATE_MAX_BYTES (4u << 20)
+
+static int read_file(const char *path, struct lm_bytes *out, struct lm_err *err)
+{
+    char buf[8192];
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return lm_fail(err, LM_ENOTFOUND, "chat-template %s: %s", path, strerror(errno));
+    out->limit = TEMPLATE_MAX_BYTES;
+    for (size_t n; (n = fread(buf, 1, sizeof buf, f)) > 0;)
+        lm_bytes_add(out, buf, n);
+    int bad = ferror(f);
+    fclose(f);
+    if (bad || out->failed)
+        return lm_fail(err, LM_EFORMAT, "chat-template %s: cannot be read whole", path);
+    return 0;
+}
+
+static int template_of_file(const char *path, struct lm_template **out, struct lm_err *err)
+{
+    struct lm_bytes text = {0};
+    int rc = read_file(path, &text, err);
+    if (rc == 0) {
+        rc = lm_template_parse(text.data ? text.data : "", text.len, out, err);
+        if (rc)
+            lm_fail_in(err, rc, "chat-template %s", path);
+    }
+    lm_bytes_fini(&text);
+    return rc;
+}
+
+static void template_of_model(const struct lm_gguf *g, struct lm_model_text *t)
+{
+    struct lm_err err;
+    struct lm_gguf_str s = lm_gguf_string(g, "tokenizer.chat_template");
+    if (!s.n)
+        snprintf(t->problem, sizeof t->problem, "the model has no chat template; the server's option chat-template can give one");
+    else if (lm_template_parse(s.s, s.n, &t->chat, &err))
+        snprintf(t->problem, sizeof t->problem, "the model's chat template cannot be used: %.140s", err.msg);
+    s = lm_gguf_string(g, "tokenizer.chat_template.tool_use");
+    if (s.n && lm_template_parse(s.s, s.n, &t->tools, &err))
+        t->tools = NULL;
+}
+
+static void set_token(const struct lm_model_text *t, const char *name, int32_t id)
+{
+    size_t n;
+    const char *s = lm_tokenizer_piece(t->tok, id, &n);
+    if (s)
+        json_object_set_new(t->vars, name, json_stringn(s, n));
+}
+
+static void set_vars(const struct lm_gguf *g, const struct lm_model_text *t)
+{
+    static const struct { const char *name, *key; } more[] = {
+        {"unk_token", "tokenizer.ggml.unknown_token_id"},
+        {"pad_token", "tokenizer.ggml.padding_token_id"},
+        {"sep_token", "tokenizer.ggml.seperator_token_id"},
+        {"mask_token", "tokenizer.ggml.mask_token_id"},
+    };
+    set_token(t, "bos_token", lm_tokenizer_bos(t->tok));
+    set_token(t, "eos_token", lm_tokenizer_eos(t->tok));
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        uint32_t id;
+        if (lm_gguf_u32(g, more[i].key, UINT32_MAX, &id, NULL) == 0 && id < lm_tokenizer_n_vocab(t->tok))
+            set_token(t, more[i].name, (int32_t)id);
+    }
+}
+
+/* Does a rendering with this content (taken over) show its text? */
+static bool shows(const struct lm_model_text *t, json_t *content)
+{
+    static const char text[] = "llmserveprobe";
+    struct lm_bytes out = {0};
+    json_t *vars = json_deep_copy(t->vars);
+    json_object_set_new(vars, "messages", json_pack("[{s:s,s:o}]", "role", "user", "content", content));
+    json_object_set_new(vars, "tools", json_null());
+    json_object_set_new(vars, "documents", json_null());
+    json_object_set_new(vars, "add_generation_prompt", json_true());
+    bool ok = lm_template_render(t->chat, vars, NULL, &out, NULL) == 0 && out.data && strstr(out.data, text);
+    json_decref(vars);
+    lm_bytes_fini(&out);
+    return ok;
+}
+
+static bool wants_parts(const struct lm_model_text *t)
+{
+    return !shows(t, json_string("llmserveprobe")) &&
+           shows(t, json_pack("[{s:s,s:s}]", "type", "text", "text", "llmserveprobe"));
+}
+
+int lm_model_text_init(const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out, struct lm_err *err)
+{
+    struct lm_model_text t = {.vars = json_object()};
+    int rc = t.vars ? lm_tokenizer_create(g, &t.tok, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    if (rc)
+        goto out;
+    set_vars(g, &t);
+    if (*chat_template_path)
+        rc = template_of_file(chat_template_path, &t.chat, err);
+    else
+        template_of_model(g, &t);
+    if (rc == 0 && t.chat)
+        t.parts = wants_parts(&t);
+out:
+    if (rc)
+        lm_model_text_fini(&t);
+    else
+        *out = t;
+    return rc;
+}
+
+void lm_model_text_fini(struct lm_model_text *t)
+{
+    lm_tokenizer_destroy(t->tok);
+    lm_template_destroy(t->chat);
+    lm_template_destroy(t->tools);
+    json_decref(t->vars);
+    *t = (struct lm_model_text){0};
+}

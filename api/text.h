@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_TEXT_H
+#define LM_API_TEXT_H
+/**
+ * What turns a model's requests into tokens and back: tokenizer, chat template and the variables that every
+ * rendering gets.
+ */
+#include "runtime/text/chat_template.h"
+#include "runtime/text/tokenizer.h"
+
+struct lm_model_text {
+    struct lm_tokenizer *tok;
+    struct lm_template *chat;  /* NULL: the model has none, or none that works: see problem */
+    struct lm_template *tools; /* for requests with tools; NULL: chat serves them too */
+    json_t *vars;              /* bos_token, eos_token, unk_token, pad_token: those the model has */
+    bool parts;                /* the template wants content as a list of parts, not as a string */
+    char problem[200];         /* why chat is NULL */
+};
+
+/**
+ * chat_template_path: a file that replaces the model's own templates; "" = none. A template of the model's own
+ * that cannot be parsed is not an error: chat is NULL and problem says why.
+ *
+ * Errors   as lm_tokenizer_create(); LM_ENOTFOUND, LM_EFORMAT, LM_EUNSUPPORTED of the template's file
+ * Owns     *out is the caller's until lm_model_text_fini(); g must outlive it
+ * Thread   [any]
+ */
+int lm_model_text_init(const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out, struct lm_err *err);
+void lm_model_text_fini(struct lm_model_text *t);
+#endif
