@@ -5,8 +5,9 @@
  * Text to token ids and back, as the model's own tokenizer does it.
  *
  * Made from a model file: GGUF `tokenizer.ggml.model` gpt2 (byte-level BPE; the pre-tokenizer by
- * `tokenizer.ggml.pre`) and llama (SentencePiece BPE by scores with byte fallback). Encoding is linear in the
- * text for any input. Read-only after it is made; shared by worker threads.
+ * `tokenizer.ggml.pre`), gemma4 (BPE of characters) and llama (SentencePiece BPE by scores with byte fallback).
+ * Encoding n bytes takes O(n log n) for any input. Read-only after it is made; shared by worker threads. The file
+ * may be closed as soon as it is made.
  *
  * Thread   [any]
  */
@@ -24,7 +25,7 @@ struct lm_tokens {
 
 enum { /* encode flags */
     LM_TOK_ADD_SPECIAL = 1,   /* put BOS (and EOS) where the model's metadata asks for it */
-    LM_TOK_PARSE_SPECIAL = 2, /* text that spells a control token becomes that token */
+    LM_TOK_PARSE_SPECIAL = 2, /* text that spells a control token becomes that token; user-defined tokens always do */
 };
 
 enum { /* decode flags */
@@ -40,18 +41,25 @@ void lm_tokenizer_destroy(struct lm_tokenizer *t);
 
 /**
  * Append the ids of text[0..n) to out. text may hold any bytes: ill-formed UTF-8 becomes byte tokens where the
- * vocabulary has them, else U+FFFD.
+ * vocabulary has them, else U+FFFD. What the vocabulary has no tokens for becomes its unknown token
+ * (SentencePiece) or is left out (BPE). Models whose tokenizer normalizes (Qwen: NFC) get normalized text.
  *
- * Errors   LM_ENOMEM; LM_ELIMIT more than max_tokens (0 = no limit) ids
+ * Errors   LM_ENOMEM; LM_ELIMIT more than max_tokens (0 = no limit) ids, or 1 GiB of text
  */
 int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n, unsigned flags,
                         size_t max_tokens, struct lm_tokens *out, struct lm_err *err);
 
-/** Append the bytes of ids to out (may be ill-formed UTF-8). Unknown ids are LM_EINVAL. For SentencePiece the space put in front by encode is removed from the first id when it is the start of a text. */
+/**
+ * Append the bytes of ids to out (may be ill-formed UTF-8). Unknown ids are LM_EINVAL. ids are a text from its start:
+ * the space that encode put in front (SentencePiece) is left out.
+ */
 int lm_tokenizer_decode(const struct lm_tokenizer *t, const int32_t *id, size_t n, unsigned flags,
                         struct lm_bytes *out, struct lm_err *err);
 
-/** Bytes of one token as it stands inside a text (a SentencePiece U+2581 is a space); borrowed; NULL for an unknown id. Control tokens give their text. */
+/**
+ * Bytes of one token as it stands inside a text (a SentencePiece U+2581 is a space); borrowed; NULL for an unknown
+ * id. Control tokens give their text.
+ */
 const char *lm_tokenizer_piece(const struct lm_tokenizer *t, int32_t id, size_t *out_n);
 
 bool lm_tokenizer_is_control(const struct lm_tokenizer *t, int32_t id);
@@ -67,7 +75,8 @@ const int32_t *lm_tokenizer_eog(const struct lm_tokenizer *t, size_t *out_n);
  * Streaming detokenizer: tokens in, whole UTF-8 characters out. All-zero is the start of a completion.
  *
  * Concatenated output equals lm_tokenizer_decode() of all ids with ill-formed bytes replaced by U+FFFD (one
- * for each maximal subpart, as Unicode and Python do), whatever the order of calls.
+ * for each maximal subpart, as Unicode and Python do), whatever the order of calls. Only a first SentencePiece
+ * space stays: a completion goes on with a text.
  */
 struct lm_detok {
     char tail[4]; /* unfinished character */
@@ -77,6 +86,8 @@ struct lm_detok {
 /** Append what token id makes visible to out. */
 int lm_detok_push(const struct lm_tokenizer *t, struct lm_detok *d, int32_t id, unsigned flags, struct lm_bytes *out,
                   struct lm_err *err);
+/** The same for bytes, such as those of lm_tokenizer_decode(). */
+void lm_detok_add(struct lm_detok *d, const char *s, size_t n, struct lm_bytes *out);
 /** Append what is still held back: an unfinished tail becomes U+FFFD. */
 void lm_detok_finish(struct lm_detok *d, struct lm_bytes *out);
 #endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/llmserve/command.h"
+#include "cmd/llmserve/token_io.h"
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+static int add_id(struct lm_tokens *ids, long long id, struct lm_err *err)
+{
+    if (id < 0 || id > INT32_MAX)
+        return lm_fail(err, LM_EINVAL, "standard input: %lld is no token id", id);
+    if (ids->n == ids->cap) {
+        size_t cap = ids->cap ? 2 * ids->cap : 256;
+        int32_t *grown = realloc(ids->id, cap * sizeof *grown);
+        if (!grown)
+            return lm_fail(err, LM_ENOMEM, "out of memory");
+        ids->id = grown;
+        ids->cap = cap;
+    }
+    ids->id[ids->n++] = (int32_t)id;
+    return 0;
+}
+
+static int parse_json(const struct lm_bytes *text, struct lm_tokens *ids, struct lm_err *err)
+{
+    json_error_t where;
+    json_t *array = json_loadb(text->data, text->len, 0, &where), *id;
+    size_t i;
+    int rc = 0;
+    if (!array)
+        return lm_fail(err, LM_EINVAL, "standard input: %s (line %d)", where.text, where.line);
+    json_array_foreach(array, i, id) {
+        if (rc)
+            break;
+        rc = json_is_integer(id) ? add_id(ids, json_integer_value(id), err)
+                                 : lm_fail(err, LM_EINVAL, "standard input: element %zu is no token id", i);
+    }
+    json_decref(array);
+    return rc;
+}
+
+static int parse_words(const struct lm_bytes *text, struct lm_tokens *ids, struct lm_err *err)
+{
+    int rc = 0;
+    for (const char *s = text->data; s && !rc;) {
+        s += strspn(s, " \t\r\n");
+        if (s == text->data + text->len)
+            break;
+        char *end;
+        errno = 0;
+        long long id = strtoll(s, &end, 10);
+        if (end == s || errno || (*end && !isspace((unsigned char)*end)) || *s == '+')
+            rc = lm_fail(err, LM_EINVAL, "standard input: '%.20s' is no token id", s);
+        else
+            rc = add_id(ids, id, err);
+        s = end;
+    }
+    return rc;
+}
+
+static int detokenize(const char *path, unsigned flags, struct lm_bytes *out, struct lm_err *err)
+{
+    struct lm_tokenizer *t = NULL;
+    struct lm_bytes text = {0};
+    struct lm_tokens ids = {0};
+    struct lm_detok d = {0};
+    int rc = token_io_open(path, &t, err);
+    if (!rc)
+        rc = token_io_read(&text, err);
+    if (!rc && text.data && text.data[strspn(text.data, " \t\r\n")] == '[')
+        rc = parse_json(&text, &ids, err);
+    else if (!rc)
+        rc = parse_words(&text, &ids, err);
+    lm_bytes_clear(&text);
+    if (!rc)
+        rc = lm_tokenizer_decode(t, ids.id, ids.n, flags, &text, err);
+    lm_detok_add(&d, text.data, text.len, out);
+    lm_detok_finish(&d, out);
+    free(ids.id);
+    lm_bytes_fini(&text);
+    lm_tokenizer_destroy(t);
+    return rc;
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option options[] = {{"model", required_argument, NULL, 'm'},
+                                            {"show-special", no_argument, NULL, 's'},
+                                            {0}};
+    const char *path = NULL;
+    unsigned flags = 0;
+    bool wrong = false;
+    optind = 0;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
+        if (c == 'm')
+            path = optarg;
+        else if (c == 's')
+            flags |= LM_TOK_SHOW_SPECIAL;
+        else
+            wrong = true;
+    }
+    if (wrong || !path || optind != argc) {
+        fprintf(stderr, "usage: llmserve detokenize %s\n", lm_command_detokenize.usage);
+        return 2;
+    }
+    struct lm_bytes out = {0};
+    struct lm_err err = {0};
+    int status = token_io_end("detokenize", detokenize(path, flags, &out, &err), &out, &err);
+    lm_bytes_fini(&out);
+    return status;
+}
+
+const struct lm_command lm_command_detokenize = {
+    .name = "detokenize",
+    .usage = "--model FILE [--show-special] < IDS",
+    .help = "print the text of token ids: a JSON array, or numbers between white space",
+    .run = run,
+};

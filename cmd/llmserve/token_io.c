@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/llmserve/token_io.h"
+
+#include <errno.h>
+
+int token_io_open(const char *path, struct lm_tokenizer **out, struct lm_err *err)
+{
+    struct lm_gguf *g = NULL;
+    int rc = lm_gguf_open(path, &g, err);
+    if (!rc && (rc = lm_tokenizer_create(g, out, err)))
+        lm_fail_in(err, rc, "%s", path);
+    lm_gguf_close(g);
+    return rc;
+}
+
+int token_io_read(struct lm_bytes *out, struct lm_err *err)
+{
+    char chunk[65536];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, stdin)) > 0)
+        lm_bytes_add(out, chunk, n);
+    if (ferror(stdin))
+        return lm_fail(err, LM_EIO, "standard input: %s", strerror(errno));
+    return out->failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
+}
+
+int token_io_end(const char *command, int rc, const struct lm_bytes *out, struct lm_err *err)
+{
+    if (!rc && out->failed)
+        rc = lm_fail(err, LM_ENOMEM, "out of memory");
+    if (!rc && ((out->len && fwrite(out->data, 1, out->len, stdout) != out->len) || fflush(stdout) != 0))
+        rc = lm_fail(err, LM_EIO, "standard output: %s", strerror(errno));
+    if (rc)
+        fprintf(stderr, "llmserve %s: %s\n", command, err->msg);
+    return rc ? 1 : 0;
+}
