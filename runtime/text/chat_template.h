@@ -31,6 +31,7 @@ struct lm_template_limits {
     uint64_t max_steps;   /* evaluated nodes and loop turns; 0 = 10,000,000 */
     size_t max_out_bytes; /* 0 = 16 MiB */
     size_t max_mem_bytes; /* values made while rendering; 0 = 64 MiB */
+    int64_t now;          /* seconds since 1970 that strftime_now() shows, in local time; 0 = the clock */
 };
 
 /**

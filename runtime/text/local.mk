@@ -5,3 +5,4 @@ libtext_la_SOURCES =
 libtext_la_CFLAGS = $(AM_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS) $(JANSSON_CFLAGS)
 libtext_la_LIBADD = $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(JANSSON_LIBS)
 include runtime/text/tok.mk
+include runtime/text/template.mk
