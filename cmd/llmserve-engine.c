@@ -94,7 +94,7 @@ static int serve(const struct lm_conf *c, const struct lm_boot *boot, int stop_f
         return rc;
     }
     const struct lm_msg_hello *h = &boot->hello;
-    lm_log(LM_INFO, "engine", "ready model=%s backend=%s device=\"%s\" load_ms=%llu weight_mib=%llu kv_mib=%llu max_model_len=%u",
+    lm_log(LM_DEBUG, "engine", "ready model=%s backend=%s device=\"%s\" load_ms=%llu weight_mib=%llu kv_mib=%llu max_model_len=%u",
            c->model[0].name, h->backend, h->device, (unsigned long long)h->load_us / 1000, (unsigned long long)h->weight_bytes >> 20,
            (unsigned long long)h->kv_bytes >> 20, (unsigned)h->max_model_len);
     rc = lm_loop_run(&(struct lm_loop_desc){
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
     else
         rc = serve(&conf, boot, watch.stop_fd, &err);
     if (rc)
-        lm_log(LM_ERROR, "engine", "%s", err.msg);
+        lm_log(LM_DEBUG, "engine", "%s", err.msg) /* the front says it */;
     lm_boot_destroy(boot);
     lm_conf_fini(&conf);
     return exit_status(rc);

@@ -17,6 +17,7 @@ struct lm_dev {
     struct cpu_machine *machine;
     struct cpu_pool *pool;
     struct cpu_option option;
+    struct cpu_mat_heap heap;
     uint32_t n_thread;
     struct cpu_run run; /* of the step that runs */
     bool lost;          /* a step ran past its deadline */
@@ -98,6 +99,7 @@ static int open_device(const struct lm_open_desc *desc, struct lm_dev **out, str
         close_device(dev);
         return rc;
     }
+    dev->heap.huge_pages = dev->option.huge_pages;
     *out = dev;
     return 0;
 }
@@ -111,7 +113,7 @@ static int weight_create(struct lm_dev *dev, const struct lm_weight_desc *desc, 
                          struct lm_err *err)
 {
     struct cpu_mat *m;
-    int rc = cpu_mat_create(dev->option.isa, desc, &m, out_ready, err);
+    int rc = cpu_mat_create(dev->option.isa, &dev->heap, desc, &m, out_ready, err);
     if (rc == 0)
         *out = &m->weight;
     return rc;
