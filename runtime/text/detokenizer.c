@@ -68,6 +68,8 @@ static size_t add_whole(struct lm_bytes *out, const char *s, size_t n)
 
 void lm_detok_add(struct lm_detok *d, const char *s, size_t n, struct lm_bytes *out)
 {
+    if (n == 0)
+        return;
     char joint[sizeof d->tail]; /* the unfinished character and bytes of s until it ends */
     size_t n_joint = d->n_tail, i = 0;
     memcpy(joint, d->tail, n_joint);

@@ -4,6 +4,7 @@
 /** For tests: GGUF metadata made in memory, and tokenizers from it. */
 #include "runtime/text/tokenizer.h"
 #include "runtime/text/vocab.h"
+#include "tests/gguf_bytes.h"
 #include "tests/suite.h"
 #include <stdlib.h>
 
@@ -12,62 +13,45 @@ struct fix {
     uint64_t n_value;
 };
 
-static inline void fix_put(struct lm_bytes *b, uint64_t v, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        lm_bytes_add_char(b, (char)(v >> (8 * i)));
-}
-
-static inline void fix_put_string(struct lm_bytes *b, const char *s, size_t n)
-{
-    fix_put(b, n, 8);
-    lm_bytes_add(b, s, n);
-}
-
-static inline void fix_key(struct fix *f, const char *key, uint32_t type)
-{
-    fix_put_string(&f->body, key, strlen(key));
-    fix_put(&f->body, type, 4);
-    f->n_value++;
-}
-
 static inline void fix_string(struct fix *f, const char *key, const char *s)
 {
-    fix_key(f, key, LM_GGUF_STRING);
-    fix_put_string(&f->body, s, strlen(s));
+    gguf_put_key(&f->body, key, LM_GGUF_STRING);
+    gguf_put_string(&f->body, s);
+    f->n_value++;
 }
 
 static inline void fix_u32(struct fix *f, const char *key, uint32_t v)
 {
-    fix_key(f, key, LM_GGUF_U32);
-    fix_put(&f->body, v, 4);
+    gguf_put_key(&f->body, key, LM_GGUF_U32);
+    gguf_put(&f->body, v, 4);
+    f->n_value++;
 }
 
 static inline void fix_bool(struct fix *f, const char *key, bool v)
 {
-    fix_key(f, key, LM_GGUF_BOOL);
-    fix_put(&f->body, v, 1);
+    gguf_put_key(&f->body, key, LM_GGUF_BOOL);
+    gguf_put(&f->body, v, 1);
+    f->n_value++;
 }
 
-static inline void fix_array(struct fix *f, const char *key, uint32_t elem, uint64_t n)
+static inline void fix_array(struct fix *f, const char *key, enum lm_gguf_type elem, uint64_t n)
 {
-    fix_key(f, key, LM_GGUF_ARRAY);
-    fix_put(&f->body, elem, 4);
-    fix_put(&f->body, n, 8);
+    gguf_put_array(&f->body, key, elem, n);
+    f->n_value++;
 }
 
 static inline void fix_strings(struct fix *f, const char *key, const char *const *s, size_t n)
 {
     fix_array(f, key, LM_GGUF_STRING, n);
     for (size_t i = 0; i < n; i++)
-        fix_put_string(&f->body, s[i], strlen(s[i]));
+        gguf_put_string(&f->body, s[i]);
 }
 
 static inline void fix_ints(struct fix *f, const char *key, const int32_t *v, size_t n)
 {
     fix_array(f, key, LM_GGUF_I32, n);
     for (size_t i = 0; i < n; i++)
-        fix_put(&f->body, (uint32_t)v[i], 4);
+        gguf_put(&f->body, (uint32_t)v[i], 4);
 }
 
 static inline void fix_floats(struct fix *f, const char *key, const float *v, size_t n)
@@ -76,21 +60,24 @@ static inline void fix_floats(struct fix *f, const char *key, const float *v, si
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, &v[i], 4);
-        fix_put(&f->body, bits, 4);
+        gguf_put(&f->body, bits, 4);
     }
 }
 
-/* Frees f's body; the file is f's until fix_fini(). */
+/* Header and body into f->file; frees the body. */
+static inline void fix_finish(struct fix *f)
+{
+    gguf_put_header(&f->file, 3, 0, f->n_value);
+    lm_bytes_add(&f->file, f->body.data, f->body.len);
+    lm_bytes_fini(&f->body);
+}
+
+/* The file that it lies in is the caller's to free. */
 static inline struct lm_gguf *fix_open(struct fix *f)
 {
     struct lm_err err = {0};
     struct lm_gguf *g = NULL;
-    lm_bytes_add_str(&f->file, "GGUF");
-    fix_put(&f->file, 3, 4);
-    fix_put(&f->file, 0, 8);
-    fix_put(&f->file, f->n_value, 8);
-    lm_bytes_add(&f->file, f->body.data, f->body.len);
-    lm_bytes_fini(&f->body);
+    fix_finish(f);
     int rc = lm_gguf_open_memory(f->file.data, f->file.len, &g, &err);
     ck_assert_msg(rc == 0, "%s", err.msg);
     return g;
@@ -112,14 +99,15 @@ static inline void fix_byte_tokens(struct fix *f, const char *const *more, const
 {
     fix_array(f, "tokenizer.ggml.tokens", LM_GGUF_STRING, 256 + n_more);
     for (unsigned b = 0; b < 256; b++) {
-        char c[2];
-        fix_put_string(&f->body, c, (size_t)lm_vocab_byte_char((unsigned char)b, c));
+        char c[3];
+        c[lm_vocab_byte_char((unsigned char)b, c)] = 0;
+        gguf_put_string(&f->body, c);
     }
     for (size_t i = 0; i < n_more; i++)
-        fix_put_string(&f->body, more[i], strlen(more[i]));
+        gguf_put_string(&f->body, more[i]);
     fix_array(f, "tokenizer.ggml.token_type", LM_GGUF_I32, 256 + n_more);
     for (size_t i = 0; i < 256 + n_more; i++)
-        fix_put(&f->body, i < 256 ? LM_TOKEN_NORMAL : (uint32_t)kinds[i - 256], 4);
+        gguf_put(&f->body, i < 256 ? LM_TOKEN_NORMAL : (uint32_t)kinds[i - 256], 4);
 }
 
 /* ids of text[0..n) as "1 2 3"; the caller frees. */
