@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 include cmd/engine.mk
+include cmd/tokens.mk
 include cmd/llmserved.mk
 
 bin_PROGRAMS += llmserve
