@@ -25,3 +25,7 @@ TESTS += %D%/golden_model_test
 endif
 include tests/api/local.mk
 include tests/clients/local.mk
+
+dist_check_SCRIPTS += %D%/golden/chat-template/render_test
+TESTS += %D%/golden/chat-template/render_test
+EXTRA_DIST += %D%/golden/chat-template/make.py %D%/golden/chat-template/golden.json.xz %D%/data/chat-templates
