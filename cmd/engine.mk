@@ -5,7 +5,7 @@ llmserve_engine_SOURCES = %D%/llmserve-engine.c
 llmserve_engine_LDADD = libengine.la libplugin.la libmodel.la libconf.la libbase.la
 
 if HAVE_CHECK
-engine_cmd_tests = %D%/llmserve-engine_test %D%/llmserve/devices_test
+engine_cmd_tests = %D%/llmserve-engine_test %D%/llmserve/devices_test %D%/llmserve/run_test
 check_PROGRAMS += $(engine_cmd_tests)
 TESTS += $(engine_cmd_tests)
 %C%_llmserve_engine_test_SOURCES = %D%/llmserve-engine_test.c
@@ -16,4 +16,8 @@ TESTS += $(engine_cmd_tests)
 %C%_llmserve_devices_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_llmserve_devices_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 %C%_llmserve_devices_test_LDADD = libplugin.la libconf.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
+%C%_llmserve_run_test_SOURCES = %D%/llmserve/run_test.c %D%/llmserve/run.c
+%C%_llmserve_run_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS) $(GOLDEN_CPPFLAGS)
+%C%_llmserve_run_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+%C%_llmserve_run_test_LDADD = libengine.la libplugin.la libtext.la libmodel.la libconf.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
 endif

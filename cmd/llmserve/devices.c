@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_DEVICE = 64, EXIT_CONFIG = 78 };
+enum { MAX_DEVICE = 64, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
 struct list {
     const char *dir;
@@ -126,7 +126,7 @@ static int run(int argc, char **argv)
     if (!rc)
         rc = lm_conf_read_flags(&c, &keep, argv, &err);
     if (!rc && keep > 1)
-        rc = lm_fail(&err, LM_ECONFIG, "unexpected argument '%.60s'", argv[1]);
+        rc = lm_fail(&err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]);
     if (!rc) {
         l.dir = *c.server.plugin_dir ? c.server.plugin_dir : NULL;
         rc = list_all(&l, &err);
@@ -135,7 +135,7 @@ static int run(int argc, char **argv)
         fprintf(stderr, "llmserve devices: %s\n", err.msg);
     lm_bytes_fini(&l.out);
     lm_conf_fini(&c);
-    return rc == LM_ECONFIG ? EXIT_CONFIG : rc ? 1 : 0;
+    return !rc ? 0 : rc == LM_EINVAL ? EXIT_USAGE : rc == LM_ECONFIG ? EXIT_CONFIG : EXIT_FAILED;
 }
 
 const struct lm_command lm_command_devices = {

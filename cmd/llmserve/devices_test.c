@@ -72,7 +72,7 @@ END_TEST
 START_TEST(test_llmserve_devices__wrong_arguments_and_no_device_make_the_status)
 {
     const char *const unknown[] = {"--jsn"}, *const extra[] = {"x"}, *const none[] = {"--plugin-dir=/nonexistent"}, *const relative[] = {"--plugin-dir=plugins"};
-    const struct { const char *const *flag; int status; } bad[] = {{unknown, 78}, {extra, 78}, {none, 1}, {relative, 78}};
+    const struct { const char *const *flag; int status; } bad[] = {{unknown, 78}, {extra, 2}, {none, 1}, {relative, 78}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int status;
         char *text = output(1, bad[i].flag, &status);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { EXIT_CONFIG = 78 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
 struct ask {
     double n, temp, top_k, top_p, min_p, seed;
@@ -48,11 +48,11 @@ static int set_flag(struct ask *a, const struct own_flag *f, const char *value, 
     char *end = NULL;
     double x = 0;
     if (f->has_value && !value)
-        return lm_fail(err, LM_ECONFIG, "%s needs a value", f->name);
+        return lm_fail(err, LM_EINVAL, "%s needs a value", f->name);
     if (f->max > 0) {
         x = strtod(value, &end);
         if (!*value || *end || !(x >= f->min && x <= f->max) || (f->is_whole && x != floor(x)))
-            return lm_fail(err, LM_ECONFIG, "%s %.40s: a %snumber from %g to %g is needed", f->name, value, f->is_whole ? "whole " : "", f->min, f->max);
+            return lm_fail(err, LM_EINVAL, "%s %.40s: a %snumber from %g to %g is needed", f->name, value, f->is_whole ? "whole " : "", f->min, f->max);
     }
     switch (f->key) {
     case 'n': a->n = x; break;
@@ -90,7 +90,7 @@ static int take_own_flags(struct ask *a, int *io_argc, char **argv, struct lm_er
     return rc;
 }
 
-/* One sequence is enough here, unless the flags say otherwise. */
+/* One sequence is enough here, unless the flags say otherwise. LM_EINVAL: wrong usage of this command's own. */
 static int read_conf(struct lm_conf *c, struct ask *a, int argc, char **argv, struct lm_err *err)
 {
     static char one[] = "--max-num-seqs=1";
@@ -109,9 +109,9 @@ static int read_conf(struct lm_conf *c, struct ask *a, int argc, char **argv, st
     if (!rc)
         rc = lm_conf_check(c, err);
     if (!rc && argc > 2)
-        rc = lm_fail(err, LM_ECONFIG, "unexpected argument '%.60s' after the prompt", args[2]);
+        rc = lm_fail(err, LM_EINVAL, "unexpected argument '%.60s' after the prompt", args[2]);
     if (!rc && a->chat && a->raw)
-        rc = lm_fail(err, LM_ECONFIG, "--chat and --raw exclude each other");
+        rc = lm_fail(err, LM_EINVAL, "--chat and --raw exclude each other");
     a->prompt = argc > 1 ? args[1] : NULL;
     free(args);
     return rc;
@@ -279,6 +279,7 @@ static int run(int argc, char **argv)
     int rc = lm_conf_init(&c, &err);
     if (!rc)
         rc = read_conf(&c, &a, argc, argv, &err);
+    bool usage = rc == LM_EINVAL;
     if (!rc && a.prompt)
         lm_bytes_add_str(&prompt, a.prompt);
     else if (!rc)
@@ -289,7 +290,7 @@ static int run(int argc, char **argv)
         fprintf(stderr, "llmserve run: %s\n", err.msg);
     lm_bytes_fini(&prompt);
     lm_conf_fini(&c);
-    return rc == LM_ECONFIG ? EXIT_CONFIG : rc ? 1 : 0;
+    return !rc ? 0 : usage ? EXIT_USAGE : rc == LM_ECONFIG ? EXIT_CONFIG : EXIT_FAILED;
 }
 
 const struct lm_command lm_command_run = {
