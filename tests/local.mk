@@ -2,7 +2,8 @@
 dist_check_SCRIPTS += %D%/layers_test %D%/headers_test
 TESTS += %D%/layers_test %D%/headers_test
 EXTRA_DIST += %D%/suite.h ARCHITECTURE.md autogen.sh quickstart
-AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC;
+# Tests run what was built, not what is installed.
+AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs'; export LLMSERVE_PLUGIN_DIR;
 include tests/http/local.mk
 
 EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/qtype.py %D%/gguf_bytes.h
