@@ -60,7 +60,7 @@ static struct range within(struct range r, uint32_t chunk)
 
 static size_t slot_floats(uint32_t head_dim)
 {
-    return (head_dim + 2 * CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE;
+    return (head_dim + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE + CPU_ATTN_LANE; /* columns in whole vectors, maximum, sum */
 }
 
 size_t cpu_attn_join_bytes(uint32_t n_head, uint32_t head_dim, uint32_t max_tok, uint32_t max_len, uint32_t n_thread)
@@ -131,9 +131,9 @@ static void keep_part(const struct job *j, uint32_t i, uint32_t chunk, float max
 {
     uint32_t head = j->kv_head * j->group + i;
     float *at = slot(j->a, j->n_chunk, j->row0, head, chunk - chunks(j->a, j->row0, 1).lo);
-    at[0] = max;
-    at[1] = sum;
-    memcpy(at + 2, part, j->a->kv->head_dim * sizeof *at);
+    memcpy(at, part, j->shape.v_dim * sizeof *at);
+    at[j->shape.v_dim] = max;
+    at[j->shape.v_dim + 1] = sum;
 }
 
 static const uint8_t *sub_tile(const struct job *j, uint32_t pos)
@@ -295,11 +295,11 @@ void cpu_attn_join(const struct cpu_attn *a, uint32_t n_thread, uint32_t item)
     struct range c = chunks(a, row, 1);
     float o[CPU_ATTN_MAX_DIM], max = -INFINITY, sum = 0;
     struct job j = {.a = a, .row0 = row, .n_row = 1, .kv_head = head, .group = 1, .max = &max, .sum = &sum, .o = o};
-    j.shape.v_dim = a->kv->head_dim;
+    j.shape = cpu_kv_shape(a->kv->block_size, a->kv->head_dim, a->kv->dtype);
     memset(o, 0, sizeof o);
     for (uint32_t i = 0; i < c.hi - c.lo; i++) {
         const float *at = slot(a, n_chunk, row, head, i);
-        add_part(&j, 0, at[0], at[1], at + 2);
+        add_part(&j, 0, at[j.shape.v_dim], at[j.shape.v_dim + 1], at);
     }
     finish(&j);
 }

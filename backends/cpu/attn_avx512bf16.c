@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attention over a bf16 cache with dot products of bf16 pairs: queries and probabilities are rounded to bf16 too,
- * sums are f32. Other caches go the way of attn_avx512.c.
+ * sums are f32. Other caches go the way of attn_body.h.
  */
-#include "backends/cpu/attn_avx512.h"
+#include "backends/cpu/mat_vec_avx512.h"
+
+#include "backends/cpu/attn_kern.h"
 
 INLINE __m512 dot_pair(__m512 acc, __m512i a, __m512i b)
 {
@@ -37,7 +39,7 @@ INLINE void qk_tile(int n_q, int n_sub, const uint32_t (*q)[CPU_ATTN_MAX_DIM / 2
             key[g] = _mm512_loadu_si512(k[g] + 64 * (size_t)d);
 #pragma GCC unroll 6
         for (int t = 0; t < n_q; t++) {
-            __m512i x = all_lanes(&q[t][d]);
+            __m512i x = vi_quad(&q[t][d]).v;
 #pragma GCC unroll 4
             for (int g = 0; g < n_sub; g++)
                 acc[t][g] = dot_pair(acc[t][g], key[g], x);
@@ -65,7 +67,7 @@ INLINE void qk_rows(uint32_t n_q, int n_sub, const uint32_t (*q)[CPU_ATTN_MAX_DI
 static void qk(enum lm_kv_dtype dtype, const float *q, uint32_t n_q, const uint8_t *const *k, uint32_t n_sub, uint32_t k_dim, float *s)
 {
     if (dtype != LM_KV_BF16) {
-        cpu_attn_avx512.qk(dtype, q, n_q, k, n_sub, k_dim, s);
+        cpu_kern_avx512.attn->qk(dtype, q, n_q, k, n_sub, k_dim, s);
         return;
     }
     uint32_t pairs[CPU_ATTN_TILE][CPU_ATTN_MAX_DIM / 2];
@@ -108,7 +110,7 @@ INLINE void pv_tile(int n_q, int n_col, const uint32_t (*p)[CPU_ATTN_CHUNK / 2],
             value[c] = pair_at(row + 64 * c, i, lo, hi);
 #pragma GCC unroll 6
         for (int t = 0; t < n_q; t++) {
-            __m512i x = all_lanes(&p[t][i / 2]);
+            __m512i x = vi_quad(&p[t][i / 2]).v;
 #pragma GCC unroll 4
             for (int c = 0; c < n_col; c++)
                 acc[t][c] = dot_pair(acc[t][c], value[c], x);
@@ -138,7 +140,7 @@ static void pv(enum lm_kv_dtype dtype, const float *p, uint32_t n_q, const uint8
                uint32_t v_dim, float *o)
 {
     if (dtype != LM_KV_BF16) {
-        cpu_attn_avx512.pv(dtype, p, n_q, v, v_shift, lo, hi, v_dim, o);
+        cpu_kern_avx512.attn->pv(dtype, p, n_q, v, v_shift, lo, hi, v_dim, o);
         return;
     }
     uint32_t pairs[CPU_ATTN_TILE][CPU_ATTN_CHUNK / 2], first = lo / 32 * 32;
@@ -154,17 +156,17 @@ static void pv(enum lm_kv_dtype dtype, const float *p, uint32_t n_q, const uint8
 
 static void convert(enum lm_kv_dtype dtype, const float *src, size_t n, void *dst)
 {
-    cpu_attn_avx512.convert(dtype, src, n, dst);
+    cpu_kern_avx512.attn->convert(dtype, src, n, dst);
 }
 
 static float softmax(float *s, uint32_t n, uint32_t lo, uint32_t hi, float scale, float cap, float *out_max)
 {
-    return cpu_attn_avx512.softmax(s, n, lo, hi, scale, cap, out_max);
+    return cpu_kern_avx512.attn->softmax(s, n, lo, hi, scale, cap, out_max);
 }
 
 static void join(float *o, float a, const float *x, float b, uint32_t n)
 {
-    cpu_attn_avx512.join(o, a, x, b, n);
+    cpu_kern_avx512.attn->join(o, a, x, b, n);
 }
 
 const struct cpu_attn_kern cpu_attn_avx512bf16 = {convert, qk, softmax, pv, join};

@@ -50,9 +50,9 @@ struct cpu_attn_kern {
     void (*pv)(enum lm_kv_dtype dtype, const float *p, uint32_t n_q, const uint8_t *const *v, uint32_t v_shift, uint32_t lo,
                uint32_t hi, uint32_t v_dim, float *o);
 
-    /** o[i] = o[i] * a + x[i] * b */
+    /** o[i] = o[i] * a + x[i] * b; n is a multiple of 16 */
     void (*join)(float *o, float a, const float *x, float b, uint32_t n);
 };
 
-extern const struct cpu_attn_kern cpu_attn_portable;
+extern const struct cpu_attn_kern cpu_attn_portable, cpu_attn_avx512bf16;
 #endif

@@ -36,7 +36,7 @@ static void barrier(void)
         atomic_store(&pool.round, round + 1);
     } else {
         while (atomic_load(&pool.round) == round)
-            ;
+            sched_yield();
     }
 }
 
@@ -163,9 +163,9 @@ static struct limits limits(enum cpu_isa isa)
     double n = 2.0 * PEAK_ROUNDS * 8 * pool.n_thread;
     struct limits l = {0, 0, 0};
     if (isa >= CPU_ISA_AVX512) {
-        l = (struct limits){n * 64 / best(peak_dot, NULL, 20), n * 16 / best(peak_fma, NULL, 20), 0};
+        l = (struct limits){n * 64 / best(peak_dot, NULL, 10), n * 16 / best(peak_fma, NULL, 10), 0};
         if (isa == CPU_ISA_AVX512BF16)
-            l.bf16 = n * 32 / best(peak_bf16, NULL, 20);
+            l.bf16 = n * 32 / best(peak_bf16, NULL, 10);
     } else if (isa != CPU_ISA_PORTABLE) {
         l.dot = n * 32 / best(isa == CPU_ISA_AVXVNNI ? peak_dot_vex : peak_madd, NULL, 20);
         l.fma = n * 8 / best(peak_fma_ymm, NULL, 20);
@@ -226,8 +226,6 @@ static void multiply(uint32_t id, void *arg)
     for (uint32_t i = 0; i < p->n_mat; i++) {
         uint32_t n = p->m[i]->n_panel;
         cpu_mat_mul(p->m[i], &p->x, NULL, p->y, p->m[i]->weight.rows, n * id / pool.n_thread, n * (id + 1) / pool.n_thread, p->scratch[id]);
-        if (p->n_mat > 1)
-            barrier();
     }
 }
 
@@ -280,13 +278,13 @@ static void close_product(struct product *p)
 static void bench_product(enum cpu_isa isa, uint32_t qtype, uint32_t cols, uint32_t rows, uint32_t n_row)
 {
     struct product p;
-    size_t bytes = rows * lm_qtype_row_bytes(qtype, cols), big = n_row <= 12 ? (size_t)320 << 20 : 1;
+    size_t bytes = rows * lm_qtype_row_bytes(qtype, cols), big = n_row <= 12 ? (getenv("BIG") ? (size_t)atoi(getenv("BIG")) << 10 : (size_t)128 << 20) : 1; /* no cache holds it */
     open_product(&p, isa, qtype, cols, rows, n_row, (uint32_t)((big - 1) / bytes + 1));
     best(pack, &p, 1);
     double x = best(convert, &p, 5), ops = 2.0 * rows * cols * n_row * p.n_mat;
     struct limits l = limits(isa);
-    int n = (int)(2e11 / ops);
-    double s = best(multiply, &p, n < 4 ? 4 : n > 200 ? 200 : n);
+    int n = (int)(5e10 / ops);
+    double s = best(multiply, &p, n < 3 ? 3 : n > 100 ? 100 : n);
     const char *name = lm_qtype_info(qtype)->name;
     double peak = cpu_mat_x_form(p.m[0]) == CPU_X_Q8 ? l.dot : l.fma;
     printf("%-8s K %5u N %5u rows %4u: %6.3f Top/s of %.3f (%3.0f %%)", name, cols, rows, n_row, ops / s / 1e12, peak / 1e12, 100 * ops / s / peak);

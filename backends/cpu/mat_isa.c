@@ -46,14 +46,16 @@ const char *cpu_isa_name(enum cpu_isa isa)
     return (unsigned)isa < CPU_N_ISA ? name[isa] : NULL;
 }
 
-static const struct cpu_kern portable = {cpu_x_tile_portable, cpu_dot_portable, &cpu_attn_portable, NULL};
-
 const struct cpu_kern *cpu_kern_get(enum cpu_isa isa)
 {
-    static const struct cpu_kern *const kern[CPU_N_ISA] = {
-        [CPU_ISA_PORTABLE] = &portable,
-        [CPU_ISA_AVX512] = &cpu_kern_avx512,
-        [CPU_ISA_AVX512BF16] = &cpu_kern_avx512bf16,
-    };
-    return kern[isa] ? kern[isa] : &portable;
+    static const struct cpu_kern portable = {cpu_x_tile_portable, cpu_dot_portable, &cpu_attn_portable, NULL};
+    switch (isa) {
+#if defined(__x86_64__)
+    case CPU_ISA_AVX2: return &cpu_kern_avx2;
+    case CPU_ISA_AVXVNNI: return &cpu_kern_avxvnni;
+    case CPU_ISA_AVX512: return &cpu_kern_avx512;
+    case CPU_ISA_AVX512BF16: return &cpu_kern_avx512bf16;
+#endif
+    default: return &portable;
+    }
 }

@@ -184,6 +184,24 @@ START_TEST(test_cpu_mat__bits_depend_on_neither_rows_nor_threads)
 }
 END_TEST
 
+START_TEST(test_cpu_mat__every_vector_isa_gives_the_same_bits)
+{
+    float first[9 * 70];
+    for (size_t i = 0; i < N_TYPE; i++)
+        for (enum cpu_isa isa = CPU_ISA_AVX2; isa < CPU_N_ISA; isa = next_isa(isa)) {
+            struct problem p;
+            if (!cpu_isa_has(isa))
+                continue;
+            state = i;
+            open_problem(&p, isa, i, 70, 768, 9, true);
+            if (isa == CPU_ISA_AVX2)
+                memcpy(first, p.y, sizeof first);
+            ck_assert_msg(!memcmp(first, p.y, sizeof first), "%s %s", cpu_isa_name(isa), lm_qtype_info(p.qtype)->name);
+            close_problem(&p);
+        }
+}
+END_TEST
+
 START_TEST(test_cpu_mat__row_is_the_dequantized_one)
 {
     for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
@@ -254,5 +272,5 @@ START_TEST(test_cpu_mat__refuses_what_it_cannot_compute)
 END_TEST
 
 SUITE_MAIN("cpu/mat", test_cpu_mat__product_equals_the_sum_in_double, test_cpu_mat__bits_depend_on_neither_rows_nor_threads,
-           test_cpu_mat__row_is_the_dequantized_one, test_cpu_mat__a_nan_or_infinity_shows_in_its_row, test_cpu_mat__vectors_are_f32,
+           test_cpu_mat__every_vector_isa_gives_the_same_bits, test_cpu_mat__row_is_the_dequantized_one, test_cpu_mat__a_nan_or_infinity_shows_in_its_row, test_cpu_mat__vectors_are_f32,
            test_cpu_mat__refuses_what_it_cannot_compute)

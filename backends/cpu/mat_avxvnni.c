@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define CPU_VEC_VNNI 1
+#include "backends/cpu/mat_vec_avx2.h"
+
+#include "backends/cpu/attn_body.h"
+#include "backends/cpu/mat_body.h"
+#include "backends/cpu/mat_rows_body.h"
+#include "backends/cpu/x_body.h"
+
+const struct cpu_kern cpu_kern_avxvnni = {x_tile, dot, &attn_kern, mul_table};
