@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += libops.la
 libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h %D%/check.c %D%/check.h \
 	%D%/elementwise.c %D%/elementwise.h %D%/embed.c %D%/embed.h %D%/gather.c %D%/gather.h %D%/graph.c %D%/graph.h \
 	%D%/layernorm.c %D%/layernorm.h %D%/matmul.c %D%/matmul.h %D%/philox.h %D%/rmsnorm.c %D%/rmsnorm.h \
-	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/vec.h
+	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/sample_block.h %D%/vec.h
 
 if HAVE_CHECK
 # The suite that every backend runs.

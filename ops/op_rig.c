@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/op_rig.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/half.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -209,6 +211,20 @@ void lm_rig_launch(struct lm_rig *r, struct lm_rig_step *st)
     struct lm_err err = {0};
     ck_assert_msg(r->be->launch(r->dev, r->plan, &st->step, &err) == 0, "launch: %s", err.msg);
     ck_assert_msg(r->be->sync(r->dev, 60000000, &err) == 0, "sync: %s", err.msg);
+}
+
+void lm_rig_time(struct lm_rig *r, struct lm_rig_step *st, const char *what)
+{
+    uint64_t best = UINT64_MAX;
+    if (!getenv("LM_TEST_TIME"))
+        return;
+    for (int i = 0; i < 50; i++) {
+        uint64_t t = lm_now_us();
+        lm_rig_launch(r, st);
+        t = lm_now_us() - t;
+        best = t < best ? t : best;
+    }
+    printf("%8" PRIu64 " us  %s, %u rows\n", best, what, st->step.n_tok);
 }
 
 static uint32_t rows_of(const struct lm_rig *r, const struct lm_rig_step *st, uint32_t act)

@@ -66,6 +66,9 @@ void lm_rig_step_all_out(struct lm_rig_step *st);
 /** Only the backend. */
 void lm_rig_launch(struct lm_rig *r, struct lm_rig_step *st);
 
+/** Where the environment has LM_TEST_TIME: print the least time of some launches of this step. */
+void lm_rig_time(struct lm_rig *r, struct lm_rig_step *st, const char *what);
+
 /** Fill all activations at random, run the step on both sides, and fetch what the backend made. */
 void lm_rig_run(struct lm_rig *r, struct lm_rig_step *st);
 

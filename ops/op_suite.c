@@ -2,6 +2,7 @@
 #include "ops/op_suite.h"
 #include "ops/act_mul.h"
 #include "ops/elementwise.h"
+#include "ops/graph.h"
 #include "ops/layernorm.h"
 #include "ops/matmul.h"
 #include "ops/op_rig.h"
@@ -44,6 +45,7 @@ void lm_op_suite_embed(const struct lm_op_suite *s)
                 lm_rig_run(&r, &st);
                 lm_rig_compare(&r, &st, y, 1e-6, "embed");
             }
+            lm_rig_time(&r, &st, lm_op_name(op->kind));
             lm_rig_fini(&r);
         }
 }
@@ -74,6 +76,7 @@ static void norm_case(const struct lm_op_suite *s, const struct norm_case *c)
         lm_rig_run(&r, &st);
         lm_rig_compare(&r, &st, y, c->layer ? 2 * LM_LAYERNORM_TOL : LM_RMSNORM_TOL, "norm");
     }
+    lm_rig_time(&r, &st, lm_op_name(op->kind));
     lm_rig_fini(&r);
 }
 
@@ -131,6 +134,7 @@ void lm_op_suite_matmul(const struct lm_op_suite *s)
             lm_rig_run(&r, &st);
             compare_matmul(&r, &st, op, w);
         }
+        lm_rig_time(&r, &st, lm_qtype_info(cases[c].qtype)->name);
         lm_rig_fini(&r);
     }
 }
@@ -166,6 +170,7 @@ void lm_op_suite_rope(const struct lm_op_suite *s)
             lm_rig_run(&r, &st);
             lm_rig_compare(&r, &st, y, 8 * LM_ROPE_TOL, "rope");
         }
+        lm_rig_time(&r, &st, lm_op_name(op->kind));
         lm_rig_fini(&r);
     }
 }
@@ -219,6 +224,7 @@ static void attention_case(const struct lm_op_suite *s, const struct attention_c
         lm_rig_run(&r, &st);
         lm_rig_compare(&r, &st, y, tol, "attention, decode");
     }
+    lm_rig_time(&r, &st, "kv_store and attention");
     lm_rig_fini(&r);
 }
 
@@ -261,6 +267,7 @@ void lm_op_suite_elementwise(const struct lm_op_suite *s)
             lm_rig_run(&r, &st);
             lm_rig_compare(&r, &st, y, tol[kind], "elementwise");
         }
+        lm_rig_time(&r, &st, lm_op_name(op->kind));
         lm_rig_fini(&r);
     }
 }
@@ -292,5 +299,6 @@ void lm_op_suite_gather_and_sample(const struct lm_op_suite *s)
                 ck_assert_int_eq(got[o].top_id[1], st.sampled[o].top_id[1]);
             }
         }
+    lm_rig_time(&r, &st, "logits_gather and sample");
     lm_rig_fini(&r);
 }

@@ -200,6 +200,7 @@ static void model_agrees(const struct lm_op_suite *s, const struct model *m)
     lm_rig_step_add(&r, &st, 0, 73, 1);
     lm_rig_step_add(&r, &st, 1, 4, 1);
     agree(&r, &st, m, logits);
+    lm_rig_time(&r, &st, m->name);
     lm_rig_step_init(&st); /* no row needs logits */
     lm_rig_step_add(&r, &st, 1, 5, 9);
     lm_rig_run(&r, &st);

@@ -2,15 +2,16 @@
 #include "ops/sample.h"
 #include "ops/check.h"
 #include "ops/philox.h"
-#include "ops/vec.h"
+#include "ops/sample_block.h"
 
 #include <float.h>
 #include <math.h>
 
-enum { BLOCK = 64 }; /* tokens with one maximum: what lets most of the vocabulary be passed over */
+enum { BLOCK = LM_SAMPLE_BLOCK };
 
 /* A row of logits with the largest of each block. */
 struct row {
+    const struct lm_sample_block *block;
     const float *x;
     uint32_t n;
     float *block_max; /* [n_block(n)] */
@@ -81,40 +82,16 @@ static const float *block_of(const struct row *r, size_t b, float *pad)
 /* Fill block_max and max. False if the row holds a NaN or +inf, or nothing but -inf. */
 static bool scan(struct row *r)
 {
-    float pad[BLOCK], lane[LM_VEC_LANES];
-    lm_vi fine = ~(lm_vi){0};
+    float pad[BLOCK];
+    bool fine = true;
     r->max = -INFINITY;
     for (size_t b = 0; b < n_block(r->n); b++) {
-        const float *x = block_of(r, b, pad);
-        lm_vf max = lm_vf_load(x);
-        fine &= max <= FLT_MAX;
-        for (size_t i = LM_VEC_LANES; i < BLOCK; i += LM_VEC_LANES) {
-            lm_vf v = lm_vf_load(x + i);
-            fine &= v <= FLT_MAX;
-            max = lm_vf_max(v, max);
-        }
-        lm_vf_store(lane, max);
-        for (size_t i = 1; i < LM_VEC_LANES; i++)
-            lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
-        r->block_max[b] = lane[0];
-        r->max = lane[0] > r->max ? lane[0] : r->max;
+        float max = r->block->max(block_of(r, b, pad));
+        fine &= !isnan(max);
+        r->block_max[b] = max;
+        r->max = max > r->max ? max : r->max;
     }
-    for (size_t i = 0; i < LM_VEC_LANES; i++)
-        if (!fine[i])
-            return false;
-    return r->max > -INFINITY;
-}
-
-/* w[i] = exp((x[i] - max) * inv_t) of one block; returns their sum. */
-static float block_weights(const float *x, float max, float inv_t, float *w)
-{
-    lm_vf sum = {0};
-    for (size_t i = 0; i < BLOCK; i += LM_VEC_LANES) {
-        lm_vf v = lm_vf_exp((lm_vf_load(x + i) - max) * inv_t);
-        lm_vf_store(w + i, v);
-        sum += v;
-    }
-    return lm_vf_sum(sum);
+    return fine && r->max > -INFINITY;
 }
 
 /* The sum of all weights; that of each block to block_sum unless NULL. */
@@ -125,7 +102,7 @@ static double total_weight(const struct row *r, float inv_t, float *block_sum)
     for (size_t b = 0; b < n_block(r->n); b++) {
         float sum = 0;
         if ((r->block_max[b] - r->max) * inv_t > -88)
-            sum = block_weights(block_of(r, b, pad), r->max, inv_t, w);
+            sum = r->block->weigh(block_of(r, b, pad), r->max, inv_t, w);
         if (block_sum)
             block_sum[b] = sum;
         total += sum;
@@ -253,7 +230,7 @@ static double weigh(const struct row *r, float inv_t, struct picked *c)
         float x[BLOCK];
         for (size_t i = 0; i < BLOCK; i++)
             x[i] = i0 + i < c->n ? logit_of(c->key[i0 + i]) : -INFINITY;
-        block_weights(x, r->max, inv_t, c->weight + i0);
+        r->block->weigh(x, r->max, inv_t, c->weight + i0);
     }
     for (size_t i = 0; i < c->n; i++)
         sum += c->weight[i];
@@ -352,7 +329,7 @@ static int32_t draw_all(const struct row *r, float inv_t, double u)
     size_t b = reach(block_sum, n_block(r->n), target);
     for (size_t i = 0; i < b; i++)
         target -= block_sum[i];
-    block_weights(block_of(r, b, pad), r->max, inv_t, w);
+    r->block->weigh(block_of(r, b, pad), r->max, inv_t, w);
     return (int32_t)(b * BLOCK + reach(w, BLOCK, target));
 }
 
@@ -382,13 +359,14 @@ static int32_t draw(const struct row *r, const struct lm_sampling *p, struct pic
     return (int32_t)id_of(c->key[reach(c->weight, c->n, u * sum)]);
 }
 
-void lm_sample(const float *logits, uint32_t n_vocab, const struct lm_sampling *p, struct lm_sampled *out, void *scratch)
+void lm_sample_by(const struct lm_sample_block *block, const float *logits, uint32_t n_vocab, const struct lm_sampling *p,
+                  struct lm_sampled *out, void *scratch)
 {
     size_t n = n_block(n_vocab) * BLOCK;
     struct picked c = {.key = scratch, .weight = (float *)((uint64_t *)scratch + n)};
     float *work = c.weight + n;
-    struct row raw = {.x = logits, .n = n_vocab, .block_max = work + n};
-    struct row row = {.n = n_vocab, .block_max = raw.block_max + n_block(n_vocab)};
+    struct row raw = {.block = block, .x = logits, .n = n_vocab, .block_max = work + n};
+    struct row row = {.block = block, .n = n_vocab, .block_max = raw.block_max + n_block(n_vocab)};
     out->token = -1;
     out->logprob = 0;
     out->n_top = 0;
@@ -409,4 +387,10 @@ void lm_sample(const float *logits, uint32_t n_vocab, const struct lm_sampling *
     out->token = p->temperature < LM_SAMPLE_GREEDY ? argmax(&row) : draw(&row, p, &c);
     if (p->logprob || p->n_logprobs > 0)
         out->logprob = (float)((double)logits[out->token] - raw.max - log_sum);
+}
+
+void lm_sample(const float *logits, uint32_t n_vocab, const struct lm_sampling *p, struct lm_sampled *out, void *scratch)
+{
+    static const struct lm_sample_block portable = {lm_sample_block_max, lm_sample_block_weigh};
+    lm_sample_by(&portable, logits, n_vocab, p, out, scratch);
 }

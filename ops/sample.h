@@ -26,6 +26,7 @@
 #include <llmserve/backend.h>
 
 #define LM_SAMPLE_GREEDY 1e-5f
+#define LM_SAMPLE_BLOCK 64 /* tokens with one maximum: what lets most of the vocabulary be passed over */
 
 /** Pure validation of one op.  Errors LM_EINVAL  Thread [any] */
 int lm_sample_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err);
@@ -36,6 +37,12 @@ int lm_sampling_check(const struct lm_sampling *p, uint32_t n_vocab, struct lm_e
 /** Bytes that lm_sample() needs; it touches little of them unless the parameters are unusual. */
 size_t lm_sample_scratch_bytes(uint32_t n_vocab);
 
+/** What is done to LM_SAMPLE_BLOCK logits at once, made by sample_block.h for a width of vectors. */
+struct lm_sample_block {
+    float (*max)(const float *x);                                     /* the largest; a NaN for NaN or +inf */
+    float (*weigh)(const float *x, float max, float inv_t, float *w); /* w[i] = exp((x[i] - max) * inv_t), and their sum */
+};
+
 /**
  * The portable kernel. p has passed lm_sampling_check().
  *
@@ -44,4 +51,8 @@ size_t lm_sample_scratch_bytes(uint32_t n_vocab);
  * Thread   [any]
  */
 void lm_sample(const float *logits, uint32_t n_vocab, const struct lm_sampling *p, struct lm_sampled *out, void *scratch);
+
+/** The same by other kernels for blocks. */
+void lm_sample_by(const struct lm_sample_block *block, const float *logits, uint32_t n_vocab, const struct lm_sampling *p,
+                  struct lm_sampled *out, void *scratch);
 #endif

@@ -13,10 +13,11 @@ static bool is_norm(const struct lm_op *op)
     return op->kind == LM_OP_RMSNORM || op->kind == LM_OP_LAYERNORM;
 }
 
+/* A logits_gather is: it reads other rows, but of n_tok of them, which no op on n_out rows writes. */
 static bool is_row_wise(const struct lm_op *op)
 {
     return is_elementwise(op) || is_norm(op) || op->kind == LM_OP_EMBED || op->kind == LM_OP_ROPE ||
-           op->kind == LM_OP_KV_STORE;
+           op->kind == LM_OP_KV_STORE || op->kind == LM_OP_LOGITS_GATHER;
 }
 
 static enum lm_rows rows_of(const struct lm_graph *g, const struct lm_op *op)
@@ -113,7 +114,7 @@ static void cut_rows(const struct lm_graph *g, uint32_t first, struct cpu_phase 
 {
     p->kind = CPU_ROWS;
     p->first = first;
-    p->end = first + 1; /* a logits_gather reads other rows: it can only come first */
+    p->end = first + 1;
     while (p->end < g->n_op && is_row_wise(&g->op[p->end]) && rows_of(g, &g->op[p->end]) == p->rows)
         p->end++;
 }

@@ -169,12 +169,13 @@ START_TEST(test_cpu_phase__columns_are_shared_only_where_all_split_alike)
 }
 END_TEST
 
-START_TEST(test_cpu_phase__gather_begins_a_phase)
+START_TEST(test_cpu_phase__gather_stands_with_the_rows_it_makes)
 {
     struct fixture f;
     init(&f);
     op(&f, LM_OP_ADD, X, H, X);
     op(&f, LM_OP_LOGITS_GATHER, X, LM_NONE, OUT);
+    op(&f, LM_OP_LOGITS_GATHER, H, LM_NONE, OUT);
     op(&f, LM_OP_RMSNORM, OUT, LM_NONE, OUT);
     op(&f, LM_OP_SAMPLE, OUT, LM_NONE, LM_NONE);
     cut(&f);
@@ -196,5 +197,5 @@ END_TEST
 
 SUITE_MAIN("cpu/phase", test_cpu_phase__a_llama_layer_is_six, test_cpu_phase__a_norm_that_others_read_is_not_private,
            test_cpu_phase__what_others_still_read_is_not_written,
-           test_cpu_phase__columns_are_shared_only_where_all_split_alike, test_cpu_phase__gather_begins_a_phase,
+           test_cpu_phase__columns_are_shared_only_where_all_split_alike, test_cpu_phase__gather_stands_with_the_rows_it_makes,
            test_cpu_phase__no_ops_are_no_phases)

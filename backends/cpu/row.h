@@ -10,6 +10,7 @@
  * Thread   [any]
  */
 #include "backends/cpu/mat.h"
+#include "ops/sample.h"
 
 struct cpu_row {
     /* w has n_w = group or dim elements; NULL: no scale */
@@ -22,6 +23,7 @@ struct cpu_row {
     void (*add)(float *y, const float *x, const float *x2, size_t n);
     void (*scale)(float *y, const float *x, float scale, size_t n);
     void (*softcap)(float *y, const float *x, float cap, size_t n);
+    struct lm_sample_block sample;
 };
 
 /** The kernels of an ISA that this machine has. */

@@ -6,6 +6,7 @@
  * the first-level cache) and every output written once, so that memory bounds them beyond the caches.
  */
 #include "backends/cpu/row.h"
+#include "ops/sample_block.h"
 #include "ops/vec.h"
 
 #include <math.h>
@@ -175,4 +176,5 @@ const struct cpu_row ROW_TABLE = {
     .add = add,
     .scale = scale,
     .softcap = softcap,
+    .sample = {lm_sample_block_max, lm_sample_block_weigh},
 };

@@ -236,7 +236,7 @@ static void run_sample(const struct worker *w, struct cpu_phase *p)
     const struct lm_step *step = w->plan->step;
     uint32_t n_vocab = w->plan->desc.graph->n_vocab, act = w->plan->desc.graph->op[p->first].x, o;
     while (w->local->sample && (o = atomic_fetch_add(&p->next_item, 1)) < step->n_out)
-        lm_sample(row_of(w, act, o), n_vocab, &step->sampling[o], &step->sampled[o], w->local->sample);
+        lm_sample_by(&w->row->sample, row_of(w, act, o), n_vocab, &step->sampling[o], &step->sampled[o], w->local->sample);
 }
 
 void cpu_run(void *arg, uint32_t thread)
