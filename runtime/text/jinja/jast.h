@@ -95,6 +95,7 @@ enum lm_jnode_kind {
 struct lm_jname {
     const char *s;
     size_t n;
+    bool is_block; /* {% block %} of this name is there */
     struct lm_jname *next;
 };
 
@@ -130,7 +131,7 @@ struct lm_jnode {
     uint32_t line;
     struct lm_jnode *a, *b, *c;
     struct lm_jnodes x, y, z;
-    const struct lm_jname *name;
+    struct lm_jname *name;
     struct lm_jref ref;
     struct lm_jval val;
     const struct lm_jbuiltin *fn;
@@ -169,7 +170,7 @@ int lm_jparse_template(struct lm_jparse *p, struct lm_jnodes *out);
 /* Shared by jparse.c and jexpr.c. */
 int lm_jparse_fail(const struct lm_jparse *p, const char *what); /* at the current token */
 int lm_jparse_enter(struct lm_jparse *p);
-int lm_jparse_name(struct lm_jparse *p, const char *s, size_t n, const struct lm_jname **out);
+int lm_jparse_name(struct lm_jparse *p, const char *s, size_t n, struct lm_jname **out);
 int lm_jparse_node(struct lm_jparse *p, enum lm_jnode_kind kind, uint32_t line, struct lm_jnode **out);
 int lm_jparse_add(struct lm_jparse *p, struct lm_jnodes *l, struct lm_jnode *n);
 /** Set n's height from its children.  Errors LM_ELIMIT */

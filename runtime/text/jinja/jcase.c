@@ -214,7 +214,7 @@ int lm_jcase_map(struct lm_jctx *c, struct lm_jval s, enum lm_jcase how, struct 
 {
     size_t step, mark = lm_jval_mark(c);
     bool in_word = false;
-    int rc = lm_jval_charge(c, s.n / 16);
+    int rc = lm_jval_charge(c, s.n / 8);
     for (size_t i = 0; i < s.n && !rc && !c->tmp.failed; i += step) {
         uint32_t cp = lm_jstr_char(s.s + i, &step);
         bool head = how == LM_JCASE_CAPITAL ? i == 0 : how == LM_JCASE_TITLE && !in_word;
@@ -290,5 +290,5 @@ int lm_jcase_is(struct lm_jctx *c, struct lm_jval s, enum lm_jcase_is what, stru
             is = char_is(cp, what, i == 0);
         }
     *out = lm_jval_bool(is);
-    return lm_jval_charge(c, s.n / 16);
+    return lm_jval_charge(c, s.n / 8);
 }

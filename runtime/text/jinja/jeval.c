@@ -123,7 +123,7 @@ static int add_keyword(struct lm_jctx *c, struct lm_jargs *a, struct lm_jval nam
         if (a->kw[i].name.n == name.n && !memcmp(a->kw[i].name.s, name.s, name.n))
             return lm_fail(c->err, LM_EFORMAT, "two values for argument '%.*s'", name.n > 60 ? 60 : (int)name.n, name.s);
     a->kw[a->n_kw++] = (struct lm_jkw){name, val};
-    return 0;
+    return lm_jval_charge(c, a->n_kw / 8);
 }
 
 /* *args and **kwargs. */

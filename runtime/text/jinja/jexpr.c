@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/text/jinja/jast.h"
 
+enum { MAX_KEYWORDS = 256 };
+
 int lm_jexpr_make(struct lm_jparse *p, enum lm_jnode_kind kind, uint32_t line, struct lm_jnode *a, struct lm_jnode *b,
                   unsigned op, struct lm_jnode **out)
 {
@@ -282,6 +284,8 @@ static int parse_keyword(struct lm_jparse *p, struct lm_jnode *n)
     if (rc)
         return rc;
     key->val = lm_jval_str(t->s, t->n);
+    if (n->y.n == MAX_KEYWORDS)
+        return lm_fail(p->err, LM_ELIMIT, "line %u: more than %d keyword arguments", t->line, MAX_KEYWORDS);
     for (size_t i = 0; i < n->y.n; i++)
         if (n->y.v[i]->val.n == t->n && !memcmp(n->y.v[i]->val.s, t->s, t->n))
             return lm_fail(p->err, LM_EFORMAT, "line %u: keyword argument repeated", t->line);

@@ -57,7 +57,9 @@ static int filter_int(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jva
         return int_of_float(c, f, out);
     else if (v.kind == LM_JFLOAT && !isnan(v.f))
         return int_of_float(c, v.f, out);
-    return over ? lm_fail(c->err, LM_ELIMIT, "an integer is beyond 64 bits") : 0;
+    if (over)
+        return lm_fail(c->err, LM_ELIMIT, "an integer is beyond 64 bits");
+    return lm_jval_charge(c, v.kind == LM_JSTR ? v.n / 8 : 0);
 }
 
 static int filter_float(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval *out)
@@ -74,7 +76,7 @@ static int filter_float(struct lm_jctx *c, const struct lm_jcall *k, struct lm_j
         *out = lm_jval_float((double)i);
     else if (v.kind == LM_JSTR && lm_jnum_parse_float(c, v, &f))
         *out = lm_jval_float(f);
-    return 0;
+    return lm_jval_charge(c, v.kind == LM_JSTR ? v.n / 8 : 0);
 }
 
 /* round(precision, method) */

@@ -247,13 +247,12 @@ int lm_jfilter_slice(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval
 
 static int items_next(struct lm_jctx *c, struct lm_jgen *g, struct lm_jval *out)
 {
-    struct lm_jval *v = &g->src.seq;
-    if (v->kind == LM_JUNDEF)
+    struct lm_jval v = lazy_of(g)->k.v[0];
+    if (v.kind == LM_JUNDEF)
         return 0;
-    if (v->kind == LM_JDICT)
-        *v = (struct lm_jval){.kind = LM_JVIEW, .tag = LM_JITEMS, .d = v->d};
-    if (v->kind != LM_JVIEW || v->tag != LM_JITEMS)
+    if (v.kind != LM_JDICT)
         return lm_fail(c->err, LM_EFORMAT, "Can only get item pairs from a mapping.");
+    g->src.seq = (struct lm_jval){.kind = LM_JVIEW, .tag = LM_JITEMS, .d = v.d};
     return lm_jiter_next(c, &g->src, out);
 }
 

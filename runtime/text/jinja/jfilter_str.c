@@ -144,7 +144,7 @@ int lm_jfilter_wordcount(struct lm_jctx *c, const struct lm_jcall *k, struct lm_
     }
     if (!rc)
         *out = lm_jval_int(n);
-    return rc ? rc : lm_jval_charge(c, s.n / 16);
+    return rc ? rc : lm_jval_charge(c, s.n / 8);
 }
 
 int lm_jfilter_format(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval *out)

@@ -11,6 +11,8 @@ enum { MAX_PRECISION = 10000 };
 
 void lm_jformat_pad(struct lm_jctx *c, const struct lm_jspec *f, struct lm_jval s, size_t n_head)
 {
+    if (f->width > c->tmp.limit)
+        c->tmp.failed = true;
     size_t len = lm_jstr_len(s.s, s.n), fill = f->width > len ? f->width - len : 0;
     size_t left = f->align == '<' ? 0 : f->align == '^' ? fill / 2 : fill;
     if (f->align != '=')
@@ -32,7 +34,7 @@ static int pad_number(struct lm_jctx *c, const struct lm_jspec *f, bool neg, con
     lm_bytes_add_str(&c->tmp, prefix);
     size_t head = lm_jval_mark(c) - mark, rest = digits.n - whole, zeros = 0;
     bool fill_zeros = by && f->align == '=' && lm_jval_is_str(f->fill, "0");
-    while (fill_zeros && whole + zeros + (whole + zeros - 1) / by + head + rest < f->width && zeros < f->width)
+    while (fill_zeros && f->width <= c->tmp.limit && whole + zeros + (whole + zeros - 1) / by + head + rest < f->width && zeros < f->width)
         zeros++;
     for (size_t i = 0, n = whole + zeros; i < n; i++) {
         if (by && i && (n - i) % by == 0)
@@ -132,11 +134,11 @@ int lm_jformat_ascii(struct lm_jctx *c, struct lm_jval v, struct lm_jval *out)
 
 struct percent {
     struct lm_jctx *c;
-    struct lm_jval fmt, args;
-    size_t at;   /* in fmt */
-    size_t next; /* argument */
-    bool named;  /* a mapping: nothing need be used */
-    bool safe;
+    struct lm_jval fmt, map;
+    struct lm_jval named;      /* of the last %(key) */
+    const struct lm_jval *arg; /* those that are left */
+    size_t n_args;
+    size_t at; /* in fmt */
 };
 
 static int malformed(struct percent *p)
@@ -146,11 +148,10 @@ static int malformed(struct percent *p)
 
 static int next_arg(struct percent *p, struct lm_jval *out)
 {
-    size_t n = p->args.kind == LM_JTUPLE ? p->args.n : 1;
-    if (p->next >= n)
+    if (!p->n_args)
         return lm_fail(p->c->err, LM_EFORMAT, "not enough arguments for format string");
-    *out = p->args.kind == LM_JTUPLE ? p->args.v[p->next] : p->args;
-    p->next++;
+    *out = *p->arg++;
+    p->n_args--;
     return 0;
 }
 
@@ -159,8 +160,8 @@ static char now(const struct percent *p)
     return p->at < p->fmt.n ? p->fmt.s[p->at] : 0;
 }
 
-/* %(key): brackets nest. */
-static int named_arg(struct percent *p, struct lm_jval *out)
+/* %(key): its value becomes the one argument that is left. Brackets nest. */
+static int named_arg(struct percent *p)
 {
     size_t from = ++p->at;
     for (unsigned open = 1; open; p->at++) {
@@ -169,10 +170,12 @@ static int named_arg(struct percent *p, struct lm_jval *out)
         open += p->fmt.s[p->at] == '(';
         open -= p->fmt.s[p->at] == ')';
     }
-    if (p->args.kind != LM_JDICT)
+    if (p->map.kind != LM_JDICT)
         return lm_fail(p->c->err, LM_EFORMAT, "format requires a mapping");
     struct lm_jval key = lm_jval_str(p->fmt.s + from, p->at - 1 - from);
-    int rc = lm_jdict_get(p->c, p->args.d, key, out);
+    int rc = lm_jdict_get(p->c, p->map.d, key, &p->named);
+    p->arg = &p->named;
+    p->n_args = 1;
     if (!rc)
         return lm_fail(p->c->err, LM_EFORMAT, "format key '%.*s' is not there", key.n > 60 ? 60 : (int)key.n, key.s);
     return rc < 0 ? rc : 0;
@@ -241,7 +244,7 @@ static int format_text(struct percent *p, struct lm_jspec *f, char type, struct 
         rc = lm_jrepr_repr(c, v);
         rc = rc ? rc : lm_jval_cut(c, mark, &s);
     }
-    if (!rc && p->safe)
+    if (!rc && p->fmt.safe)
         rc = lm_jstr_escape(c, s, &s);
     if (rc)
         return rc;
@@ -293,22 +296,22 @@ static int format_number(struct percent *p, struct lm_jspec *f, char type, struc
 static int format_one(struct percent *p)
 {
     struct lm_jspec f;
-    struct lm_jval v = {.kind = LM_JMISSING};
-    int rc = now(p) == '(' ? named_arg(p, &v) : 0;
+    struct lm_jval v;
+    if (now(p) == '%') {
+        lm_bytes_add_char(&p->c->tmp, '%');
+        p->at++;
+        return 0;
+    }
+    int rc = now(p) == '(' ? named_arg(p) : 0;
     if (!rc)
         rc = parse_flags(p, &f);
     if (rc)
         return rc;
     char type = now(p);
     p->at++;
-    if (type == '%') {
-        lm_bytes_add_char(&p->c->tmp, '%');
-        return 0;
-    }
     if (!type || !strchr("sracdiuoxXeEfFgG", type))
         return malformed(p);
-    if (v.kind == LM_JMISSING)
-        rc = next_arg(p, &v);
+    rc = next_arg(p, &v);
     if (rc)
         return rc;
     if (strchr("sra", type))
@@ -318,10 +321,11 @@ static int format_one(struct percent *p)
 
 int lm_jformat_percent(struct lm_jctx *c, struct lm_jval fmt, struct lm_jval args, struct lm_jval *out)
 {
-    struct percent p = {.c = c, .fmt = fmt, .args = args, .safe = fmt.safe};
+    bool tuple = args.kind == LM_JTUPLE;
+    bool map = args.kind == LM_JDICT || args.kind == LM_JLIST || args.kind == LM_JUNDEF || args.kind == LM_JRANGE;
+    struct percent p = {.c = c, .fmt = fmt, .map = args, .arg = tuple ? args.v : &args, .n_args = tuple ? args.n : 1};
     size_t mark = lm_jval_mark(c);
     int rc = 0;
-    p.named = args.kind == LM_JDICT || args.kind == LM_JLIST || args.kind == LM_JUNDEF || args.kind == LM_JRANGE;
     while (!rc && p.at < fmt.n) {
         const char *from = fmt.s + p.at, *next = memchr(from, '%', fmt.n - p.at);
         size_t n = next ? (size_t)(next - from) : fmt.n - p.at;
@@ -330,8 +334,7 @@ int lm_jformat_percent(struct lm_jctx *c, struct lm_jval fmt, struct lm_jval arg
         if (next)
             rc = format_one(&p);
     }
-    size_t n_args = args.kind == LM_JTUPLE ? args.n : 1;
-    if (!rc && p.next < n_args && !p.named)
+    if (!rc && p.n_args && !map)
         rc = lm_fail(c->err, LM_EFORMAT, "not all arguments converted during string formatting");
     if (!rc)
         rc = lm_jval_cut(c, mark, out);

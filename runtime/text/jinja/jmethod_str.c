@@ -146,7 +146,7 @@ static int str_partition(struct lm_jctx *c, const struct lm_jcall *k, struct lm_
     v[1] = lm_jstr_part(s, head, tail);
     v[2] = lm_jstr_part(s, tail, s.n);
     *out = lm_jval_seq(LM_JTUPLE, v, 3);
-    return lm_jval_charge(c, s.n / 64);
+    return lm_jval_charge(c, lm_jstr_find_cost(s.n, sep.n));
 }
 
 /* ---- search in s[start:end] ---- */
@@ -198,7 +198,7 @@ static int str_find(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval 
     if (rc)
         return rc;
     *out = lm_jval_int(at == LM_JSTR_NONE ? -1 : (int64_t)lm_jstr_len(k->v[0].s, from + at));
-    return lm_jval_charge(c, k->v[0].n / 64);
+    return lm_jval_charge(c, lm_jstr_find_cost(k->v[0].n, sub.n));
 }
 
 static int str_count(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval *out)
@@ -232,6 +232,8 @@ static int str_starts(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jva
     for (size_t i = 0; i < n && !rc && !is; i++) {
         rc = lm_jcall_need_str(c, v[i], "startswith and endswith: the text");
         is = !rc && valid && (k->arg ? lm_jstr_ends(s, v[i]) : lm_jstr_starts(s, v[i]));
+        if (!rc)
+            rc = lm_jval_charge(c, v[i].n / 64);
     }
     if (!rc)
         *out = lm_jval_bool(is);
@@ -250,7 +252,7 @@ static int str_remove(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jva
         *out = lm_jstr_part(s, 0, s.n - with.n);
     else if (!k->arg && lm_jstr_starts(s, with))
         *out = lm_jstr_part(s, with.n, s.n);
-    return 0;
+    return lm_jval_charge(c, with.n / 64);
 }
 
 /* ---- making texts ---- */

@@ -318,14 +318,15 @@ bool lm_jnum_parse_float(struct lm_jctx *c, struct lm_jval text, double *out)
         e += e < s.n && (s.s[e] == '+' || s.s[e] == '-');
         end = skip_digits(s, e) > e ? skip_digits(s, e) : end;
     }
-    char *plain = end == s.n ? lm_jval_alloc(c, s.n + 1, 1) : NULL;
-    if (!plain)
+    if (end < s.n)
         return false;
-    for (size_t i = 0, o = 0; i < s.n; i++)
+    size_t mark = lm_jval_mark(c);
+    for (size_t i = 0; i < s.n; i++)
         if (s.s[i] != '_')
-            plain[o++] = s.s[i];
-    *out = strtod(plain, NULL);
+            lm_bytes_add_char(&c->tmp, s.s[i]);
+    *out = c->tmp.failed ? 0 : strtod(c->tmp.data + mark, NULL);
     *out = neg ? -*out : *out;
+    c->tmp.len = mark;
     return true;
 }
 

@@ -27,9 +27,9 @@ int lm_jparse_enter(struct lm_jparse *p)
     return 0;
 }
 
-int lm_jparse_name(struct lm_jparse *p, const char *s, size_t n, const struct lm_jname **out)
+int lm_jparse_name(struct lm_jparse *p, const char *s, size_t n, struct lm_jname **out)
 {
-    enum { MAX_NAMES = 4096 };
+    enum { MAX_NAMES = 2048 };
     unsigned h = 0;
     for (size_t i = 0; i < n; i++)
         h = h * 31 + (unsigned char)s[i];
@@ -399,6 +399,9 @@ static int parse_named_block(struct lm_jparse *p, struct lm_jnode *n)
     int rc = parse_target_name(p, &name);
     if (rc)
         return rc;
+    if (name->name->is_block)
+        return lm_fail(p->err, LM_EFORMAT, "line %u: block '%.*s' defined twice", n->line, name->name->n > 60 ? 60 : (int)name->name->n, name->name->s);
+    name->name->is_block = true;
     n->recursive = lm_jparse_skip_name(p, "scoped");
     n->extended = lm_jparse_skip_name(p, "required");
     rc = parse_function(p, "endblock", &n->x);

@@ -149,7 +149,7 @@ static int repr_inner(struct lm_jctx *c, struct lm_jval v)
         return 0;
     case LM_JSTR:
         repr_str(c, v);
-        return lm_jval_charge(c, v.n / 16);
+        return lm_jval_charge(c, v.n / 8);
     case LM_JLIST:
         return repr_items(c, "[", v, "]");
     case LM_JTUPLE:

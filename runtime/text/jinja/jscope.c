@@ -374,7 +374,7 @@ static int bind_for(struct scope *s, struct sym *outer, struct lm_jnode *n, bool
 {
     static const char *const special[] = {"loop"};
     struct seek k = {.name = special, .n = 1};
-    const struct lm_jname *loop;
+    struct lm_jname *loop;
     struct sym *body = sym_create(s, outer, n->recursive);
     if (!body)
         return nomem(s);
@@ -414,7 +414,7 @@ static int declare_specials(struct scope *s, struct sym *sym, struct lm_jnode *n
     int rc = 0;
     seek_all(&k, &n->z);
     for (size_t i = 0; i < LM_JSPECIALS && !rc; i++) {
-        const struct lm_jname *name;
+        struct lm_jname *name;
         struct lm_jref ref;
         size_t at = 0;
         rc = k.found[i] ? lm_jparse_name(s->p, specials[i], strlen(specials[i]), &name) : 0;

@@ -37,7 +37,8 @@ static int parse_spec(struct formatter *f, struct lm_jval s, struct lm_jspec *ou
     size_t at = 0, step = s.n ? lm_jstr_step(s.s[0]) : 0;
     int64_t n;
     *out = (struct lm_jspec){.fill = lm_jval_cstr(" "), .precision = -1};
-    if (step < s.n && is_one_of(s.s[step], "<>=^")) {
+    bool own_fill = step < s.n && is_one_of(s.s[step], "<>=^");
+    if (own_fill) {
         out->fill = lm_jval_str(s.s, step);
         out->align = s.s[step];
         at = step + 1;
@@ -50,6 +51,8 @@ static int parse_spec(struct formatter *f, struct lm_jval s, struct lm_jspec *ou
         out->alt = s.s[at++];
     if (at < s.n && s.s[at] == '0') {
         out->zero = true;
+        if (!own_fill)
+            out->fill = lm_jval_cstr("0");
         at++;
     }
     if (take_int(s, &at, &n))
@@ -71,8 +74,6 @@ static int format_str(struct formatter *f, struct lm_jspec *spec, struct lm_jval
     if ((spec->type && spec->type != 's') || spec->sign || spec->alt || spec->group || spec->align == '=')
         return malformed(f, "not allowed for a str");
     spec->align = spec->align ? spec->align : '<';
-    if (spec->zero && lm_jval_is_str(spec->fill, " "))
-        spec->fill = lm_jval_cstr("0");
     if (spec->precision >= 0)
         v.n = lm_jstr_offset(v.s, v.n, (size_t)spec->precision);
     lm_jformat_pad(f->c, spec, v, 0);
@@ -83,11 +84,10 @@ static int format_number(struct formatter *f, struct lm_jspec *spec, struct lm_j
 {
     int64_t i = 0;
     bool whole = lm_jval_as_int(v, &i), as_float = !whole || (spec->type && strchr("eEfFgG%", spec->type));
-    if (spec->zero && !spec->align) {
-        spec->fill = lm_jval_cstr("0");
-        spec->align = '=';
-    }
-    spec->align = spec->align ? spec->align : '>';
+    if (!spec->align)
+        spec->align = spec->zero ? '=' : '>';
+    if (spec->group && !strchr(spec->group == ',' ? "deEfFgG%" : "deEfFgG%boxX", spec->type ? spec->type : 'd'))
+        return malformed(f, "thousands separator not allowed here");
     if (spec->type == 'n')
         spec->type = whole ? 'd' : 'g';
     if (spec->type && !strchr(as_float ? "eEfFgG%" : "dboxXc", spec->type))
@@ -112,7 +112,7 @@ static int format_plain(struct formatter *f, struct lm_jval v, struct lm_jval te
         return lm_jrepr_str(f->c, v);
     if (v.kind != LM_JSTR && !lm_jval_is_number(v))
         return lm_fail(f->c->err, LM_EFORMAT, "unsupported format string passed to %s", lm_jval_type(v));
-    if (v.safe)
+    if (v.safe && f->safe)
         return malformed(f, "no specification for Markup");
     rc = parse_spec(f, text, &spec);
     if (rc)
@@ -134,19 +134,19 @@ static int format_value(struct formatter *f, struct lm_jval v, struct lm_jval sp
     return rc;
 }
 
-/* The first part of a field: an argument by name, number, or turn. */
-static int get_argument(struct formatter *f, struct lm_jval name, struct lm_jval *out)
+/* The first part of a field: an argument by name, number, or turn; whole: there is no other part. */
+static int get_argument(struct formatter *f, struct lm_jval name, bool whole, struct lm_jval *out)
 {
     size_t at = 0;
     int64_t i = (int64_t)f->next;
-    bool number = name.n && take_int(name, &at, &i) && at == name.n;
-    f->counted |= !name.n;
-    f->named |= number;
+    bool number = name.n && take_int(name, &at, &i) && at == name.n, turn = whole && !name.n;
+    f->counted |= turn;
+    f->named |= whole && number;
     if (f->counted && f->named)
         return malformed(f, "cannot switch between automatic and manual field numbering");
-    if (!name.n)
+    if (turn)
         i = (int64_t)f->next++;
-    if (!name.n || number) {
+    if (turn || number) {
         if ((size_t)i >= f->a->n)
             return malformed(f, "replacement index out of range");
         *out = f->a->pos[i];
@@ -171,7 +171,7 @@ static size_t span_until(struct lm_jval s, size_t at, const char *stops)
 static int get_field(struct formatter *f, struct lm_jval field, struct lm_jval *out)
 {
     size_t at = span_until(field, 0, ".[");
-    int rc = get_argument(f, lm_jval_str(field.s, at), out);
+    int rc = get_argument(f, lm_jval_str(field.s, at), at == field.n, out);
     while (!rc && at < field.n) {
         bool item = field.s[at] == '[';
         size_t from = at + 1, end = span_until(field, from, item ? "]" : ".["), digits = from;

@@ -197,7 +197,7 @@ int lm_jstr_replace(struct lm_jctx *c, struct lm_jval s, struct lm_jval from, st
                     struct lm_jval *out)
 {
     size_t mark = lm_jval_mark(c), i = 0, at;
-    int rc = lm_jval_charge(c, s.n / 64);
+    int rc = lm_jval_charge(c, lm_jstr_find_cost(s.n, from.n));
     if (rc)
         return rc;
     bool safe = s.safe;
@@ -255,7 +255,7 @@ int lm_jstr_strip(struct lm_jctx *c, struct lm_jval s, struct lm_jval chars, int
 {
     if (!lm_jval_absent(chars) && chars.kind != LM_JSTR)
         return lm_fail(c->err, LM_EFORMAT, "strip arg must be None or str, not %s", lm_jval_type(chars));
-    int rc = lm_jval_charge(c, s.n / 64 * (chars.kind == LM_JSTR ? chars.n : 1));
+    int rc = lm_jval_charge(c, s.n / 16 * (chars.kind == LM_JSTR ? chars.n : 1));
     if (!rc)
         *out = strip(s, chars, sides);
     return rc;
@@ -282,7 +282,7 @@ int lm_jstr_lines(struct lm_jctx *c, struct lm_jval s, bool keep_ends, struct lm
         from = next;
     }
     *out = lm_jval_seq(LM_JLIST, l.v, l.n);
-    return lm_jval_charge(c, s.n / 64);
+    return lm_jval_charge(c, s.n / 16);
 }
 
 static int bound_of(struct lm_jctx *c, struct lm_jval v, int64_t absent, int64_t len, int64_t lo, int64_t hi, int64_t *out)

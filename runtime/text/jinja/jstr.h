@@ -28,6 +28,11 @@ size_t lm_jstr_len(const char *s, size_t n);
 size_t lm_jstr_offset(const char *s, size_t n, size_t k);
 /** Offset of the first m-byte needle; LM_JSTR_NONE. */
 size_t lm_jstr_find(const char *s, size_t n, const char *needle, size_t m);
+/** Steps that a search is worth. */
+static inline size_t lm_jstr_find_cost(size_t n, size_t m)
+{
+    return n / (m > 32 ? 16 : 64);
+}
 /** Offset of the last one.  Errors LM_ELIMIT */
 int lm_jstr_rfind(struct lm_jctx *c, const char *s, size_t n, const char *needle, size_t m, size_t *out);
 bool lm_jstr_starts(struct lm_jval s, struct lm_jval with);

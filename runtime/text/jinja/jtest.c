@@ -37,15 +37,13 @@ static int test_divisibleby(struct lm_jctx *c, const struct lm_jcall *k, struct 
     return remainder_is(c, k->v[0], k->v[1], 0, out);
 }
 
-static int test_filter(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval *out)
+/* Is it the name of a filter, or with arg of a test? */
+static int test_name(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval *out)
 {
-    *out = lm_jval_bool(k->v[0].kind == LM_JSTR && lm_jfilter_find(k->v[0].s, k->v[0].n));
-    return 0;
-}
-
-static int test_test(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval *out)
-{
-    *out = lm_jval_bool(k->v[0].kind == LM_JSTR && lm_jtest_find(k->v[0].s, k->v[0].n));
+    struct lm_jval v = k->v[0];
+    if (v.kind == LM_JLIST || v.kind == LM_JDICT || v.kind == LM_JVIEW)
+        return lm_fail(c->err, LM_EFORMAT, "unhashable type: '%s'", lm_jval_type(v));
+    *out = lm_jval_bool(v.kind == LM_JSTR && (k->arg ? lm_jtest_find(v.s, v.n) : lm_jfilter_find(v.s, v.n)));
     return 0;
 }
 
@@ -109,8 +107,8 @@ static const struct lm_jbuiltin tests[] = {
     {"divisibleby", test_divisibleby, "!num", 0},
     {"defined", test_kind, "", ~BIT(LM_JUNDEF)},
     {"undefined", test_kind, "", BIT(LM_JUNDEF)},
-    {"filter", test_filter, "", 0},
-    {"test", test_test, "", 0},
+    {"filter", test_name, "", 0},
+    {"test", test_name, "", 1},
     {"none", test_kind, "", BIT(LM_JNONE)},
     {"boolean", test_kind, "", BIT(LM_JBOOL)},
     {"false", test_bool, "", false},

@@ -300,7 +300,7 @@ static int first_difference(struct lm_jctx *c, struct lm_jval a, struct lm_jval 
             break;
     }
     *out = i;
-    return 0;
+    return lm_jval_charge(c, i / 4);
 }
 
 static bool equal_ranges(const struct lm_jrange *a, const struct lm_jrange *b)
@@ -388,7 +388,7 @@ int lm_jval_contains(struct lm_jctx *c, struct lm_jval box, struct lm_jval item,
         if (item.kind != LM_JSTR)
             return lm_fail(c->err, LM_EFORMAT, "'in <string>' requires string as left operand, not %s", lm_jval_type(item));
         *out = lm_jstr_find(box.s, box.n, item.s, item.n) != LM_JSTR_NONE;
-        return lm_jval_charge(c, box.n / 64);
+        return lm_jval_charge(c, lm_jstr_find_cost(box.n, item.n));
     }
     if (box.kind == LM_JDICT || (box.kind == LM_JVIEW && box.tag == LM_JKEYS)) {
         struct lm_jval v;

@@ -116,7 +116,9 @@ static int fill_line(struct wrap *w)
 {
     struct lm_jval *chunk = w->chunk.v;
     size_t begin, used = 0;
-    int rc = lm_jval_charge(w->c, chunk[w->first].n / 64);
+    int rc = lm_jval_charge(w->c, chunk[w->first].n / 8);
+    if (rc)
+        return rc;
     if (w->wrote && is_blank(chunk[w->first]))
         w->first++;
     begin = w->first;
