@@ -47,16 +47,46 @@ static void make_well_formed(char *s)
     }
 }
 
-int lm_api_fail(struct lm_api_error *e, int status, const char *param, const char *fmt, ...)
+static int fill(struct lm_api_error *e, int status, const char *param, const char *tail, const char *fmt, va_list ap)
 {
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(e->message, sizeof e->message, fmt, ap);
-    va_end(ap);
+    int n = vsnprintf(e->message, sizeof e->message, fmt, ap);
+    if (n >= 0 && (size_t)n < sizeof e->message)
+        snprintf(e->message + n, sizeof e->message - (size_t)n, "%s", tail);
     make_well_formed(e->message);
     snprintf(e->param, sizeof e->param, "%s", param ? param : "");
     e->status = status;
     return LM_EINVAL;
+}
+
+int lm_api_fail(struct lm_api_error *e, int status, const char *param, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int rc = fill(e, status, param, "", fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+int lm_api_bad(struct lm_api_error *e, const char *param, const char *fmt, ...)
+{
+    char tail[96];
+    va_list ap;
+    snprintf(tail, sizeof tail, " (parameter=%s)", param);
+    va_start(ap, fmt);
+    int rc = fill(e, 400, param, tail, fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+int lm_api_bad_int(struct lm_api_error *e, const char *param, int64_t value, const char *fmt, ...)
+{
+    char tail[96];
+    va_list ap;
+    snprintf(tail, sizeof tail, " (parameter=%s, value=%lld)", param, (long long)value);
+    va_start(ap, fmt);
+    int rc = fill(e, 400, param, tail, fmt, ap);
+    va_end(ap);
+    return rc;
 }
 
 int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err)
@@ -66,8 +96,8 @@ int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err)
             continue;
         if (codes[i].show)
             return lm_api_fail(e, codes[i].status, NULL, "%s", err->msg);
-        return lm_api_fail(e, codes[i].status, NULL, "%s",
-                           codes[i].status == 429 ? "The server is busy; try again later." : "The engine is not available; try again later.");
+        const char *who = codes[i].status == 429 ? "The server is busy" : "The engine is not available";
+        return lm_api_fail(e, codes[i].status, NULL, "%s; try again later.", who);
     }
     return lm_api_fail(e, 500, NULL, "Internal server error.");
 }

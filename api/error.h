@@ -24,6 +24,12 @@ const char *lm_api_error_type(int status);
 __attribute__((format(printf, 4, 5)))
 int lm_api_fail(struct lm_api_error *e, int status, const char *param, const char *fmt, ...);
 
+/** The same with status 400 and " (parameter=PARAM)" behind the message; with a value " (parameter=PARAM, value=VALUE)". */
+__attribute__((format(printf, 3, 4)))
+int lm_api_bad(struct lm_api_error *e, const char *param, const char *fmt, ...);
+__attribute__((format(printf, 4, 5)))
+int lm_api_bad_int(struct lm_api_error *e, const char *param, int64_t value, const char *fmt, ...);
+
 /** Fill e from an internal error: codes that are the client's fault keep their message, the others are hidden. */
 int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err);
 

@@ -41,7 +41,7 @@ END_TEST
 
 START_TEST(test_api_metrics__counters_outlive_their_engine)
 {
-    struct lm_model_metrics m = {.last = {.n_preempted = 3, .n_prefix_hit_tok = 7, .n_running = 5, .step_tok_hist = {1, 1, [14] = 2}, .step_tok_sum = 9}};
+    struct lm_model_metrics m = {.last = {.n_preempted = 3, .n_prefix_hit_tok = 7, .n_running = 5, .step_tok_hist = {1, 1, [14] = 2}}};
     lm_metrics_engine_lost(&m);
     m.last.n_preempted = 1;
     m.last.step_tok_hist[0] = 4;

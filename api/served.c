@@ -47,9 +47,10 @@ static void announce(struct lm_served *m)
     if (m->announced || !lm_served_serves(m))
         return;
     m->announced = true;
-    lm_log(LM_INFO, "server", "ready model=%s seconds=%.2f backend=%s device=\"%s\" max-model-len=%u blocks=%u block-size=%u",
-           m->conf->name, (double)(lm_now_us() - m->start_us) / 1e6, m->hello.backend, m->hello.device, m->hello.max_model_len,
-           m->hello.n_block, m->hello.block_size);
+    const struct lm_msg_hello *h = &m->hello;
+    lm_log(LM_INFO, "server", "ready model=%s seconds=%.2f backend=%s device=\"%s\" max-model-len=%u weight-mib=%llu kv-mib=%llu",
+           m->conf->name, (double)(lm_now_us() - m->start_us) / 1e6, h->backend, h->device, h->max_model_len, (unsigned long long)h->weight_bytes >> 20,
+           (unsigned long long)h->kv_bytes >> 20);
 }
 
 /* FNV-1a over what answers depend on. */
@@ -190,6 +191,8 @@ static void load_text(struct lm_job *job)
 static void text_loaded(struct lm_job *job)
 {
     struct lm_served *m = of_job(job);
+    lm_gguf_close(m->gguf);
+    m->gguf = NULL;
     if (m->text_rc)
         m->on_fatal(m->arg, m->text_rc, m->text_err.msg);
     else if (m->text.problem[0])

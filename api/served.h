@@ -28,7 +28,7 @@ struct lm_served {
     const struct lm_conf_model *conf;
     char **name; /* names it answers to; name[0] is the one it calls itself */
     size_t n_name;
-    struct lm_gguf *gguf;
+    struct lm_gguf *gguf; /* until the text side is loaded */
 
     struct lm_model_text text;      /* [any] once ready_text */
     _Atomic bool ready_text;

@@ -211,7 +211,8 @@ static int listen_on(struct lm_server *s, struct lm_err *err)
     const struct lm_conf_server *c = &s->conf->server;
     struct lm_http_limits limits = {
         .body_bytes = (size_t)c->max_body_bytes, .n_conn = (uint32_t)c->max_connections, .head_us = us(c->header_timeout),
-        .body_us = us(c->body_timeout), .idle_us = us(c->keep_alive_timeout), .out_high_bytes = LM_OUT_HIGH_BYTES, .write_stall_us = us(c->write_timeout),
+        .body_us = us(c->body_timeout), .idle_us = us(c->keep_alive_timeout), .write_stall_us = us(c->write_timeout),
+        .out_high_bytes = LM_OUT_HIGH_BYTES,
     };
     uint16_t port;
     int rc = lm_http_server_create(s->base, &limits, on_request, s, &s->http, err);
@@ -232,7 +233,9 @@ static int start_models(struct lm_server *s, struct lm_err *err)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; i < s->conf->n_model && rc == 0; i++) {
         rc = lm_conf_model_flags(s->conf, i, &s->flag[i], err);
-        struct lm_served_desc d = {.conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .arg = s};
+        struct lm_served_desc d = {
+            .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .arg = s,
+        };
         if (rc == 0)
             rc = lm_served_create(s->base, &d, &s->model[i], err);
         s->n_model += rc == 0;

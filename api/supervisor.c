@@ -204,13 +204,17 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         rc = read_once(s, &err);
     if (rc >= 0)
         return;
-    if (!s->stopping && (s->ever_served || !s->failed))
+    if (rc != LM_EIO && !s->failed)
         lm_log(LM_ERROR, "engine", "lost model=%s: %s", s->d.name, err.msg);
     end_engine(s);
 }
 
 static void flush(struct lm_supervisor *s)
 {
+    if (s->out.failed) { /* half a message: the engine must not see more */
+        shutdown(s->fd, SHUT_RDWR);
+        return;
+    }
     while (s->n_sent < s->out.len) {
         ssize_t n = send(s->fd, s->out.data + s->n_sent, s->out.len - s->n_sent, MSG_NOSIGNAL);
         if (n <= 0) {
@@ -258,6 +262,11 @@ static void wait_and_restart(struct lm_supervisor *s)
     arm(s->timer, s->backoff_us);
 }
 
+static bool means_configuration(int status)
+{
+    return WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) >= EXIT_NOT_RUN);
+}
+
 static void reaped(struct lm_supervisor *s, int status)
 {
     char how[64];
@@ -272,7 +281,7 @@ static void reaped(struct lm_supervisor *s, int status)
     } else if (!s->ever_served && s->failed && !curable(s->failure.code)) {
         s->state = STOPPED;
         s->d.events->fatal(s->d.arg, s->failure.code, s->failure.msg);
-    } else if (!s->ever_served && !s->failed && WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) >= EXIT_NOT_RUN)) {
+    } else if (!s->ever_served && !s->failed && means_configuration(status)) {
         s->state = STOPPED;
         s->d.events->fatal(s->d.arg, LM_ECONFIG, "the engine refused its configuration");
     } else {

@@ -22,29 +22,31 @@ static int read_file(const char *path, struct lm_bytes *out, struct lm_err *err)
     return 0;
 }
 
-static int template_of_file(const char *path, struct lm_template **out, struct lm_err *err)
+static int parse(const struct lm_bytes *text, struct lm_template **out, struct lm_err *err)
 {
-    struct lm_bytes text = {0};
-    int rc = read_file(path, &text, err);
-    if (rc == 0) {
-        rc = lm_template_parse(text.data ? text.data : "", text.len, out, err);
-        if (rc)
-            lm_fail_in(err, rc, "chat-template %s", path);
-    }
-    lm_bytes_fini(&text);
-    return rc;
+    return lm_template_parse(text->data ? text->data : "", text->len, out, err);
+}
+
+static int template_of_file(const char *path, struct lm_model_text *t, struct lm_err *err)
+{
+    int rc = read_file(path, &t->source, err);
+    if (rc)
+        return rc;
+    rc = parse(&t->source, &t->chat, err);
+    return rc ? lm_fail_in(err, rc, "chat-template %s", path) : 0;
 }
 
 static void template_of_model(const struct lm_gguf *g, struct lm_model_text *t)
 {
     struct lm_err err;
-    struct lm_gguf_str s = lm_gguf_string(g, "tokenizer.chat_template");
-    if (!s.n)
+    struct lm_gguf_str chat = lm_gguf_string(g, "tokenizer.chat_template"), tools = lm_gguf_string(g, "tokenizer.chat_template.tool_use");
+    lm_bytes_add(&t->source, chat.s, chat.n);
+    lm_bytes_add(&t->tools_source, tools.s, tools.n);
+    if (!chat.n)
         snprintf(t->problem, sizeof t->problem, "the model has no chat template; the server's option chat-template can give one");
-    else if (lm_template_parse(s.s, s.n, &t->chat, &err))
+    else if (parse(&t->source, &t->chat, &err))
         snprintf(t->problem, sizeof t->problem, "the model's chat template cannot be used: %.140s", err.msg);
-    s = lm_gguf_string(g, "tokenizer.chat_template.tool_use");
-    if (s.n && lm_template_parse(s.s, s.n, &t->tools, &err))
+    if (tools.n && parse(&t->tools_source, &t->tools, &err))
         t->tools = NULL;
 }
 
@@ -103,7 +105,7 @@ int lm_model_text_init(const struct lm_gguf *g, const char *chat_template_path, 
         goto out;
     set_vars(g, &t);
     if (*chat_template_path)
-        rc = template_of_file(chat_template_path, &t.chat, err);
+        rc = template_of_file(chat_template_path, &t, err);
     else
         template_of_model(g, &t);
     if (rc == 0 && t.chat)
@@ -122,5 +124,7 @@ void lm_model_text_fini(struct lm_model_text *t)
     lm_template_destroy(t->chat);
     lm_template_destroy(t->tools);
     json_decref(t->vars);
+    lm_bytes_fini(&t->source);
+    lm_bytes_fini(&t->tools_source);
     *t = (struct lm_model_text){0};
 }

@@ -12,6 +12,7 @@ struct lm_model_text {
     struct lm_tokenizer *tok;
     struct lm_template *chat;  /* NULL: the model has none, or none that works: see problem */
     struct lm_template *tools; /* for requests with tools; NULL: chat serves them too */
+    struct lm_bytes source, tools_source; /* of the templates */
     json_t *vars;              /* bos_token, eos_token, unk_token, pad_token: those the model has */
     bool parts;                /* the template wants content as a list of parts, not as a string */
     char problem[200];         /* why chat is NULL */
@@ -22,7 +23,7 @@ struct lm_model_text {
  * that cannot be parsed is not an error: chat is NULL and problem says why.
  *
  * Errors   as lm_tokenizer_create(); LM_ENOTFOUND, LM_EFORMAT, LM_EUNSUPPORTED of the template's file
- * Owns     *out is the caller's until lm_model_text_fini(); g must outlive it
+ * Owns     *out is the caller's until lm_model_text_fini(); g may be closed
  * Thread   [any]
  */
 int lm_model_text_init(const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out, struct lm_err *err);

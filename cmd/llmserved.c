@@ -36,7 +36,7 @@ static int information(int argc, char **argv)
 
 static bool is_configuration(int code)
 {
-    return code == LM_ECONFIG || code == LM_ENOTFOUND || code == LM_EFORMAT || code == LM_EUNSUPPORTED || code == LM_EINVAL || code == LM_ELIMIT;
+    return code != LM_EIO && code != LM_ENOMEM && code != LM_EDEVICE && code != LM_ETIMEOUT && code != LM_EBUSY;
 }
 
 static int report(int code, const char *msg)
@@ -52,10 +52,8 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
         lm_log(LM_WARN, "server", "SIGHUP: the configuration is read at start only");
         return;
     }
-    if (s->draining) {
-        lm_server_destroy(s);
+    if (s->draining)
         _exit(1);
-    }
     lm_server_drain(s);
 }
 

@@ -22,9 +22,23 @@ static struct lm_choice *of_seq(struct lm_seq *q)
     return (struct lm_choice *)((char *)q - offsetof(struct lm_choice, seq));
 }
 
+/* Counts and times only: what was asked and answered is nobody's business. */
+static void log_end(const struct lm_gen *g)
+{
+    size_t n_prompt_tok = 0, n_output_tok = 0;
+    for (size_t i = 0; i < g->n_prompt; i++)
+        n_prompt_tok += g->prompt[i].n;
+    for (size_t i = 0; i < g->n_choice; i++)
+        n_output_tok += g->choice[i].n_tok;
+    lm_log(LM_DEBUG, "http", "%s answers=%zu unfinished=%zu prompt_tokens=%zu output_tokens=%zu seconds=%.3f status=%d",
+           g->call.server->route[g->call.route].path, g->n_choice, g->n_open, n_prompt_tok, n_output_tok,
+           (double)(lm_now_us() - g->start_us) / 1e6, g->error.status ? g->error.status : 200);
+}
+
 static void destroy(struct lm_gen *g)
 {
     struct lm_server *s = g->call.server;
+    log_end(g);
     for (size_t i = 0; i < g->n_choice; i++) {
         struct lm_choice *c = &g->choice[i];
         if (c->seq.id && !c->done)
@@ -41,7 +55,6 @@ static void destroy(struct lm_gen *g)
     free(g->prompt_text);
     free(g->choice);
     free(g->body);
-    json_decref(g->json);
     lm_arena_fini(&g->mem);
     lm_bytes_fini(&g->head);
     lm_bytes_fini(&g->out);
@@ -52,48 +65,38 @@ static void destroy(struct lm_gen *g)
     free(g);
 }
 
-/* Whatever writes to the client may learn that it is gone: between enter and leave g stays. */
-static void enter(struct lm_gen *g)
-{
-    g->depth++;
-}
-
+/* Last in every call from the loop: a request without a client is done with, once no worker has it. */
 static void leave(struct lm_gen *g)
 {
-    if (--g->depth == 0 && !g->call.req && !g->in_worker)
+    if (!g->call.req && !g->in_worker)
         destroy(g);
 }
 
 static void on_gone(struct lm_http_req *req, void *arg)
 {
     struct lm_gen *g = arg;
-    enter(g);
     g->call.req = NULL;
     leave(g);
 }
 
 static void write_out(struct lm_gen *g)
 {
-    if (!g->call.req)
-        return;
     g->wrote = true;
-    size_t queued = lm_http_stream_write(g->call.req, g->out.data, g->out.len);
-    g->paused = g->paused || (g->call.req && queued > LM_OUT_HIGH_BYTES);
+    if (lm_http_stream_write(g->call.req, g->out.data, g->out.len) > LM_OUT_HIGH_BYTES)
+        g->paused = true;
 }
 
-static void begin_stream(struct lm_gen *g)
+static void end_stream(struct lm_gen *g)
 {
-    if (g->streaming || !g->call.req)
-        return;
-    g->streaming = true;
-    lm_call_stream(&g->call);
+    write_out(g);
+    lm_http_stream_end(g->call.req);
+    g->call.req = NULL;
 }
 
-/* Answer with an error: whole if nothing was sent, else as the last event, without [DONE]. */
+/* Answer with g->error: whole if nothing was sent, else as the last event, without [DONE]. */
 static void fail(struct lm_gen *g)
 {
-    struct lm_http_req *req = g->call.req;
-    if (!req)
+    if (!g->call.req)
         return;
     if (!g->streaming) {
         if (g->error.status == 429 && g->model)
@@ -105,37 +108,40 @@ static void fail(struct lm_gen *g)
     lm_bytes_add_str(&g->out, "data: ");
     lm_api_error_write(&g->error, &g->out);
     lm_bytes_add_str(&g->out, "\n\n");
-    write_out(g);
-    if (!g->call.req)
-        return;
-    g->call.req = NULL;
-    lm_http_stream_end(req);
+    end_stream(g);
+}
+
+static int no_memory(struct lm_gen *g)
+{
+    return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
 }
 
 static void finish(struct lm_gen *g)
 {
-    struct lm_http_req *req = g->call.req;
-    if (!req)
-        return;
-    lm_bytes_clear(&g->out);
-    if (!g->params.stream) {
-        lm_shape_answer(g, &g->out);
-        if (g->out.failed) {
-            lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
-            fail(g);
-        } else {
-            lm_call_reply(&g->call, 200, "application/json", &g->out);
-        }
-        return;
-    }
-    if (g->params.include_usage)
-        lm_shape_usage_chunk(g, &g->out);
-    lm_bytes_add_str(&g->out, "data: [DONE]\n\n");
-    write_out(g);
     if (!g->call.req)
         return;
-    g->call.req = NULL;
-    lm_http_stream_end(req);
+    lm_bytes_clear(&g->out);
+    if (g->params.stream) {
+        if (g->params.include_usage)
+            lm_shape_usage_chunk(g, &g->out);
+        lm_bytes_add_str(&g->out, "data: [DONE]\n\n");
+        end_stream(g);
+        return;
+    }
+    lm_shape_answer(g, &g->out);
+    if (!g->out.failed) {
+        lm_call_reply(&g->call, 200, "application/json", &g->out);
+        return;
+    }
+    no_memory(g);
+    fail(g);
+}
+
+static void begin_stream(struct lm_gen *g)
+{
+    if (!g->streaming)
+        lm_call_stream(&g->call);
+    g->streaming = true;
 }
 
 /* Send what a choice has, unless the reader must catch up first. */
@@ -150,7 +156,7 @@ static void flush(struct lm_gen *g, struct lm_choice *c)
         write_out(g);
         return;
     }
-    lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    no_memory(g);
     fail(g);
 }
 
@@ -163,7 +169,6 @@ static void finish_if_done(struct lm_gen *g)
 static void on_drain(struct lm_http_req *req, void *arg)
 {
     struct lm_gen *g = arg;
-    enter(g);
     g->paused = false;
     for (size_t i = 0; i < g->n_choice; i++)
         flush(g, &g->choice[i]);
@@ -174,7 +179,6 @@ static void on_drain(struct lm_http_req *req, void *arg)
 static void on_ping(evutil_socket_t fd, short what, void *arg)
 {
     struct lm_gen *g = arg;
-    enter(g);
     if (!g->wrote && !g->paused) {
         begin_stream(g);
         lm_bytes_clear(&g->out);
@@ -220,7 +224,6 @@ static void on_token(struct lm_seq *q, const struct lm_msg_token *t, const struc
 {
     struct lm_choice *c = of_seq(q);
     struct lm_gen *g = c->gen;
-    enter(g);
     count_token(c, t);
     if (lm_choice_push(c, t, top)) {
         lm_served_cancel(g->model, q);
@@ -265,7 +268,6 @@ static void on_finished(struct lm_seq *q, const struct lm_msg_finished *f)
 {
     struct lm_choice *c = of_seq(q);
     struct lm_gen *g = c->gen;
-    enter(g);
     if (f->reason == LM_FINISH_STOP || f->reason == LM_FINISH_LENGTH) {
         if (f->reason == LM_FINISH_STOP && is_own_stop_id(g, f->stop_token))
             c->stop_token = f->stop_token;
@@ -284,7 +286,6 @@ static void on_finished(struct lm_seq *q, const struct lm_msg_finished *f)
 static void on_lost(struct lm_seq *q)
 {
     struct lm_gen *g = of_seq(q)->gen;
-    enter(g);
     g->model->metrics.success[LM_REASON_ERROR]++;
     lm_api_fail(&g->error, 503, NULL, g->call.server->draining ? "The server is shutting down." : "The engine failed; try again later.");
     fail(g);
@@ -363,22 +364,22 @@ static int admit(struct lm_gen *g)
     lm_hist_add(&g->model->metrics, LM_HIST_N, (double)g->params.n);
     for (size_t i = 0; rc == 0 && i < g->n_choice; i++)
         rc = submit(g, &g->choice[i]);
-    return rc ? lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.") : 0;
+    return rc ? no_memory(g) : 0;
 }
 
 static void run(struct lm_job *job)
 {
-    lm_gen_intake(of_job(job));
+    struct lm_gen *g = of_job(job);
+    lm_gen_intake(g);
+    json_decref(g->json);
+    g->json = NULL;
 }
 
 static void done(struct lm_job *job)
 {
     struct lm_gen *g = of_job(job);
-    enter(g);
     g->in_worker = false;
     g->call.server->n_busy_bytes -= g->n_body;
-    json_decref(g->json);
-    g->json = NULL;
     if (g->call.req && (g->error.status || admit(g)))
         fail(g);
     leave(g);

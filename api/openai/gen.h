@@ -46,7 +46,7 @@ struct lm_gen {
 
     /* made by the worker */
     struct lm_api_error error;
-    json_t *json;
+    json_t *json;                 /* the worker's alone */
     struct lm_arena mem;
     struct lm_served *model;
     struct lm_params params;
@@ -62,7 +62,6 @@ struct lm_gen {
     struct lm_bytes out, piece; /* scratch */
     struct event *ping;
     bool in_worker, streaming, wrote, paused;
-    unsigned depth;            /* calls that it must outlive */
 };
 
 /** [worker] Read, check and tokenize: fills error, or everything that the worker makes. */

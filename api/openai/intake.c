@@ -12,7 +12,7 @@ static int find_model(struct lm_gen *g)
 {
     const json_t *name = json_object_get(g->json, "model");
     if (name && !json_is_null(name) && !json_is_string(name))
-        return lm_api_fail(&g->error, 400, "model", "model must be a string, got %s. (parameter=model)", lm_json_kind(name));
+        return lm_api_bad(&g->error, "model", "model must be a string, got %s.", lm_json_kind(name));
     g->model = lm_server_model(g->call.server, json_string_value(name));
     if (!g->model)
         return lm_api_fail(&g->error, 404, "model", "The model `%s` does not exist.", json_string_value(name));
@@ -32,11 +32,11 @@ static int too_long(struct lm_gen *g, size_t n, bool at_least)
     uint32_t max = atomic_load(&g->model->max_model_len);
     int64_t want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
     long long total = want > INT64_MAX - (int64_t)n ? INT64_MAX : (long long)(want + (int64_t)n);
-    return lm_api_fail(&g->error, 400, "input_tokens",
-                       "This model's maximum context length is %u tokens. However, you requested %lld output tokens and your prompt contains "
-                       "%s%zu input tokens, for a total of %s%lld tokens. Please reduce the length of the input prompt or the number of "
-                       "requested output tokens. (parameter=input_tokens, value=%zu)",
-                       max, (long long)want, at_least ? "at least " : "", n, at_least ? "at least " : "", total, n);
+    return lm_api_bad_int(&g->error, "input_tokens", (int64_t)n,
+                          "This model's maximum context length is %u tokens. However, you requested %lld output tokens and your "
+                          "prompt contains %s%zu input tokens, for a total of %s%lld tokens. Please reduce the length of the "
+                          "input prompt or the number of requested output tokens.",
+                          max, (long long)want, at_least ? "at least " : "", n, at_least ? "at least " : "", total);
 }
 
 static int tokenize(struct lm_gen *g, const char *text, size_t n, struct lm_tokens *out)
@@ -61,9 +61,9 @@ static int take_ids(struct lm_gen *g, const json_t *list, struct lm_tokens *out)
         const json_t *v = json_array_get(list, i);
         json_int_t id = json_integer_value(v);
         if (!json_is_integer(v))
-            return lm_api_fail(&g->error, 400, "prompt", "prompt must not mix kinds: an integer is expected, got %s. (parameter=prompt)", lm_json_kind(v));
+            return lm_api_bad(&g->error, "prompt", "prompt must not mix kinds: an integer is expected, got %s.", lm_json_kind(v));
         if (id < 0 || id >= (json_int_t)lm_tokenizer_n_vocab(g->model->text.tok))
-            return lm_api_fail(&g->error, 400, "prompt", "Token id %lld is out of vocabulary. (parameter=prompt, value=%lld)", (long long)id, (long long)id);
+            return lm_api_bad_int(&g->error, "prompt", id, "Token id %lld is out of vocabulary.", (long long)id);
         out->id[out->n++] = (int32_t)id;
     }
     return 0;
@@ -98,11 +98,12 @@ static int take_prompts(struct lm_gen *g)
     bool many = json_is_string(first) || json_is_array(first);
     size_t n = many ? json_array_size(v) : 1;
     if (!json_is_string(v) && !json_is_array(v))
-        return lm_api_fail(&g->error, 400, "prompt", "prompt must be a string, an array of strings, of integers, or of arrays of integers, got %s. (parameter=prompt)",
-                           lm_json_kind(v));
+        return lm_api_bad(&g->error, "prompt",
+                          "prompt must be a string, an array of strings, of integers, or of arrays of integers, got %s.",
+                          lm_json_kind(v));
     if ((int64_t)n > g->call.server->conf->server.max_n)
-        return lm_api_fail(&g->error, 400, "prompt", "prompt must have at most %lld prompts, got %zu. (parameter=prompt)",
-                           (long long)g->call.server->conf->server.max_n, n);
+        return lm_api_bad(&g->error, "prompt", "prompt must have at most %lld prompts, got %zu.",
+                          (long long)g->call.server->conf->server.max_n, n);
     g->prompt = calloc(n, sizeof *g->prompt);
     g->prompt_text = calloc(n, sizeof *g->prompt_text);
     if (!g->prompt || !g->prompt_text)
@@ -111,8 +112,8 @@ static int take_prompts(struct lm_gen *g)
     for (size_t i = 0; i < n; i++) {
         const json_t *one = many ? json_array_get(v, i) : v;
         if (many && json_typeof(one) != json_typeof(first))
-            return lm_api_fail(&g->error, 400, "prompt", "prompt must not mix kinds: got %s beside %s. (parameter=prompt)", lm_json_kind(one),
-                               lm_json_kind(first));
+            return lm_api_bad(&g->error, "prompt", "prompt must not mix kinds: got %s beside %s.", lm_json_kind(one),
+                              lm_json_kind(first));
         if (take_prompt(g, one, i))
             return LM_EINVAL;
     }
@@ -149,8 +150,7 @@ static int check_length(struct lm_gen *g, const struct lm_tokens *t)
 {
     int64_t max = atomic_load(&g->model->max_model_len), want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
     if (!t->n)
-        return lm_api_fail(&g->error, 400, g->endpoint == LM_CHAT ? "messages" : "prompt", "The prompt must not be empty. (parameter=%s)",
-                           g->endpoint == LM_CHAT ? "messages" : "prompt");
+        return lm_api_bad(&g->error, g->endpoint == LM_CHAT ? "messages" : "prompt", "The prompt must not be empty.");
     return want > max - (int64_t)t->n ? too_long(g, t->n, false) : 0;
 }
 
@@ -166,8 +166,8 @@ static int settle(struct lm_gen *g)
             return LM_EINVAL;
     }
     if ((int64_t)n_seq > conf->max_queued_requests)
-        return lm_api_fail(&g->error, 400, "n", "The request asks for %zu answers; the server takes at most %lld at once. (parameter=n)", n_seq,
-                           (long long)conf->max_queued_requests);
+        return lm_api_bad(&g->error, "n", "The request asks for %zu answers; the server takes at most %lld at once.", n_seq,
+                          (long long)conf->max_queued_requests);
     size_t n_eog = 0;
     const int32_t *eog = lm_tokenizer_eog(g->model->text.tok, &n_eog);
     n_eog = p->ignore_eos ? 0 : n_eog;

@@ -92,7 +92,8 @@ static void add_chat(struct lm_logprobs *lp, const struct lm_tokenizer *tok, con
 struct spelled { size_t at, n; }; /* in the buffer */
 
 /* Add "token":logprob unless a token before it is spelled alike. */
-static void add_entry(struct lm_logprobs *lp, const struct lm_tokenizer *tok, int32_t id, float logprob, struct spelled *seen, uint32_t *n_seen)
+static void add_entry(struct lm_logprobs *lp, const struct lm_tokenizer *tok, int32_t id, float logprob, struct spelled *seen,
+                      uint32_t *n_seen)
 {
     struct lm_bytes *out = &lp->top;
     size_t from = out->len;
@@ -111,8 +112,8 @@ static void add_entry(struct lm_logprobs *lp, const struct lm_tokenizer *tok, in
     add_number(out, logprob);
 }
 
-static void add_completion(struct lm_logprobs *lp, const struct lm_tokenizer *tok, const struct lm_msg_token *t, const struct lm_msg_top *top,
-                           uint32_t n_top)
+static void add_completion(struct lm_logprobs *lp, const struct lm_tokenizer *tok, const struct lm_msg_token *t,
+                           const struct lm_msg_top *top, uint32_t n_top)
 {
     struct spelled seen[LM_MAX_LOGPROBS + 1];
     uint32_t n_seen = 0;

@@ -5,19 +5,22 @@
 
 static int fail(struct lm_gen *g, size_t i, const char *what)
 {
-    return lm_api_fail(&g->error, 400, "messages", "messages[%zu]%s. (parameter=messages)", i, what);
+    return lm_api_bad(&g->error, "messages", "messages[%zu]%s.", i, what);
 }
 
 /* The text of a part; NULL: not a text part. */
 static const json_t *part_text(const json_t *part)
 {
+    static const char *const types[] = {"text", "input_text", "output_text", "refusal"};
     const char *type = json_string_value(json_object_get(part, "type"));
-    const json_t *text = json_object_get(part, type && strcmp(type, "refusal") == 0 ? "refusal" : "text");
     if (json_is_string(part))
         return part;
-    if (type && strcmp(type, "text") != 0 && strcmp(type, "input_text") != 0 && strcmp(type, "output_text") != 0 && strcmp(type, "refusal") != 0)
-        return NULL;
-    return json_is_string(text) ? text : NULL;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        const json_t *text = json_object_get(part, i < 3 ? "text" : "refusal");
+        if (json_is_string(text) && (!type || strcmp(type, types[i]) == 0))
+            return text;
+    }
+    return NULL;
 }
 
 static int join_parts(struct lm_gen *g, size_t at, const json_t *parts, struct lm_bytes *out)
@@ -84,7 +87,8 @@ static int set_tool_calls(struct lm_gen *g, size_t at, json_t *message)
     if (!json_is_array(calls))
         return fail(g, at, ".tool_calls must be an array");
     for (size_t i = 0; i < json_array_size(calls); i++) {
-        json_t *function = json_object_get(json_array_get(calls, i), "function"), *given = json_object_get(function, "arguments"), *made = NULL;
+        json_t *function = json_object_get(json_array_get(calls, i), "function");
+        json_t *given = json_object_get(function, "arguments"), *made = NULL;
         struct lm_api_error e;
         if (!json_is_string(json_object_get(function, "name")))
             return fail(g, at, ".tool_calls has a call without a function's name");
@@ -113,8 +117,8 @@ static int ready_messages(struct lm_gen *g, json_t **out)
 {
     json_t *messages = json_object_get(g->json, "messages");
     if (!json_is_array(messages) || !json_array_size(messages))
-        return lm_api_fail(&g->error, 400, "messages", "messages must be an array with at least one message, got %s. (parameter=messages)",
-                           json_is_array(messages) ? "none" : lm_json_kind(messages));
+        return lm_api_bad(&g->error, "messages", "messages must be an array with at least one message, got %s.",
+                          json_is_array(messages) ? "none" : lm_json_kind(messages));
     for (size_t i = 0; i < json_array_size(messages); i++) {
         json_t *m = json_array_get(messages, i);
         if (!json_is_object(m))
@@ -178,8 +182,8 @@ static int cut_after_final(struct lm_gen *g, const json_t *messages, struct lm_b
         text->len = at + (with_tail ? n - lead : core);
         return 0;
     }
-    return lm_api_fail(&g->error, 400, "continue_final_message",
-                       "continue_final_message: the final message's content does not appear in the rendered chat. (parameter=continue_final_message)");
+    return lm_api_bad(&g->error, "continue_final_message",
+                      "continue_final_message: the final message's content does not appear in the rendered chat.");
 }
 
 int lm_gen_render(struct lm_gen *g, struct lm_bytes *out)
@@ -189,7 +193,7 @@ int lm_gen_render(struct lm_gen *g, struct lm_bytes *out)
     json_t *messages = NULL;
     struct lm_err err;
     if (!tmpl)
-        return lm_api_fail(&g->error, 400, "messages", "This model cannot chat: %s. (parameter=messages)", t->problem);
+        return lm_api_bad(&g->error, "messages", "This model cannot chat: %s.", t->problem);
     int rc = ready_messages(g, &messages);
     if (rc)
         return rc;

@@ -34,7 +34,7 @@ struct row {
 
 static int wrong_type(struct ctx *c, const char *name, const char *want, const json_t *v)
 {
-    return lm_api_fail(c->e, 400, name, "%s must be %s, got %s. (parameter=%s)", name, want, lm_json_kind(v), name);
+    return lm_api_bad(c->e, name, "%s must be %s, got %s.", name, want, lm_json_kind(v));
 }
 
 static int read_stop(struct ctx *c, const char *name, json_t *v)
@@ -43,7 +43,7 @@ static int read_stop(struct ctx *c, const char *name, json_t *v)
     if (!json_is_string(v) && !json_is_array(v))
         return wrong_type(c, name, "a string or an array of strings", v);
     if (n > LM_STOP_MAX)
-        return lm_api_fail(c->e, 400, name, "stop must have at most %d strings, got %zu. (parameter=stop)", LM_STOP_MAX, n);
+        return lm_api_bad(c->e, name, "stop must have at most %d strings, got %zu.", LM_STOP_MAX, n);
     c->p->stop.string = lm_arena_alloc(c->a, n * sizeof *c->p->stop.string);
     for (size_t i = 0; i < n && c->p->stop.string; i++) {
         const json_t *s = json_is_array(v) ? json_array_get(v, i) : v;
@@ -51,9 +51,9 @@ static int read_stop(struct ctx *c, const char *name, json_t *v)
         if (!json_is_string(s))
             return wrong_type(c, name, "an array of strings", s);
         if (!len)
-            return lm_api_fail(c->e, 400, name, "stop cannot contain an empty string. (parameter=stop)");
+            return lm_api_bad(c->e, name, "stop cannot contain an empty string.");
         if (len > LM_STOP_MAX_BYTES)
-            return lm_api_fail(c->e, 400, name, "a stop string must have at most %d bytes, got %zu. (parameter=stop)", LM_STOP_MAX_BYTES, len);
+            return lm_api_bad(c->e, name, "a stop string must have at most %d bytes, got %zu.", LM_STOP_MAX_BYTES, len);
         if (lm_stop_add(&c->p->stop, c->a, json_string_value(s), len))
             c->p->stop.string = NULL;
     }
@@ -71,14 +71,14 @@ static int read_stop_ids(struct ctx *c, const char *name, json_t *v)
     if (!json_is_array(v))
         return wrong_type(c, name, "an array of integers", v);
     if (n > LM_STOP_IDS_MAX)
-        return lm_api_fail(c->e, 400, name, "%s must have at most %d ids, got %zu. (parameter=%s)", name, LM_STOP_IDS_MAX, n, name);
+        return lm_api_bad(c->e, name, "%s must have at most %d ids, got %zu.", name, LM_STOP_IDS_MAX, n);
     c->p->stop_id = lm_arena_alloc(c->a, n * sizeof *c->p->stop_id);
     for (size_t i = 0; i < n && c->p->stop_id; i++) {
         const json_t *id = json_array_get(v, i);
         if (!json_is_integer(id))
             return wrong_type(c, name, "an array of integers", id);
         if (!in_vocab(c, json_integer_value(id)))
-            return lm_api_fail(c->e, 400, name, "%s: token id %lld is out of vocabulary. (parameter=%s)", name, (long long)json_integer_value(id), name);
+            return lm_api_bad(c->e, name, "%s: token id %lld is out of vocabulary.", name, (long long)json_integer_value(id));
         c->p->stop_id[c->p->n_stop_id++] = (int32_t)json_integer_value(id);
     }
     return 0;
@@ -92,7 +92,7 @@ static int read_bias(struct ctx *c, const char *name, json_t *v)
     if (!json_is_object(v))
         return wrong_type(c, name, "an object", v);
     if (n > LM_BIAS_MAX)
-        return lm_api_fail(c->e, 400, name, "%s must have at most %d ids, got %zu. (parameter=%s)", name, LM_BIAS_MAX, n, name);
+        return lm_api_bad(c->e, name, "%s must have at most %d ids, got %zu.", name, LM_BIAS_MAX, n);
     c->p->bias_id = lm_arena_alloc(c->a, n * sizeof *c->p->bias_id);
     c->p->bias = lm_arena_alloc(c->a, n * sizeof *c->p->bias);
     if (!c->p->bias_id || !c->p->bias)
@@ -101,12 +101,12 @@ static int read_bias(struct ctx *c, const char *name, json_t *v)
         char *end;
         long long id = strtoll(key, &end, 10);
         if (key[0] < '0' || key[0] > '9' || *end || !in_vocab(c, id))
-            return lm_api_fail(c->e, 400, name, "%s: a key is not a token id of the vocabulary. (parameter=%s)", name, name);
+            return lm_api_bad(c->e, name, "%s: a key is not a token id of the vocabulary.", name);
         if (!json_is_number(bias))
             return wrong_type(c, name, "an object of numbers", bias);
         for (uint32_t i = 0; i < c->p->n_bias; i++)
             if (c->p->bias_id[i] == (int32_t)id)
-                return lm_api_fail(c->e, 400, name, "%s: token id %lld stands twice. (parameter=%s)", name, id, name);
+                return lm_api_bad(c->e, name, "%s: token id %lld stands twice.", name, id);
         c->p->bias_id[c->p->n_bias] = (int32_t)id;
         c->p->bias[c->p->n_bias++] = (float)fmin(fmax(json_number_value(bias), -100), 100);
     }
@@ -139,7 +139,7 @@ static int read_response_format(struct ctx *c, const char *name, json_t *v)
         return wrong_type(c, name, "an object with a string `type`", v);
     if (strcmp(type, "text") == 0)
         return 0;
-    return lm_api_fail(c->e, 400, name, "response_format of this type is not supported; only \"text\" is. (parameter=response_format)");
+    return lm_api_bad(c->e, name, "response_format of this type is not supported; only \"text\" is.");
 }
 
 static int read_modalities(struct ctx *c, const char *name, json_t *v)
@@ -147,7 +147,7 @@ static int read_modalities(struct ctx *c, const char *name, json_t *v)
     for (size_t i = 0; i < json_array_size(v); i++) {
         const char *s = json_string_value(json_array_get(v, i));
         if (!s || strcmp(s, "text") != 0)
-            return lm_api_fail(c->e, 400, name, "modalities can only be [\"text\"]. (parameter=modalities)");
+            return lm_api_bad(c->e, name, "modalities can only be [\"text\"].");
     }
     return json_is_array(v) ? 0 : wrong_type(c, name, "an array", v);
 }
@@ -227,8 +227,7 @@ static int read_int(struct ctx *c, const struct row *r, json_t *v, int64_t *out)
     if (whole)
         i = (int64_t)d;
     if (i < r->min || i > r->max)
-        return lm_api_fail(c->e, 400, r->name, "%s must be %s, got %lld. (parameter=%s, value=%lld)", r->name, r->rule, (long long)i,
-                           r->name, (long long)i);
+        return lm_api_bad_int(c->e, r->name, i, "%s must be %s, got %lld.", r->name, r->rule, (long long)i);
     *out = i;
     return 0;
 }
@@ -250,7 +249,7 @@ static int read_text(struct ctx *c, const struct row *r, json_t *v, const char *
     if (!json_is_string(v))
         return wrong_type(c, r->name, "a string", v);
     if (n < r->min || n > r->max || memchr(json_string_value(v), 0, (size_t)n))
-        return lm_api_fail(c->e, 400, r->name, "%s must be %s without NUL. (parameter=%s)", r->name, r->rule, r->name);
+        return lm_api_bad(c->e, r->name, "%s must be %s without NUL.", r->name, r->rule);
     *out = lm_arena_copy(c->a, json_string_value(v), (size_t)n);
     return *out ? 0 : lm_api_fail(c->e, 503, NULL, "The server is out of memory; try again later.");
 }
@@ -259,7 +258,7 @@ static int refuse(struct ctx *c, const char *name, json_t *v)
 {
     if (!v || json_is_null(v) || json_is_false(v) || (json_is_array(v) && !json_array_size(v)))
         return 0;
-    return lm_api_fail(c->e, 400, name, "%s is not supported. (parameter=%s)", name, name);
+    return lm_api_bad(c->e, name, "%s is not supported.", name);
 }
 
 static int read_row(struct ctx *c, const struct row *r, json_t *v)
@@ -284,16 +283,16 @@ static int check_logprobs(struct ctx *c, enum lm_endpoint endpoint)
     struct lm_params *p = c->p;
     const char *name = endpoint == LM_CHAT ? "top_logprobs" : "logprobs";
     if (endpoint == LM_CHAT && p->n_logprobs > 0 && !p->logprobs)
-        return lm_api_fail(c->e, 400, name, "when using `top_logprobs`, `logprobs` must be set to true. (parameter=top_logprobs)");
+        return lm_api_bad(c->e, name, "when using `top_logprobs`, `logprobs` must be set to true.");
     if (endpoint == LM_CHAT && !p->logprobs)
         p->n_logprobs = LM_UNSET;
     else if (endpoint == LM_CHAT && p->n_logprobs == LM_UNSET)
         p->n_logprobs = 0;
     if (p->n_logprobs > c->limits->max_logprobs)
-        return lm_api_fail(c->e, 400, name, "Requested sample logprobs of %lld, which is greater than max allowed: %lld (parameter=%s, value=%lld)",
-                           (long long)p->n_logprobs, (long long)c->limits->max_logprobs, name, (long long)p->n_logprobs);
+        return lm_api_bad_int(c->e, name, p->n_logprobs, "Requested sample logprobs of %lld, which is greater than max allowed: %lld",
+                              (long long)p->n_logprobs, (long long)c->limits->max_logprobs);
     if (p->echo && p->n_logprobs != LM_UNSET)
-        return lm_api_fail(c->e, 400, "echo", "echo with logprobs is not supported. (parameter=echo)");
+        return lm_api_bad(c->e, "echo", "echo with logprobs is not supported.");
     return 0;
 }
 
@@ -302,21 +301,21 @@ static int check_tools(struct ctx *c)
     const struct lm_params *p = c->p;
     const char *choice = json_string_value(p->tool_choice);
     if (p->tools && !json_array_size(p->tools))
-        return lm_api_fail(c->e, 400, "tools", "tools must not be an empty array. (parameter=tools)");
+        return lm_api_bad(c->e, "tools", "tools must not be an empty array.");
     for (size_t i = 0; i < json_array_size(p->tools); i++) {
         const json_t *t = json_array_get(p->tools, i), *f = json_object_get(t, "function");
         const char *type = json_string_value(json_object_get(t, "type"));
         const json_t *parameters = json_object_get(f, "parameters");
         if (!type || strcmp(type, "function") != 0 || !json_string_length(json_object_get(f, "name")) ||
             (parameters && !json_is_object(parameters) && !json_is_null(parameters)))
-            return lm_api_fail(c->e, 400, "tools", "tools[%zu] is not a function with a name and an object of parameters. (parameter=tools)", i);
+            return lm_api_bad(c->e, "tools", "tools[%zu] is not a function with a name and an object of parameters.", i);
     }
     if (!p->tool_choice || (choice && strcmp(choice, "none") == 0) || (choice && p->tools && strcmp(choice, "auto") == 0))
         return 0;
     if (!p->tools)
-        return lm_api_fail(c->e, 400, "tool_choice", "When using `tool_choice`, `tools` must be set. (parameter=tool_choice)");
+        return lm_api_bad(c->e, "tool_choice", "When using `tool_choice`, `tools` must be set.");
     if (json_is_object(p->tool_choice) || (choice && strcmp(choice, "required") == 0))
-        return lm_api_fail(c->e, 400, "tool_choice", "tool_choice can only be \"none\" or \"auto\". (parameter=tool_choice)");
+        return lm_api_bad(c->e, "tool_choice", "tool_choice can only be \"none\" or \"auto\".");
     return wrong_type(c, "tool_choice", "\"none\" or \"auto\"", p->tool_choice);
 }
 
@@ -324,14 +323,11 @@ static int check_n(struct ctx *c)
 {
     struct lm_params *p = c->p;
     if (p->n > c->limits->max_n)
-        return lm_api_fail(c->e, 400, "n", "n must be at most %lld, got %lld. (parameter=n, value=%lld)", (long long)c->limits->max_n,
-                           (long long)p->n, (long long)p->n);
+        return lm_api_bad_int(c->e, "n", p->n, "n must be at most %lld, got %lld.", (long long)c->limits->max_n, (long long)p->n);
     if (p->best_of != LM_UNSET && p->best_of != p->n && p->best_of != 1)
-        return lm_api_fail(c->e, 400, "best_of", "best_of must be 1 or n, got %lld. (parameter=best_of, value=%lld)", (long long)p->best_of,
-                           (long long)p->best_of);
+        return lm_api_bad_int(c->e, "best_of", p->best_of, "best_of must be 1 or n, got %lld.", (long long)p->best_of);
     if (p->n > 1 && p->temperature == 0)
-        return lm_api_fail(c->e, 400, "n", "n must be 1 when using greedy sampling, got %lld. (parameter=n, value=%lld)", (long long)p->n,
-                           (long long)p->n);
+        return lm_api_bad_int(c->e, "n", p->n, "n must be 1 when using greedy sampling, got %lld.", (long long)p->n);
     return 0;
 }
 
@@ -340,15 +336,15 @@ static int check_together(struct ctx *c, enum lm_endpoint endpoint, const json_t
     struct lm_params *p = c->p;
     const json_t *options = json_object_get(body, "stream_options");
     if (!p->stream && options && !json_is_null(options))
-        return lm_api_fail(c->e, 400, "stream_options", "Stream options can only be defined when `stream=True`. (parameter=stream_options)");
+        return lm_api_bad(c->e, "stream_options", "Stream options can only be defined when `stream=True`.");
     if (!p->truncate_prompt_tokens)
-        return lm_api_fail(c->e, 400, "truncate_prompt_tokens", "truncate_prompt_tokens must be -1, or at least 1, got 0. (parameter=truncate_prompt_tokens, value=0)");
+        return lm_api_bad_int(c->e, "truncate_prompt_tokens", 0, "truncate_prompt_tokens must be -1, or at least 1, got 0.");
     if (p->max_tokens != LM_UNSET && p->min_tokens > p->max_tokens)
-        return lm_api_fail(c->e, 400, "min_tokens", "min_tokens must be less than or equal to max_tokens=%lld, got %lld. (parameter=min_tokens, value=%lld)",
-                           (long long)p->max_tokens, (long long)p->min_tokens, (long long)p->min_tokens);
+        return lm_api_bad_int(c->e, "min_tokens", p->min_tokens, "min_tokens must be less than or equal to max_tokens=%lld, got %lld.",
+                              (long long)p->max_tokens, (long long)p->min_tokens);
     if (p->continue_final && p->add_generation_prompt && json_is_true(json_object_get(body, "add_generation_prompt")))
-        return lm_api_fail(c->e, 400, "continue_final_message",
-                           "Cannot set both `continue_final_message` and `add_generation_prompt` to True. (parameter=continue_final_message)");
+        return lm_api_bad(c->e, "continue_final_message",
+                          "Cannot set both `continue_final_message` and `add_generation_prompt` to True.");
     if (p->temperature > 0 && p->temperature < 0.01)
         p->temperature = 0.01;
     if (check_n(c) || check_logprobs(c, endpoint))

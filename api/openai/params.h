@@ -30,7 +30,7 @@ struct lm_params {
     float *bias;
     uint32_t n_stop_id, n_bias;
     const char *cache_salt, *request_id; /* NULL: none; of the arena */
-    /* of the request's JSON, borrowed; NULL: absent */
+    /* of the request's JSON, while that lives; NULL: absent */
     const json_t *tools, *tool_choice, *documents, *template_kwargs, *reasoning_effort;
 };
 

@@ -93,7 +93,9 @@ static void add_choice(struct lm_choice *c, const char *open, const char *close,
 
 static void add_usage(const struct lm_gen *g, size_t n_prompt_tok, size_t n_output_tok, size_t n_cached, struct lm_bytes *out)
 {
-    lm_bytes_addf(out, "\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu,\"completion_tokens\":%zu,\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
+    lm_bytes_addf(out,
+                  "\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu,\"completion_tokens\":%zu,"
+                  "\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
                   n_prompt_tok, n_prompt_tok + n_output_tok, n_output_tok, n_cached);
 }
 
@@ -122,7 +124,8 @@ static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, str
 static void add_role_event(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
 {
     lm_bytes_add(out, g->head.data, g->head.len);
-    lm_bytes_addf(out, "{\"index\":%zu,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]", c->index);
+    lm_bytes_addf(out, "{\"index\":%zu,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]",
+                  c->index);
     if (g->params.return_token_ids)
         add_prompt_ids(&g->prompt[0], out);
     lm_bytes_add_str(out, "}\n\n");
@@ -148,10 +151,10 @@ void lm_shape_usage_chunk(struct lm_gen *g, struct lm_bytes *out)
 void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out)
 {
     add_top(g, is_chat(g) ? "chat.completion" : "text_completion", out);
+    const char *open = is_chat(g) ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":";
     for (size_t i = 0; i < g->n_choice; i++) {
-        if (i)
-            lm_bytes_add_char(out, ',');
-        add_choice(&g->choice[i], is_chat(g) ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":", is_chat(g) ? "}" : "", out);
+        lm_bytes_add_str(out, i ? "," : "");
+        add_choice(&g->choice[i], open, is_chat(g) ? "}" : "", out);
     }
     lm_bytes_add_char(out, ']');
     if (is_chat(g) && g->params.return_token_ids)

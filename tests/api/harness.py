@@ -60,8 +60,7 @@ class Server:
             model = self.dir.name + "/toy.gguf"
             toy_gguf.write(model)
         command = [os.path.join(BUILD, "llmserved"), "--port", "0", "--model", model, "--served-model-name", name, *flags]
-        if fake:
-            command += ["--engine-path", FAKE]
+        command += ["--engine-path", FAKE] if fake else ["--plugin-dir", os.path.join(BUILD, ".libs")]
         environment = {**os.environ, "LLMSERVE_FAKE_LOG": self.log_path, "LLMSERVE_FAKE_GATE": self.gate_path, **(env or {})}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True, errors="replace",
                                         cwd=self.dir.name, env=environment)
