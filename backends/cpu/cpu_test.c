@@ -19,10 +19,10 @@ static struct lm_dev *dev;
 static struct lm_plan *plan;
 
 /* One layer of cache, and a row of logits to sample. */
-static struct lm_act act[] = {{LM_ROWS_TOK, 4096}, {LM_ROWS_TOK, 16}, {LM_ROWS_OUT, 10}};
+static struct lm_act act[] = {{LM_ROWS_TOK, 4096}, {LM_ROWS_TOK, 16}, {LM_ROWS_OUT, 10}, {LM_ROWS_TOK, 16}};
 static struct lm_op op[2];
 static const uint32_t kv_head_dim[] = {16};
-static struct lm_graph graph = {.act = act, .n_act = 3, .op = op, .n_op = 2, .n_layer = 1, .kv_head_dim = kv_head_dim, .n_vocab = 10};
+static struct lm_graph graph = {.act = act, .n_act = 4, .op = op, .n_op = 2, .n_layer = 1, .kv_head_dim = kv_head_dim, .n_vocab = 10};
 static struct lm_plan_desc desc = {.graph = &graph, .max_tok = 512, .max_seq = 2, .max_out = 1, .max_len = 1024,
                                    .block_size = 16, .n_block = 64, .kv_dtype = LM_KV_F16};
 
@@ -116,6 +116,32 @@ START_TEST(test_cpu_cpu__measure_and_prepare_refuse_alike)
 }
 END_TEST
 
+START_TEST(test_cpu_cpu__weights_serve_what_they_were_made_for)
+{
+    struct lm_weight_desc matrix = {.qtype = LM_Q_F32, .rows = 16, .cols = 16, .use = LM_USE_MATMUL};
+    struct lm_weight_desc vector = {.qtype = LM_Q_F32, .rows = 1, .cols = 16, .use = LM_USE_VECTOR};
+    struct lm_weight *m, *v;
+    struct lm_plan *p = NULL;
+    bool ready;
+    setup();
+    ck_assert_int_eq(be->weight_create(dev, &matrix, &m, &ready, NULL), 0);
+    ck_assert_int_eq(be->weight_create(dev, &vector, &v, &ready, NULL), 0);
+    matrix.rows = 1; /* a row of a matrix has a vector's shape */
+    struct lm_weight *row;
+    ck_assert_int_eq(be->weight_create(dev, &matrix, &row, &ready, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        op[0] = (struct lm_op){.kind = LM_OP_LAYERNORM, .x = 1, .y = 1, .w = i == 1 ? row : v, .b = i == 2 ? row : v};
+        op[1] = (struct lm_op){.kind = LM_OP_MATMUL, .x = 1, .y = 3, .w = m, .b = i == 3 ? row : NULL};
+        ck_assert_int_eq(be->prepare(dev, &desc, &p, NULL), i == 0 ? 0 : LM_EINVAL);
+    }
+    be->release(dev, p);
+    be->weight_destroy(dev, row);
+    be->weight_destroy(dev, v);
+    be->weight_destroy(dev, m);
+    teardown();
+}
+END_TEST
+
 START_TEST(test_cpu_cpu__more_memory_than_there_is_is_refused)
 {
     struct lm_plan_desc huge = desc;
@@ -154,7 +180,7 @@ START_TEST(test_cpu_cpu__copies_keep_within_the_plan)
     ck_assert_int_eq(be->copy_in(dev, plan, 0, in, 3, NULL), 0);
     ck_assert_int_eq(be->copy_out(dev, plan, 0, out, 3, NULL), 0);
     ck_assert_mem_eq(in, out, sizeof in);
-    ck_assert_int_eq(be->copy_in(dev, plan, 3, in, 1, NULL), LM_EINVAL);
+    ck_assert_int_eq(be->copy_in(dev, plan, 4, in, 1, NULL), LM_EINVAL);
     ck_assert_int_eq(be->copy_out(dev, plan, LM_NONE, out, 0, NULL), LM_EINVAL);
     ck_assert_int_eq(be->copy_out(dev, plan, 0, out, 513, NULL), LM_EINVAL);
     ck_assert_int_eq(be->copy_out(dev, plan, 2, out, 2, NULL), LM_EINVAL);
@@ -223,6 +249,7 @@ END_TEST
 
 SUITE_MAIN("cpu/cpu", test_cpu_cpu__table_is_complete, test_cpu_cpu__there_is_one_device,
            test_cpu_cpu__an_unknown_option_is_a_config_error, test_cpu_cpu__measure_and_prepare_refuse_alike,
+           test_cpu_cpu__weights_serve_what_they_were_made_for,
            test_cpu_cpu__more_memory_than_there_is_is_refused, test_cpu_cpu__measure_tells_what_prepare_takes,
            test_cpu_cpu__copies_keep_within_the_plan, test_cpu_cpu__sync_without_a_step_returns_at_once,
            test_cpu_cpu__a_missed_deadline_loses_the_device, test_cpu_cpu__destroy_and_release_take_null)

@@ -68,6 +68,19 @@ static int find_layers(struct cpu_plan *p, struct lm_err *err)
     return 0;
 }
 
+/* Was every weight made for what the op does with it? */
+static int check_weights(const struct lm_graph *g, struct lm_err *err)
+{
+    for (uint32_t i = 0; i < g->n_op; i++) {
+        const struct lm_op *op = &g->op[i];
+        bool matrix = op->kind == LM_OP_MATMUL || op->kind == LM_OP_EMBED;
+        if ((op->w && matrix == (cpu_mat_vector(cpu_phase_mat(op->w)) != NULL)) ||
+            (op->b && !cpu_mat_vector(cpu_phase_mat(op->b))))
+            return lm_fail(err, LM_EINVAL, "op %u (%s): a weight that was made for another use", i, lm_op_name(op->kind));
+    }
+    return 0;
+}
+
 /* Columns of the widest matmul input, and bytes to join attention. */
 static void find_widest(const struct cpu_plan *p, uint32_t *out_cols, size_t *out_join)
 {
@@ -115,7 +128,7 @@ static size_t lay_out(struct cpu_plan *p, uint8_t *base)
 static int map(size_t n, bool huge_pages, uint8_t **out, const char *what, struct lm_err *err)
 {
     void *p = n > SIZE_MAX / 2 ? MAP_FAILED :
-        mmap(NULL, n ? n : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        mmap(NULL, n ? n : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return lm_fail(err, LM_ENOMEM, "no memory for %zu bytes of %s", n, what);
     madvise(p, n, huge_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -148,11 +161,15 @@ static int build(struct cpu_plan *p, struct lm_err *err)
     p->local = calloc(p->n_thread, sizeof *p->local);
     if (!p->phase || !p->angles || !p->angles_of || !p->kv || !p->act || !p->local)
         return lm_fail(err, LM_ENOMEM, "no memory for a plan of %u ops", g->n_op);
+    int rc = check_weights(g, err);
+    if (rc == 0)
+        rc = find_layers(p, err);
+    if (rc < 0)
+        return rc;
     p->n_phase = cpu_phase_cut(g, p->phase);
     find_angles(p);
-    int rc = find_layers(p, err);
-    p->scratch_bytes = rc == 0 ? lay_out(p, NULL) : 0;
-    return rc;
+    p->scratch_bytes = lay_out(p, NULL);
+    return 0;
 }
 
 static int new_plan(const struct lm_plan_desc *desc, enum cpu_isa isa, uint32_t n_thread, struct cpu_plan **out,
