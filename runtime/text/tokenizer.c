@@ -83,6 +83,9 @@ void lm_tokenizer_destroy(struct lm_tokenizer *t)
     lm_pretok_fini(&t->pretok);
     lm_bpe_fini(&t->bpe);
     lm_special_fini(&t->special);
+    if (t->hf)
+        lm_hf_fini(t->hf);
+    free(t->hf);
     lm_vocab_fini(&t->vocab);
     free(t);
 }
@@ -134,7 +137,7 @@ static int encode(struct lm_encoder *e, const char *text, size_t n, unsigned fla
 static bool too_long(const struct lm_tokenizer *t, size_t n, size_t max_tokens)
 {
     bool drops = t->special.strips || t->lacks_bytes;
-    return max_tokens && !drops && n / 4 / t->vocab.max_len >= max_tokens;
+    return max_tokens && !drops && !t->hf && n / 4 / t->vocab.max_len >= max_tokens;
 }
 
 int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n, unsigned flags, size_t max_tokens,
@@ -146,13 +149,14 @@ int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n
         return lm_fail(err, LM_ELIMIT, "the text has more than the %zu tokens allowed", max_tokens);
     struct lm_encoder e = {.t = t, .out = out, .err = err, .n_before = out->n};
     e.max_tokens = max_tokens ? max_tokens : SIZE_MAX;
-    int rc = encode(&e, text, n, flags);
+    int rc = t->hf ? lm_hf_encode(&e, text, n, flags) : encode(&e, text, n, flags);
     if (rc)
         out->n = e.n_before;
     lm_merger_fini(&e.merger);
     lm_pretok_work_fini(&e.work);
     lm_bytes_fini(&e.text);
     lm_bytes_fini(&e.word);
+    lm_hf_work_fini(&e.hf);
     return rc;
 }
 
