@@ -38,7 +38,7 @@ int lm_tokenizer_decode(const struct lm_tokenizer *t, const int32_t *id, size_t 
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = check_id(t, id[i], err);
-    if (t->hf)
+    if (t->hf && !t->spm)
         return rc ? rc : decode_hf(t, id, n, flags, out, err);
     bool start = t->add_space;
     for (size_t i = 0; i < n && !rc; i++) {

@@ -78,6 +78,9 @@ void lm_vocab_prefetch(const struct lm_vocab *v, const char *s, size_t n);
 /** Set bos, eos, unk and eog from metadata and well-known texts; a part of lm_vocab_load(). */
 int lm_vocab_load_special(struct lm_vocab *v, const struct lm_gguf *g, struct lm_err *err);
 
+/** True: a token of this text is known to end a generation. */
+bool lm_vocab_ends(const char *s, size_t n);
+
 /** An array of strings (else: numbers) of the metadata. Errors: LM_EFORMAT absent or of another type. */
 int lm_vocab_array(const struct lm_gguf *g, const char *key, bool strings, const struct lm_gguf_value **out,
                    struct lm_err *err);

@@ -14,7 +14,7 @@ static const struct {
 } keys[] = {{"special", LM_ADDED_SPECIAL}, {"lstrip", LM_ADDED_LSTRIP}, {"rstrip", LM_ADDED_RSTRIP},
             {"single_word", LM_ADDED_SINGLE_WORD}, {"normalized", LM_ADDED_NORMALIZED}};
 
-static int load_one(struct lm_added *a, const json_t *j, const char *where, struct lm_err *err)
+int lm_added_load_one(struct lm_added *a, const json_t *j, const char *where, struct lm_err *err)
 {
     const char *text;
     size_t n;
@@ -41,20 +41,23 @@ int lm_added_load(struct lm_added *a, const json_t *j, struct lm_err *err)
     for (size_t i = 0; i < json_array_size(j) && !rc; i++) {
         char where[40];
         snprintf(where, sizeof where, "added_tokens[%zu]", i);
-        rc = load_one(a, json_array_get(j, i), where, err);
+        rc = lm_added_load_one(a, json_array_get(j, i), where, err);
     }
     return rc;
 }
 
-static uint64_t key_of(const struct lm_added_token *t)
+bool lm_added_knows(const struct lm_added *a, size_t n, const char *text, size_t n_text)
 {
-    return (uint64_t)t->n;
+    for (size_t i = 0; i < n; i++)
+        if (a->token[i].n == n_text && memcmp(a->token[i].text, text, n_text) == 0)
+            return true;
+    return false;
 }
 
 const struct lm_added_token *lm_added_find(const struct lm_added *a, const char *text, size_t n)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (key_of(&a->token[i]) == n && memcmp(a->token[i].text, text, n) == 0)
+        if (a->token[i].n == n && memcmp(a->token[i].text, text, n) == 0)
             return &a->token[i];
     return NULL;
 }
@@ -70,8 +73,9 @@ int lm_added_put(struct lm_added *a, const char *text, size_t n, unsigned flags,
         a->cap = cap;
     }
     struct lm_added_token *t = &a->token[a->n];
-    *t = (struct lm_added_token){NULL, (uint32_t)n, -1, flags};
+    *t = (struct lm_added_token){.n = (uint32_t)n, .n_shown = (uint32_t)n, .id = -1, .flags = flags};
     int rc = lm_jget_copy(text, n, &t->text, err);
+    t->shown = t->text;
     if (!rc)
         a->n++;
     return rc;
@@ -111,8 +115,14 @@ static int normalize_keys(struct lm_added *a, const struct lm_norm *norm, struct
     if (!rc && all.failed)
         rc = lm_fail(err, LM_ENOMEM, "out of memory");
     size_t at = 0;
-    for (size_t i = 0; i < n && !rc; at += key[i++].n)
-        key[i].s = all.data + at;
+    for (size_t i = 0; i < n && !rc; at += key[i++].n) {
+        struct lm_added_token *t = &a->token[key[i].value];
+        key[i].s = all.data ? all.data + at : "";
+        if (t->flags & LM_ADDED_SPECIAL)
+            continue;
+        t->shown = key[i].s;
+        t->n_shown = key[i].n;
+    }
     a->texts = all.data;
     return rc;
 }

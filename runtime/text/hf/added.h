@@ -19,7 +19,8 @@ enum { /* flags */
 
 struct lm_added_token {
     char *text;
-    uint32_t n;
+    const char *shown; /* what is decoded: of one that is normalized and not special, its normalized text */
+    uint32_t n, n_shown;
     int32_t id; /* -1: not given yet */
     unsigned flags;
 };
@@ -45,10 +46,14 @@ struct lm_added_hits {
 int lm_added_load(struct lm_added *a, const json_t *j, struct lm_err *err);
 /** Append one, or give the one of this text other flags. text is not empty. */
 int lm_added_put(struct lm_added *a, const char *text, size_t n, unsigned flags, struct lm_err *err);
-/** When all have their ids. */
 int lm_added_build(struct lm_added *a, const struct lm_norm *norm, struct lm_err *err);
 void lm_added_fini(struct lm_added *a);
 
+/** One of that list; where: for errors. */
+int lm_added_load_one(struct lm_added *a, const json_t *j, const char *where, struct lm_err *err);
+
+/** True: one of the first n has this text. */
+bool lm_added_knows(const struct lm_added *a, size_t n, const char *text, size_t n_text);
 /** The one of a text, or NULL. */
 const struct lm_added_token *lm_added_find(const struct lm_added *a, const char *text, size_t n);
 

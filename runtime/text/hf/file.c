@@ -49,7 +49,15 @@ static int parse(const struct lm_hf_section *section, enum section_name i, json_
 static int load_added(struct lm_hf *h, const json_t *j, const json_t *more, struct lm_err *err)
 {
     int rc = lm_added_load(&h->added, j, err);
-    return rc ? rc : lm_added_load(&h->added, more, err);
+    size_t n = h->added.n, i;
+    const json_t *one;
+    json_array_foreach(more, i, one) {
+        const json_t *text = json_object_get(one, "content");
+        bool known = json_is_string(text) && lm_added_knows(&h->added, n, json_string_value(text), json_string_length(text));
+        if (!rc && !known)
+            rc = lm_added_load_one(&h->added, one, "tokenizer_config.json: an added token", err);
+    }
+    return rc;
 }
 
 static int load_parts(struct lm_hf *h, json_t *const *part, const json_t *more, struct lm_err *err)
@@ -72,13 +80,13 @@ static int make(struct lm_tokenizer *t, const struct lm_hf_section *section, jso
     struct lm_hf_vocab tokens = {0};
     struct lm_hf_section merges = {0};
     json_t *rest = NULL;
-    int rc = lm_hf_model_read(t->hf, section[MODEL], &tokens, &merges, &rest, err);
+    int rc = lm_added_build(&t->hf->added, &t->hf->norm, err);
+    if (!rc)
+        rc = lm_hf_model_read(t->hf, section[MODEL], &tokens, &merges, &rest, err);
     if (!rc)
         rc = lm_hf_vocab_make(t, &tokens, err);
     if (!rc)
         rc = lm_hf_model_make(t, &tokens, merges, rest, err);
-    if (!rc)
-        rc = lm_added_build(&t->hf->added, &t->hf->norm, err);
     if (!rc)
         rc = lm_hf_post_read(t->hf, &t->vocab, part[POST], err);
     if (!rc)

@@ -4,10 +4,11 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-/* The inside of a class. */
-#define WORD \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}\\x{24B6}-\\x{24E9}" \
+/* The insides of classes: \w between brackets, and elsewhere. */
+#define CLASS_WORD \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}" \
     "\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+#define WORD CLASS_WORD "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 #define HEX "0-9A-Fa-f"
 #define BOUNDARY "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))"
 #define INSIDE "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))"
@@ -48,16 +49,18 @@ static bool is_category(const char *s, size_t n)
     return strstr(all, key) != NULL;
 }
 
-/* A property by another name that Oniguruma has for it; NULL: none. */
+/* A property, or a POSIX class, by another name that Oniguruma has for it; NULL: none. */
 static const char *long_name(const char *s, size_t n)
 {
     static const char *const names[][2] = {
-        {"letter", "\\p{L}"},      {"alpha", "\\p{L}\\p{M}\\p{Nl}"}, {"mark", "\\p{M}"},
-        {"number", "\\p{N}"},      {"digit", "\\p{Nd}"},     {"punctuation", "\\p{P}"}, {"punct", "\\p{P}"},
-        {"symbol", "\\p{S}"},      {"separator", "\\p{Z}"},  {"space", "\\s"},          {"white_space", "\\s"},
-        {"upper", "\\p{Lu}"},      {"lower", "\\p{Ll}"},     {"xdigit", HEX},           {"word", WORD},
-        {"ascii", "\\x00-\\x7F"},  {"cntrl", "\\p{Cc}"},     {"control", "\\p{Cc}"},    {"other", "\\p{C}"},
-        {"uppercase_letter", "\\p{Lu}"}, {"lowercase_letter", "\\p{Ll}"}, {"decimal_number", "\\p{Nd}"},
+        {"letter", "\\p{L}"},      {"alpha", "\\p{Alphabetic}"}, {"mark", "\\p{M}"},     {"alphabetic", "\\p{Alphabetic}"},
+        {"number", "\\p{N}"},      {"digit", "\\p{Nd}"},         {"punctuation", "\\p{P}"}, {"punct", "\\p{P}"},
+        {"symbol", "\\p{S}"},      {"separator", "\\p{Z}"},      {"space", "\\s"},       {"white_space", "\\s"},
+        {"upper", "\\p{Uppercase}"}, {"lower", "\\p{Lowercase}"}, {"uppercase", "\\p{Uppercase}"},
+        {"lowercase", "\\p{Lowercase}"}, {"xdigit", HEX},        {"word", CLASS_WORD},    {"ascii", "\\x00-\\x7F"},
+        {"alnum", "\\p{Alphabetic}\\p{Nd}"}, {"blank", "\\t\\p{Zs}"}, {"cntrl", "\\p{Cc}"}, {"control", "\\p{Cc}"},
+        {"other", "\\p{C}"},       {"uppercase_letter", "\\p{Lu}"}, {"lowercase_letter", "\\p{Ll}"},
+        {"decimal_number", "\\p{Nd}"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (n == strlen(names[i][0]) && strncasecmp(s, names[i][0], n) == 0)
@@ -117,7 +120,7 @@ static int class_escape(struct onig *o, struct lm_bytes *in, bool *out_negated)
     char c = o->s[o->i++];
     switch (c) {
     case 'w': case 'W':
-        lm_bytes_add_str(in, WORD);
+        lm_bytes_add_str(in, CLASS_WORD);
         *out_negated = c == 'W';
         return 0;
     case 'h': case 'H':
@@ -146,21 +149,35 @@ static int class_escape(struct onig *o, struct lm_bytes *in, bool *out_negated)
 
 static int class_of(struct onig *o, int depth, struct lm_bytes *out);
 
+/* [:name:] or [:^name:] at o->i. */
+static int posix_class(struct onig *o, struct lm_bytes *simple, struct lm_bytes *more)
+{
+    const char *s = o->s + o->i + 2, *end = memmem(s, o->n - o->i - 2, ":]", 2);
+    if (!end)
+        return lm_fail(o->err, LM_EFORMAT, "the regular expression has a '[:' without ':]'");
+    bool negated = s < end && *s == '^';
+    size_t n = (size_t)(end - s) - negated;
+    const char *is = long_name(s + negated, n);
+    if (is && n == 5 && strncasecmp(s + negated, "punct", 5) == 0)
+        is = "\\p{P}\\p{S}";
+    if (!is)
+        return no_support(o, s - 2, n + 4);
+    o->i = (size_t)(end - o->s) + 2;
+    if (negated)
+        lm_bytes_addf(more, "|[^%s]", is);
+    else
+        lm_bytes_add_str(simple, is);
+    return 0;
+}
+
 /* One element of a class: into simple, what stands between brackets, or more, alternatives with | in front. */
 static int class_element(struct onig *o, int depth, struct lm_bytes *simple, struct lm_bytes *more)
 {
     bool negated = false;
     struct lm_bytes one = {0};
     int rc = 0;
-    if (next_is(o, "[:")) {
-        const char *end = strstr(o->s + o->i, ":]");
-        if (!end)
-            return lm_fail(o->err, LM_EFORMAT, "the regular expression has a '[:' without ':]'");
-        size_t len = (size_t)(end + 2 - (o->s + o->i));
-        lm_bytes_add(simple, o->s + o->i, len);
-        o->i += len;
-        return 0;
-    }
+    if (next_is(o, "[:"))
+        return posix_class(o, simple, more);
     if (o->s[o->i] == '[') {
         lm_bytes_add_char(more, '|');
         return class_of(o, depth + 1, more);
@@ -242,7 +259,12 @@ static int escape(struct onig *o)
         o->i += 2;
         return 0;
     }
-    if (c == 'R' || c == 'X' || (c && strchr(as_is, c))) {
+    if (c == 'w' || c == 'W') {
+        lm_bytes_addf(o->out, "[%s%s]", c == 'W' ? "^" : "", WORD);
+        o->i += 2;
+        return 0;
+    }
+    if (c == 'R' || (c && strchr(as_is, c))) {
         lm_bytes_addf(o->out, "\\%c", c);
         o->i += 2;
         return 0;
@@ -251,7 +273,7 @@ static int escape(struct onig *o)
     bool negated;
     o->i++;
     int rc = class_escape(o, &in, &negated);
-    bool several = in.len && (c == 'w' || c == 'W' || c == 'h' || c == 'H' || ((c == 'p' || c == 'P') && in.data[1] != c));
+    bool several = in.len && (c == 'h' || c == 'H' || ((c == 'p' || c == 'P') && in.data[1] != c));
     if (!rc && (negated || several || c == 'p' || c == 'P'))
         lm_bytes_addf(o->out, negated ? "[^%s]" : "[%s]", in.data ? in.data : "");
     else if (!rc)

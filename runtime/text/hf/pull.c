@@ -122,16 +122,62 @@ int lm_pull_key(struct lm_pull *p, struct lm_bytes *out)
     return 0;
 }
 
+/* Digits at p->i as far as they fit; each one behind a point takes one off *exponent, each that does not fit adds one. */
+static bool digits(struct lm_pull *p, bool behind_point, uint64_t *v, bool *full, int *exponent)
+{
+    size_t from = p->i;
+    for (; p->i < p->n && isdigit((unsigned char)p->s[p->i]); p->i++) {
+        uint64_t d = (uint64_t)(p->s[p->i] - '0');
+        *full |= *v > (UINT64_MAX - d) / 10;
+        if (!*full)
+            *v = *v * 10 + d;
+        if (*exponent > -100000 && *exponent < 100000)
+            *exponent += *full ? !behind_point : -(int)behind_point;
+    }
+    return p->i > from;
+}
+
+static double power_of_ten(int n)
+{
+    char s[16];
+    snprintf(s, sizeof s, "1e%d", n);
+    return strtod(s, NULL);
+}
+
+/* One division or multiplication by a power of ten, as the library's reader does it: scores must be equal to the bit. */
+static double scale(double v, int exponent)
+{
+    for (; exponent < -308 && v != 0; exponent += 308)
+        v /= 1e308;
+    if (exponent < -308 || v == 0)
+        return 0;
+    return exponent >= 0 ? v * power_of_ten(exponent < 309 ? exponent : 309) : v / power_of_ten(-exponent);
+}
+
 int lm_pull_number(struct lm_pull *p, double *out)
 {
-    char c = lm_pull_peek(p), *end;
-    if (c != '-' && !isdigit((unsigned char)c))
+    bool negative = lm_pull_peek(p) == '-', full = false, ok;
+    uint64_t v = 0, e = 0;
+    int exponent = 0, none = 0;
+    p->i += negative;
+    ok = digits(p, false, &v, &full, &exponent);
+    if (ok && p->i < p->n && p->s[p->i] == '.') {
+        p->i++;
+        ok = digits(p, true, &v, &full, &exponent);
+    }
+    if (ok && p->i < p->n && (p->s[p->i] == 'e' || p->s[p->i] == 'E')) {
+        p->i++;
+        bool minus = p->i < p->n && p->s[p->i] == '-';
+        p->i += minus || (p->i < p->n && p->s[p->i] == '+');
+        full = false;
+        ok = digits(p, false, &e, &full, &none);
+        int by = full || e > 100000 ? 100000 : (int)e;
+        exponent += minus ? -by : by;
+    }
+    double d = ok ? scale((double)v, exponent) : NAN;
+    if (!isfinite(d))
         return wrong(p, "number");
-    double v = strtod(p->s + p->i, &end);
-    if (end == p->s + p->i || !isfinite(v) || (size_t)(end - p->s) > p->n)
-        return wrong(p, "number");
-    p->i = (size_t)(end - p->s);
-    *out = v;
+    *out = negative ? -d : d;
     return 0;
 }
 

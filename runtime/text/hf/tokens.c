@@ -90,7 +90,7 @@ static int put_all(struct lm_vocab *v, const struct lm_hf *h, const struct lm_hf
             return lm_fail(err, LM_EFORMAT, "an added token gets the id %u, which another token has", id);
         enum lm_token_kind kind = a ? (a->flags & LM_ADDED_SPECIAL ? LM_TOKEN_CONTROL : LM_TOKEN_USER_DEFINED)
                                     : raw ? LM_TOKEN_NORMAL : LM_TOKEN_UNUSED;
-        lm_vocab_put(v, (int32_t)id, kind, a ? a->text : text, a ? a->n : n);
+        lm_vocab_put(v, (int32_t)id, kind, a ? a->shown : text, a ? a->n_shown : n);
     }
     for (size_t i = tokens->n; i-- > 0;)
         lm_vocab_index(v, (int32_t)tokens->token[i].id);
@@ -112,7 +112,7 @@ int lm_hf_vocab_make(struct lm_tokenizer *t, const struct lm_hf_vocab *tokens, s
         rc = lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; i < t->hf->added.n && !rc; i++) {
         added[t->hf->added.token[i].id] = &t->hf->added.token[i];
-        bytes += t->hf->added.token[i].n;
+        bytes += t->hf->added.token[i].n_shown;
     }
     t->vocab.byte_coded = true;
     if (!rc)

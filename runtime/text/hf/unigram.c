@@ -53,7 +53,7 @@ static void search(struct lm_encoder *e, const char *s, size_t n)
             single |= to + 1 - i == len;
         }
         if (!single)
-            offer(h, &best[i + len], h->unk_score + here, i, h->unk);
+            offer(h, &best[i + len], h->single ? (float)(h->unk_score + here) : h->unk_score + here, i, h->unk);
     }
 }
 
@@ -77,15 +77,13 @@ static int put_unknown(struct lm_encoder *e, const char *s, size_t n)
 /* The way is found from its end: let each place on it say where it goes on. */
 static void turn(struct lm_hf_best *best, size_t n)
 {
-    size_t to = n;
-    int32_t id = best[n].id;
-    while (to > 0) {
-        size_t from = best[to].from;
-        int32_t before = best[from].id;
-        best[from].from = (uint32_t)to;
-        best[from].id = id;
-        id = before;
-        to = from;
+    struct lm_hf_best at = best[n];
+    for (size_t to = n; to > 0;) {
+        struct lm_hf_best before = best[at.from];
+        best[at.from].from = (uint32_t)to;
+        best[at.from].id = at.id;
+        to = at.from;
+        at = before;
     }
 }
 
