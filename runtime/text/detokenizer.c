@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/base/utf8.h"
 #include "runtime/text/encoder.h"
+#include "runtime/text/hf/spm.h"
 
 static bool is_hidden(const struct lm_tokenizer *t, int32_t id, unsigned flags)
 {
@@ -46,9 +47,11 @@ int lm_tokenizer_decode(const struct lm_tokenizer *t, const int32_t *id, size_t 
             continue;
         size_t len;
         const char *piece = lm_vocab_piece(&t->vocab, id[i], &len);
-        size_t skip = start && len > 0 && piece[0] == ' ' && t->vocab.kind[id[i]] == LM_TOKEN_NORMAL;
+        enum lm_token_kind kind = t->vocab.kind[id[i]];
+        bool text = kind == LM_TOKEN_NORMAL || (t->spm && kind == LM_TOKEN_USER_DEFINED);
+        size_t skip = start && len > 0 && piece[0] == ' ' && text;
         lm_bytes_add(out, piece + skip, len - skip);
-        start = false;
+        start = start && skip == len && t->spm && t->spm->remove_extra;
     }
     return rc || !out->failed ? rc : lm_fail(err, LM_ENOMEM, "out of memory");
 }

@@ -4,6 +4,7 @@
 #include "runtime/text/hf/file.h"
 #include "runtime/text/hf/jget.h"
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -267,7 +268,7 @@ static int make_tries(struct lm_tokenizer *t, const struct model *p, struct lm_e
     struct lm_hf *h = t->hf;
     struct lm_trie_key *all = malloc((p->n + 1) * sizeof *all), *user = malloc((p->n + 1) * sizeof *user);
     size_t n_all = 0, n_user = 0;
-    float least = INFINITY, most = -INFINITY;
+    float least = INFINITY, most = FLT_MIN; /* so SentencePiece has it: user-defined pieces always win */
     h->score = malloc((p->n + 1) * sizeof *h->score);
     int rc = all && user && h->score ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; i < p->n && !rc; i++) {

@@ -19,9 +19,9 @@ static int reserve(struct lm_hf_work *w, size_t n, struct lm_err *err)
 
 static void offer(const struct lm_hf *h, struct lm_hf_best *at, double score, size_t from, int32_t id)
 {
-    if (at->id != -2 && !(score > at->score))
-        return;
-    *at = (struct lm_hf_best){h->single ? (float)score : score, (uint32_t)from, id};
+    score = h->single ? (float)score : score;
+    if (at->id == -2 || score > at->score)
+        *at = (struct lm_hf_best){score, (uint32_t)from, id};
 }
 
 /* A user-defined token always wins. */
@@ -29,7 +29,7 @@ static double score_of(const struct lm_encoder *e, int32_t id, size_t len)
 {
     const struct lm_hf *h = e->t->hf;
     bool user = h->single && e->t->vocab.kind[id] == LM_TOKEN_USER_DEFINED;
-    return user ? (double)((float)len * (float)h->max_score) - 0.1 : h->score[id];
+    return user ? (float)((float)len * (float)h->max_score - 0.1) : h->score[id];
 }
 
 static void search(struct lm_encoder *e, const char *s, size_t n)
