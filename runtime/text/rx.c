@@ -39,7 +39,7 @@ void lm_rx_work_fini(struct lm_rx_work *w)
     *w = (struct lm_rx_work){0};
 }
 
-static uint32_t stand_in(uint32_t c)
+uint32_t lm_rx_stand_in(uint32_t c)
 {
     size_t lo = 0, hi = sizeof stand_ins / sizeof *stand_ins;
     while (lo < hi) {
@@ -83,7 +83,7 @@ int lm_rx_subject(struct lm_rx_work *w, const char *text, size_t n, struct lm_er
         if (len <= 0)
             w->subject[i] = ILL_FORMED;
         else if (len >= 3)
-            lm_utf8_encode(stand_in(c), w->subject + i);
+            lm_utf8_encode(lm_rx_stand_in(c), w->subject + i);
         i += len > 0 ? (size_t)len : 1;
     }
     return 0;

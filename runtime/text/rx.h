@@ -41,4 +41,7 @@ int lm_rx_find(const pcre2_code *code, struct lm_rx_work *w, const char *s, size
                size_t at[2]);
 
 void lm_rx_work_fini(struct lm_rx_work *w);
+
+/** The older character that c counts as; mostly c itself. */
+uint32_t lm_rx_stand_in(uint32_t c);
 #endif

@@ -56,6 +56,9 @@ struct lm_folder;
 /** The same from the text of a tokenizer.json, behind which a NUL stands; f: the files beside it, or NULL. */
 int lm_tokenizer_parse(const char *s, size_t n, const struct lm_folder *f, struct lm_tokenizer **out,
                        struct lm_err *err);
+/** The same from the bytes of a tokenizer.model. */
+int lm_tokenizer_parse_pieces(const char *s, size_t n, const struct lm_folder *f, struct lm_tokenizer **out,
+                              struct lm_err *err);
 
 /**
  * Append the ids of text[0..n) to out. text may hold any bytes: ill-formed UTF-8 becomes byte tokens where the

@@ -34,6 +34,20 @@ static struct lm_tokenizer *read_tokenizer(const char *name, const json_t *file)
     return t;
 }
 
+static struct lm_tokenizer *read_pieces(const char *name, const json_t *file)
+{
+    struct lm_tokenizer *t = NULL;
+    struct lm_bytes bytes = {0};
+    struct lm_err err = {0};
+    const char *hex = json_string_value(file);
+    for (size_t i = 0; i + 1 < json_string_length(file); i += 2)
+        lm_bytes_add_char(&bytes, (char)strtoul((char[]){hex[i], hex[i + 1], 0}, NULL, 16));
+    int rc = lm_tokenizer_parse_pieces(bytes.data, bytes.len, NULL, &t, &err);
+    ck_assert_msg(rc == 0, "%s: %s", name, err.msg);
+    lm_bytes_fini(&bytes);
+    return t;
+}
+
 static void check_ids(const struct lm_tokenizer *t, const char *name, const json_t *text, const json_t *want, unsigned flags)
 {
     struct lm_tokens ids = {0};
@@ -106,6 +120,28 @@ START_TEST(test_hf_golden__texts_are_those_of_hugging_face_tokenizers)
 }
 END_TEST
 
+START_TEST(test_hf_golden__pieces_are_those_of_sentencepiece)
+{
+    json_t *root = read_golden(), *texts = json_object_get(root, "texts"), *one, *text, *list;
+    const char *name;
+    size_t i, n = 0;
+    json_object_foreach(json_object_get(root, "models"), name, one) {
+        struct lm_tokenizer *t = read_pieces(name, json_object_get(one, "file"));
+        json_array_foreach(texts, i, text) {
+            const json_t *want = json_array_get(json_object_get(one, "ids"), i);
+            if (!json_is_null(want))
+                check_ids(t, name, text, want, 0);
+        }
+        json_array_foreach(json_object_get(one, "lists"), i, list)
+            check_text(t, name, list, json_array_get(json_object_get(one, "decoded"), i), 0);
+        lm_tokenizer_destroy(t);
+        n++;
+    }
+    ck_assert_uint_eq(n, 5);
+    json_decref(root);
+}
+END_TEST
+
 /* What each token makes visible, one after the other, is well-formed whatever was generated. */
 START_TEST(test_hf_golden__streamed_text_is_whole_characters)
 {
@@ -163,5 +199,6 @@ START_TEST(test_hf_golden__a_megabyte_of_one_character_is_encoded_in_linear_time
 END_TEST
 
 SUITE_MAIN("text/hf_golden", test_hf_golden__ids_are_those_of_hugging_face_tokenizers,
-           test_hf_golden__texts_are_those_of_hugging_face_tokenizers, test_hf_golden__streamed_text_is_whole_characters,
+           test_hf_golden__texts_are_those_of_hugging_face_tokenizers, test_hf_golden__pieces_are_those_of_sentencepiece,
+           test_hf_golden__streamed_text_is_whole_characters,
            test_hf_golden__a_megabyte_of_one_character_is_encoded_in_linear_time)

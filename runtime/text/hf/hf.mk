@@ -8,7 +8,7 @@ libtext_la_SOURCES += %D%/hf.h %D%/file.h %D%/file.c %D%/open.c %D%/model.c %D%/
 EXTRA_DIST += %D%/uclass_table.py tests/golden/hf/make.py tests/golden/hf/golden.json.xz
 
 if HAVE_CHECK
-text_hf_tests = %D%/golden_test
+text_hf_tests = %D%/golden_test %D%/file_test %D%/folder_test
 check_PROGRAMS += $(text_hf_tests)
 TESTS += $(text_hf_tests)
 text_hf_ldadd = libtext.la libmodel.la libbase.la $(TEST_LIBS)
@@ -16,4 +16,10 @@ text_hf_cflags = $(TEST_CFLAGS) $(PCRE2_CFLAGS) $(JANSSON_CFLAGS)
 %C%_golden_test_SOURCES = %D%/golden_test.c
 %C%_golden_test_CFLAGS = $(text_hf_cflags)
 %C%_golden_test_LDADD = $(text_hf_ldadd)
+%C%_file_test_SOURCES = %D%/file_test.c
+%C%_file_test_CFLAGS = $(text_hf_cflags)
+%C%_file_test_LDADD = $(text_hf_ldadd)
+%C%_folder_test_SOURCES = %D%/folder_test.c
+%C%_folder_test_CFLAGS = $(text_hf_cflags)
+%C%_folder_test_LDADD = $(text_hf_ldadd)
 endif

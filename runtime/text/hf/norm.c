@@ -109,6 +109,16 @@ static int replace(struct run *r)
     return rc;
 }
 
+static bool breaks(uint32_t c, uint32_t next, utf8proc_int32_t *state)
+{
+    if (c < 0x80 && next < 0x80 && c != '\r') {
+        *state = 0;
+        return true;
+    }
+    return utf8proc_grapheme_break_stateful((utf8proc_int32_t)lm_rx_stand_in(c), (utf8proc_int32_t)lm_rx_stand_in(next),
+                                            state);
+}
+
 /* Each replacement is of the shortest string of the map that a grapheme, or else a character, starts with. */
 static void precompiled(struct run *r)
 {
@@ -119,7 +129,7 @@ static void precompiled(struct run *r)
         int len = lm_utf8_decode(r->s + i, r->n - i, &c);
         for (end = i + (size_t)len; end < r->n; end += (size_t)len, c = next) {
             len = lm_utf8_decode(r->s + end, r->n - end, &next);
-            if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)c, (utf8proc_int32_t)next, &state))
+            if (breaks(c, next, &state))
                 break;
         }
         const char *as = end - i < MAX_GRAPHEME ? lm_charsmap_find(&r->op->map, r->s + i, end - i, false, &used) : NULL;

@@ -179,6 +179,12 @@ int lm_tokenizer_parse(const char *s, size_t n, const struct lm_folder *f, struc
     return create(lm_hf_read, s, n, f, out, err);
 }
 
+int lm_tokenizer_parse_pieces(const char *s, size_t n, const struct lm_folder *f, struct lm_tokenizer **out,
+                              struct lm_err *err)
+{
+    return create(lm_spm_read, s, n, f, out, err);
+}
+
 static int open_file(const char *path, const char *name, reader *read, const struct lm_folder *f,
                      struct lm_tokenizer **out, struct lm_err *err)
 {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Golden data of Hugging Face tokenizers: small tokenizer.json files, one for each kind of part, and what the library
-makes of texts. Needs tokenizers 0.23.
+makes of texts; the same of sentencepiece. Needs tokenizers 0.23, sentencepiece 0.2.
 
   make.py                write golden.json.xz beside this file
   make.py DIR            write the tokenizers to DIR, one NAME.json each
@@ -101,40 +101,64 @@ def around(t):
                                 special_tokens=[("<s>", t.token_to_id("<s>")), ("</s>", t.token_to_id("</s>"))])
 
 
-def charsmap():
-    """The replacements of a precompiled_charsmap, as a trie of darts-clone made by sentencepiece."""
+RULES = [("\u00ad", ""), ("\u200b", " "), ("\u3000", " "), ("\t", " "), ("\n", " "), ("\u00a0", " "), ("\ufb01", "fi"), ("\u00bd", "1\u20442"),
+         ("e\u0301", "\u00e9"), ("\u212b", "\u00e5"), ("\u1112\u1161", "\ud558"), ("\U0001f1e9\U0001f1ea", "DE"), ("...", "\u2026")]
+RULES += [(chr(c), chr(c + 32)) for c in range(0x41, 0x5b)] + [(chr(c), chr(c - 0xfee0)) for c in range(0xff01, 0xff5f)]
+
+
+def sentencepiece(**kw):
+    """The bytes of a tokenizer.model."""
     import io
     import tempfile
     import sentencepiece as spm
     out = io.BytesIO()
-    rules = [("\u00ad", ""), ("\u200b", " "), ("\u3000", " "), ("\t", " "), ("\n", " "), ("\u00a0", " "), ("\ufb01", "fi"), ("\u00bd", "1\u20442"),
-             ("e\u0301", "\u00e9"), ("\u212b", "\u00e5"), ("\u1112\u1161", "\ud558"), ("\U0001f1e9\U0001f1ea", "DE"), ("...", "\u2026")]
-    rules += [(chr(c), chr(c + 32)) for c in range(0x41, 0x5b)] + [(chr(c), chr(c - 0xfee0)) for c in range(0xff01, 0xff5f)]
     with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as tsv:
-        for s, t in rules:
+        for s, t in RULES:
             tsv.write("\t".join(" ".join("%X" % ord(c) for c in x) for x in (s, t)) + "\n")
         tsv.flush()
-        spm.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS), model_writer=out, vocab_size=300, model_type="unigram",
-                                       normalization_rule_tsv=tsv.name, hard_vocab_limit=False, minloglevel=9)
-    from google.protobuf.internal.decoder import _DecodeVarint
-    data = out.getvalue()
+        if "normalization_rule_name" not in kw:
+            kw["normalization_rule_tsv"] = tsv.name
+        spm.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS * 3), model_writer=out, hard_vocab_limit=False, minloglevel=9,
+                                       character_coverage=0.98, **kw)
+    return out.getvalue()
 
-    def scan(buf):
-        i = 0
-        while i < len(buf):
-            tag, i = _DecodeVarint(buf, i)
-            if tag & 7 == 0:
-                v, i = _DecodeVarint(buf, i)
-            elif tag & 7 == 2:
-                n, i = _DecodeVarint(buf, i)
-                v, i = buf[i:i + n], i + n
-            elif tag & 7 == 5:
-                v, i = buf[i:i + 4], i + 4
-            else:
-                v, i = buf[i:i + 8], i + 8
-            yield tag >> 3, v
-    norm = dict(scan(data))[3]
-    return bytes(dict(scan(norm))[2])
+
+def fields(message):
+    """Number and value of each field of a protobuf message."""
+    def varint(i):
+        v = shift = 0
+        while True:
+            v |= (message[i] & 127) << shift
+            shift += 7
+            i += 1
+            if message[i - 1] < 128:
+                return v, i
+    i = 0
+    while i < len(message):
+        tag, i = varint(i)
+        n = {1: 8, 5: 4}.get(tag & 7, 0)
+        if tag & 7 == 0:
+            v, i = varint(i)
+        else:
+            if tag & 7 == 2:
+                n, i = varint(i)
+            v, i = message[i:i + n], i + n
+        yield tag >> 3, v
+
+
+def charsmap():
+    """The precompiled_charsmap that sentencepiece makes of RULES."""
+    return bytes(dict(fields(dict(fields(sentencepiece(vocab_size=300, model_type="unigram")))[3]))[2])
+
+
+def sentencepieces():
+    more = ["<tool>", "word", MARK * 2, "lo wo", "ello"]
+    yield "unigram", sentencepiece(vocab_size=300, model_type="unigram")
+    yield "unigram_bytes", sentencepiece(vocab_size=600, model_type="unigram", byte_fallback=True, user_defined_symbols=more)
+    yield "unigram_suffix", sentencepiece(vocab_size=300, model_type="unigram", treat_whitespace_as_suffix=True)
+    yield "bpe", sentencepiece(vocab_size=350, model_type="bpe", normalization_rule_name="identity", add_dummy_prefix=False)
+    yield "bpe_bytes", sentencepiece(vocab_size=600, model_type="bpe", byte_fallback=True, remove_extra_whitespaces=False,
+                                     normalization_rule_name="identity", user_defined_symbols=more)
 
 
 STS = [special("<s>"), special("</s>"), special("<|im_start|>"), plain("<tool>")]
@@ -266,11 +290,18 @@ def main():
         return
     r = random.Random(1)
     texts = ["", " ", "  hello  world  ", "\n\n"] + [x for x in CORPUS if x] + [random_text(r) for _ in range(70)]
-    golden = {"texts": texts, "tokenizers": {}}
+    golden = {"texts": texts, "tokenizers": {}, "models": {}}
     for name, t in all_tokenizers():
         lists = [[r.randrange(t.get_vocab_size()) for _ in range(r.choice([1, 2, 5, 20]))] for _ in range(25)]
         golden["tokenizers"][name] = {"file": t.to_str(), "ids": [encode(t, s) for s in texts],
                                       "lists": lists, "decoded": [decode(t, x) for x in lists]}
+    import sentencepiece as spm
+    for name, model in sentencepieces():
+        p = spm.SentencePieceProcessor(model_proto=model)
+        ids = [p.encode(s) if "\0" not in s else None for s in texts]
+        lists = [x for x in ids[:40] if x and 0 not in x]
+        golden["models"][name] = {"file": model.hex(), "ids": ids, "lists": lists,
+                                  "decoded": [p.decode(x) for x in lists]}
     data = json.dumps(golden, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     pathlib.Path(__file__).with_name("golden.json.xz").write_bytes(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
 
