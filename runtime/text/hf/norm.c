@@ -109,14 +109,20 @@ static int replace(struct run *r)
     return rc;
 }
 
+/* A character that every utf8proc knows, and that joins with others as c does: marks of Unicode 17 besides. */
+static utf8proc_int32_t known(uint32_t c)
+{
+    bool mark = (c >= 0x1acf && c <= 0x1aeb) || c == 0x10efa || c == 0x10efb || (c >= 0x11b60 && c <= 0x11b67);
+    return mark ? 0x301 : (utf8proc_int32_t)lm_rx_stand_in(c);
+}
+
 static bool breaks(uint32_t c, uint32_t next, utf8proc_int32_t *state)
 {
     if (c < 0x80 && next < 0x80 && c != '\r') {
         *state = 0;
         return true;
     }
-    return utf8proc_grapheme_break_stateful((utf8proc_int32_t)lm_rx_stand_in(c), (utf8proc_int32_t)lm_rx_stand_in(next),
-                                            state);
+    return utf8proc_grapheme_break_stateful(known(c), known(next), state);
 }
 
 /* Each replacement is of the shortest string of the map that a grapheme, or else a character, starts with. */
