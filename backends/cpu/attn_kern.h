@@ -10,7 +10,8 @@
  *   keys    [block_size / width][k_dim / pair][width][pair]
  *   values  [block_size / width][width / pair][v_dim][pair]
  *
- * k_dim is head_dim in whole pairs, v_dim in whole vectors; columns past head_dim are zero in keys and anything in values.
+ * k_dim is head_dim in whole pairs, v_dim the columns of a value in whole vectors; columns past those are zero in keys and
+ * anything in values.
  *
  * Thread   [any]
  */
@@ -21,7 +22,8 @@ enum {
     CPU_ATTN_LANE = 16,      /* positions a kernel handles together */
     CPU_ATTN_TILE = 6,       /* query rows a kernel handles together */
     CPU_ATTN_GROUP = 4,      /* sub-tiles of CPU_ATTN_LANE positions of one qk() call */
-    CPU_ATTN_MAX_DIM = 512,  /* head_dim */
+    CPU_ATTN_MAX_DIM = 576,  /* head_dim */
+    CPU_ATTN_MAX_GROUP = 150000, /* query heads of a KV head times head_dim + 2 */
 };
 
 struct cpu_kv_shape {
@@ -30,7 +32,7 @@ struct cpu_kv_shape {
     size_t head_bytes, v_offset;                 /* a head's keys and values in a block; where its values begin */
 };
 
-struct cpu_kv_shape cpu_kv_shape(uint32_t block_size, uint32_t head_dim, enum lm_kv_dtype dtype);
+struct cpu_kv_shape cpu_kv_shape(const struct cpu_kv *kv);
 
 struct cpu_attn_kern {
     /** n values to dtype; f16 saturates at its largest finite value. */

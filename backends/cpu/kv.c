@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cpu/attn_kern.h"
 
-struct cpu_kv_shape cpu_kv_shape(uint32_t block_size, uint32_t head_dim, enum lm_kv_dtype dtype)
+struct cpu_kv_shape cpu_kv_shape(const struct cpu_kv *kv)
 {
+    uint32_t block_size = kv->block_size;
     struct cpu_kv_shape s = {.width = block_size < CPU_ATTN_LANE ? block_size : CPU_ATTN_LANE,
-                             .pair = dtype == LM_KV_BF16 ? 2 : 1,
-                             .elem_bytes = dtype == LM_KV_F32 ? 4 : 2};
-    s.k_dim = (head_dim + s.pair - 1) / s.pair * s.pair;
-    s.v_dim = (head_dim + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE;
+                             .pair = kv->dtype == LM_KV_BF16 ? 2 : 1,
+                             .elem_bytes = kv->dtype == LM_KV_F32 ? 4 : 2};
+    s.k_dim = (kv->head_dim + s.pair - 1) / s.pair * s.pair;
+    s.v_dim = (cpu_kv_v_dim(kv) + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE;
     s.sub_k_bytes = s.width * s.k_dim * s.elem_bytes;
     s.sub_v_bytes = s.width * s.v_dim * s.elem_bytes;
     s.v_offset = (block_size / s.width * s.sub_k_bytes + 63) / 64 * 64;
@@ -15,9 +16,9 @@ struct cpu_kv_shape cpu_kv_shape(uint32_t block_size, uint32_t head_dim, enum lm
     return s;
 }
 
-size_t cpu_kv_block_bytes(uint32_t block_size, uint32_t n_kv_head, uint32_t head_dim, enum lm_kv_dtype dtype)
+size_t cpu_kv_block_bytes(const struct cpu_kv *kv)
 {
-    return n_kv_head * cpu_kv_shape(block_size, head_dim, dtype).head_bytes;
+    return kv->n_kv_head * cpu_kv_shape(kv).head_bytes;
 }
 
 /** Put n converted columns at dst, `step` columns apart in runs of `pair`: those of one run stand side by side. */
@@ -35,7 +36,8 @@ void cpu_kv_store(enum cpu_isa isa, const struct cpu_kv *kv, const struct lm_ste
                   const float *k, const float *v, uint32_t row0, uint32_t row1)
 {
     const struct cpu_attn_kern *kern = cpu_kern_get(isa)->attn;
-    struct cpu_kv_shape s = cpu_kv_shape(kv->block_size, kv->head_dim, kv->dtype);
+    struct cpu_kv_shape s = cpu_kv_shape(kv);
+    uint32_t v_dim = cpu_kv_v_dim(kv);
     _Alignas(64) uint8_t tmp[(CPU_ATTN_MAX_DIM + 1) * sizeof(float)];
     for (uint32_t row = row0; row < row1; row++) {
         uint32_t pos = (uint32_t)step->pos[row], at = pos % kv->block_size, sub = at / s.width, i = at % s.width;
@@ -46,9 +48,9 @@ void cpu_kv_store(enum cpu_isa isa, const struct cpu_kv *kv, const struct lm_ste
             kern->convert(kv->dtype, k + from, kv->head_dim, tmp);
             memset(tmp + kv->head_dim * s.elem_bytes, 0, (s.k_dim - kv->head_dim) * s.elem_bytes);
             scatter(tmp, s.k_dim, s.pair, (size_t)s.width * s.pair, s.elem_bytes, head + sub * s.sub_k_bytes + i * s.pair * s.elem_bytes);
-            kern->convert(kv->dtype, v + from, kv->head_dim, tmp);
+            kern->convert(kv->dtype, v + ((size_t)row * kv->n_kv_head + h) * v_dim, v_dim, tmp);
             uint8_t *value = head + s.v_offset + sub * s.sub_v_bytes + ((size_t)(i / s.pair) * s.v_dim * s.pair + i % s.pair) * s.elem_bytes;
-            scatter(tmp, kv->head_dim, 1, s.pair, s.elem_bytes, value);
+            scatter(tmp, v_dim, 1, s.pair, s.elem_bytes, value);
         }
     }
 }
