@@ -11,6 +11,10 @@ const char *const lm_golden_models[] = {
     "qwen2-bf16", "gemma3-window-bf16", NULL,
 };
 
+const char *const lm_golden_families[] = {
+    "gemma", "gemma2", "phi3-longrope-long", "phi3-longrope-short", "phi3-window", "qwen3", NULL,
+};
+
 /* All sequences of one run. Arrays are sized for a step in which all are fed whole. */
 struct run {
     const struct lm_gguf_value *token, *logits; /* of the file */
@@ -133,7 +137,7 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     int rc = lm_gguf_open(path, &g, err);
     if (rc)
         return rc;
-    if ((rc = lm_model_load(g, be, dev, NULL, NULL, &m, err)) != 0)
+    if ((rc = lm_model_load(g, be, dev, 0, NULL, NULL, &m, err)) != 0)
         goto out;
     struct run r = {.feed = feed, .model = m};
     r.token = lm_gguf_get(g, "golden.tokens");

@@ -2,9 +2,13 @@
 #include "runtime/model/family.h"
 
 static const struct lm_family *const families[] = {
+    &lm_family_gemma,
+    &lm_family_gemma2,
     &lm_family_gemma3,
     &lm_family_llama,
+    &lm_family_phi3,
     &lm_family_qwen2,
+    &lm_family_qwen3,
 };
 
 enum { N_FAMILY = sizeof families / sizeof *families };

@@ -10,9 +10,18 @@ struct lm_family {
     const char *name; /* value of general.architecture */
     /** Describe the model to the builder; an error stands in b->keys.rc, and what follows it does nothing. */
     void (*build)(struct lm_build *b);
+    unsigned can; /* LM_CAN_*: what is refused by its key in families that do not say that they have it */
 };
 
-extern const struct lm_family lm_family_llama, lm_family_qwen2, lm_family_gemma3;
+enum {
+    LM_CAN_EXPERTS = 1, /* expert_count */
+    LM_CAN_SCALE = 2,   /* residual_scale, embedding_scale */
+    LM_CAN_ALIBI = 4,   /* attention.max_alibi_bias */
+    LM_CAN_VALUES = 8,  /* attention.value_length other than attention.key_length */
+};
+
+extern const struct lm_family lm_family_gemma, lm_family_gemma2, lm_family_gemma3, lm_family_llama, lm_family_phi3,
+    lm_family_qwen2, lm_family_qwen3;
 
 /** NULL when there is no such family.  Thread [any] */
 const struct lm_family *lm_family_get(const char *name);
