@@ -2,13 +2,25 @@
 #include "runtime/model/family.h"
 
 static const struct lm_family *const families[] = {
+    &lm_family_baichuan,
+    &lm_family_chatglm,
+    &lm_family_cohere2,
+    &lm_family_command_r,
+    &lm_family_exaone4,
     &lm_family_gemma,
     &lm_family_gemma2,
     &lm_family_gemma3,
+    &lm_family_glm4,
+    &lm_family_granite,
+    &lm_family_internlm2,
     &lm_family_llama,
+    &lm_family_minicpm,
+    &lm_family_olmo2,
     &lm_family_phi3,
     &lm_family_qwen2,
     &lm_family_qwen3,
+    &lm_family_seed_oss,
+    &lm_family_starcoder2,
 };
 
 enum { N_FAMILY = sizeof families / sizeof *families };
