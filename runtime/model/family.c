@@ -12,6 +12,7 @@ static const struct lm_family *const families[] = {
     &lm_family_gemma3,
     &lm_family_glm4,
     &lm_family_glm4moe,
+    &lm_family_gpt_oss,
     &lm_family_granite,
     &lm_family_granitemoe,
     &lm_family_internlm2,
