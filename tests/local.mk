@@ -11,7 +11,8 @@ golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-
 	%D%/golden/model/llama-mqa-yarn-f16.gguf %D%/golden/model/llama-window-linear-bf16.gguf \
 	%D%/golden/model/llama-mixed-quants.gguf %D%/golden/model/qwen2-bf16.gguf %D%/golden/model/gemma3-window-bf16.gguf \
 	%D%/golden/model/baichuan-7b.gguf %D%/golden/model/baichuan-alibi.gguf %D%/golden/model/chatglm.gguf \
-	%D%/golden/model/cohere2.gguf %D%/golden/model/command-r.gguf %D%/golden/model/exaone4.gguf \
+	%D%/golden/model/cohere2.gguf %D%/golden/model/command-r.gguf %D%/golden/model/deepseek2-expanded.gguf \
+	%D%/golden/model/deepseek2-v2.gguf %D%/golden/model/deepseek2-v3.gguf %D%/golden/model/exaone4.gguf \
 	%D%/golden/model/exaone4-all.gguf %D%/golden/model/gemma.gguf %D%/golden/model/gemma2.gguf \
 	%D%/golden/model/glm4.gguf %D%/golden/model/glm4moe.gguf %D%/golden/model/gpt-oss.gguf \
 	%D%/golden/model/gpt-oss-quants.gguf %D%/golden/model/granite.gguf %D%/golden/model/granitemoe.gguf \

@@ -6,6 +6,7 @@ static const struct lm_family *const families[] = {
     &lm_family_chatglm,
     &lm_family_cohere2,
     &lm_family_command_r,
+    &lm_family_deepseek2,
     &lm_family_exaone4,
     &lm_family_gemma,
     &lm_family_gemma2,
