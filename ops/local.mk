@@ -8,7 +8,8 @@ libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h 
 if HAVE_CHECK
 # The suite that every backend runs.
 check_LTLIBRARIES += libopsuite.la
-libopsuite_la_SOURCES = %D%/op_ref.c %D%/op_ref.h %D%/op_rig.c %D%/op_rig.h %D%/op_suite.c %D%/op_suite.h %D%/op_suite_model.c
+libopsuite_la_SOURCES = %D%/op_ref.c %D%/op_ref.h %D%/op_rig.c %D%/op_rig.h %D%/op_suite.c %D%/op_suite.h \
+	%D%/op_suite_model.c %D%/op_suite_moe.c
 libopsuite_la_CFLAGS = $(TEST_CFLAGS)
 libopsuite_la_LIBADD = libops.la libqtype.la
 
