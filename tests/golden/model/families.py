@@ -44,7 +44,7 @@ def bf16(a):
     return torch.from_numpy(np.asarray(a, np.float32)).bfloat16().float().numpy()
 
 
-def random(rng, name, shape, cfg, arch):
+def random(rng, name, shape, cfg, arch, how):
     """Values of one of Hugging Face's parameters."""
     if "norm" in name and name.endswith("weight"):
         return ((0 if arch.startswith("gemma") else 1) + 0.3 * rng.standard_normal(shape)).astype(np.float32)
@@ -53,7 +53,7 @@ def random(rng, name, shape, cfg, arch):
     if len(shape) == 1 or "bias" in name:
         return bf16(0.3 * rng.standard_normal(shape))
     cols = cfg.hidden_size if "embed" in name else shape[-2] if arch == "gpt-oss" and "experts" in name else shape[-1]
-    gain = {"gate.weight": 3, "router.weight": 3, "q_proj.weight": 2, "lm_head.weight": 1.3}
+    gain = {"experts.gate_up_proj": how.get("gate_up", 1.3), "gate.weight": 3, "router.weight": 3, "q_proj.weight": 2, "lm_head.weight": 1.3}
     return bf16(next((g for n, g in gain.items() if name.endswith(n)), 1.3) / np.sqrt(cols) * rng.standard_normal(shape))
 
 
@@ -184,7 +184,7 @@ def make(folder, name, arch, cls, cfg, **how):
     for n, p in model.state_dict().items():
         if n == "lm_head.weight" and cfg.tie_word_embeddings:
             continue
-        v = random(rng, n, tuple(p.shape), cfg, arch)
+        v = random(rng, n, tuple(p.shape), cfg, arch, how)
         if ".experts." in n:
             v = quantized(v, how, n)
         state[n] = torch.from_numpy(v)
@@ -338,11 +338,11 @@ def sparse():
          dict(n_next=1, tensors={"blk.2.nextn.eh_proj.weight": np.zeros((4, 4))}, keys={
              "nextn_predict_layers": 1, "expert_count": 8, "expert_used_count": 3, "expert_group_count": 4, "expert_group_used_count": 2,
              "expert_weights_scale": 1.5, "expert_weights_norm": True, "expert_gating_func": 2})),
-        ("gpt-oss", "gpt-oss", hf.GptOssForCausalLM, oss, dict(keys=four | {"attention.sliding_window": 8})),
+        ("gpt-oss", "gpt-oss", hf.GptOssForCausalLM, oss, dict(gate_up=5, keys=four | {"attention.sliding_window": 8})),
         ("gpt-oss-quants", "gpt-oss", hf.GptOssForCausalLM, oss, # a seed whose choice of experts is not changed by int8 activations
          dict(seed=11, keys=four | {"attention.sliding_window": 8},
               qtype={k: "MXFP4" for k in ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")})),
-        deepseek("deepseek2-v2", hf.DeepseekV2ForCausalLM, hf.DeepseekV2Config(**mla(topk_method="group_limited_greedy"))),
+        deepseek("deepseek2-v2", hf.DeepseekV2ForCausalLM, hf.DeepseekV2Config(**mla(topk_method="group_limited_greedy", n_group=2, topk_group=1)), seed=2),
         deepseek("deepseek2-expanded", hf.DeepseekV2ForCausalLM, hf.DeepseekV2Config(**mla(q_lora_rank=None, topk_method="greedy")), absorbed=False,
                  keys={"expert_group_count": 1}),
         deepseek("deepseek2-v3", hf.DeepseekV3ForCausalLM, hf.DeepseekV3Config(**mla(norm_topk_prob=True, rope_parameters=deep, rope_interleave=True)),
