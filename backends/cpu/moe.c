@@ -95,13 +95,24 @@ static void multiply(const struct cpu_moe *m, const struct lm_op *op, uint32_t e
         memcpy(y_of(m, op, pair[i]) + from, m->local->y + (size_t)i * w->weight.rows + from, (to - from) * sizeof(float));
 }
 
-/* Of one op, the units [all.from, all.to): those of an expert are its panels, each as often as it was chosen. */
+/* Units of an op: of each chosen expert its panels, as often as it was chosen. The others are not touched. */
+static uint64_t units(const struct cpu_moe *m, const struct lm_op *op)
+{
+    const uint32_t *start = m->local->start;
+    uint64_t n = 0;
+    for (uint32_t e = 0; e < op->u.moe.n_expert; e++)
+        if (start[e + 1] > start[e])
+            n += (uint64_t)(start[e + 1] - start[e]) * mat(op, e)->n_panel;
+    return n;
+}
+
+/* Of one op, the units [all.from, all.to). */
 static void run_op(const struct cpu_moe *m, const struct lm_op *op, struct range all)
 {
     const uint32_t *start = m->local->start;
     uint64_t before = 0;
     for (uint32_t e = 0; e < op->u.moe.n_expert && before < all.to; e++) {
-        uint32_t n = start[e + 1] - start[e], n_panel = mat(op, e)->n_panel;
+        uint32_t n = start[e + 1] - start[e], n_panel = n ? mat(op, e)->n_panel : 0;
         if (n > 0 && before + (uint64_t)n * n_panel > all.from) {
             struct range panel = {all.from > before ? (all.from - before) / n : 0, (all.to - before) / n};
             panel.to = panel.to < n_panel ? panel.to : n_panel;
@@ -118,13 +129,10 @@ void cpu_moe_run(const struct cpu_moe *m, uint32_t first, uint32_t end)
     uint64_t total = 0, before = 0;
     group(m, &op[first]);
     for (uint32_t i = first; i < end; i++)
-        for (uint32_t e = 0; e < op[i].u.moe.n_expert; e++)
-            total += (uint64_t)(m->local->start[e + 1] - m->local->start[e]) * mat(&op[i], e)->n_panel;
+        total += units(m, &op[i]);
     struct range all = {total * m->thread / m->n_thread, total * (m->thread + 1) / m->n_thread};
     for (uint32_t i = first; i < end; i++) {
-        uint64_t n = 0;
-        for (uint32_t e = 0; e < op[i].u.moe.n_expert; e++)
-            n += (uint64_t)(m->local->start[e + 1] - m->local->start[e]) * mat(&op[i], e)->n_panel;
+        uint64_t n = units(m, &op[i]);
         if (all.to > before)
             run_op(m, &op[i], (struct range){all.from > before ? all.from - before : 0, all.to - before < n ? all.to - before : n});
         before += n;

@@ -11,7 +11,8 @@ static void build(struct lm_build *b)
     const struct lm_hparams *hp = b->hp;
     struct lm_keys *keys = &b->keys;
     const uint32_t window = lm_keys_u32(keys, "attention.sliding_window", 0, 0, UINT32_MAX);
-    const struct lm_rope global_rope = lm_rope_scaled(b, LM_ROPE_NEOX);
+    struct lm_rope global_rope = lm_rope_scaled(b, LM_ROPE_NEOX);
+    global_rope.mscale = lm_keys_positive(keys, "rope.scaling.attn_factor", global_rope.mscale); /* the whole of it, not a part */
     const float base = lm_keys_positive(keys, "rope.freq_base", 10000);
     const struct lm_rope local_rope = lm_rope_plain(b, LM_ROPE_NEOX, lm_keys_positive(keys, "rope.freq_base_swa", base));
 

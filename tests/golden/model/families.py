@@ -288,7 +288,7 @@ def dense():
         ("olmo2", "olmo2", hf.Olmo2ForCausalLM, hf.Olmo2Config(**normed()), {}),
         ("olmo3", "olmo2", hf.Olmo3ForCausalLM, hf.Olmo3Config(**normed(rope_parameters={
             "sliding_attention": rope(), "full_attention": rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)}, **four)),
-         dict(keys=window)),
+         dict(keys=window | {"rope.scaling.attn_factor": 0.1 * float(np.log(4)) + 1, "attention.sliding_window_pattern": [True, True, True, False]})),
         ("granite", "granite", hf.GraniteForCausalLM,
          hf.GraniteConfig(**normed(embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.1, logits_scaling=2.0)),
          dict(keys={"embedding_scale": 3.0, "residual_scale": 0.5, "attention.scale": 0.1, "logit_scale": 2.0})),
