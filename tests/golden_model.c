@@ -14,8 +14,9 @@ const char *const lm_golden_models[] = {
 const char *const lm_golden_families[] = {
     "baichuan-7b", "baichuan-alibi", "chatglm", "cohere2", "command-r", "deepseek2-expanded", "deepseek2-v2",
     "deepseek2-v3", "exaone4", "exaone4-all", "gemma", "gemma2", "glm4", "glm4moe", "gpt-oss", "gpt-oss-quants",
-    "granite", "granitemoe", "internlm2", "minicpm", "mixtral", "olmo2", "olmo3", "olmoe", "phi3-longrope-long",
-    "phi3-longrope-short", "phi3-window", "qwen2moe", "qwen3", "qwen3moe", "seed-oss", "starcoder2", NULL,
+    "granite", "granite-nope", "granitemoe", "internlm2", "minicpm", "mixtral", "olmo2", "olmo3", "olmoe",
+    "phi3-longrope-long", "phi3-longrope-short", "phi3-window", "qwen2moe", "qwen3", "qwen3moe", "seed-oss",
+    "starcoder2", NULL,
 };
 
 /* All sequences of one run. Arrays are sized for a step in which all are fed whole. */

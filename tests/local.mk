@@ -15,10 +15,10 @@ golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-
 	%D%/golden/model/deepseek2-v2.gguf %D%/golden/model/deepseek2-v3.gguf %D%/golden/model/exaone4.gguf \
 	%D%/golden/model/exaone4-all.gguf %D%/golden/model/gemma.gguf %D%/golden/model/gemma2.gguf \
 	%D%/golden/model/glm4.gguf %D%/golden/model/glm4moe.gguf %D%/golden/model/gpt-oss.gguf \
-	%D%/golden/model/gpt-oss-quants.gguf %D%/golden/model/granite.gguf %D%/golden/model/granitemoe.gguf \
-	%D%/golden/model/internlm2.gguf %D%/golden/model/minicpm.gguf %D%/golden/model/mixtral.gguf \
-	%D%/golden/model/olmo2.gguf %D%/golden/model/olmo3.gguf %D%/golden/model/olmoe.gguf \
-	%D%/golden/model/phi3-longrope-long.gguf %D%/golden/model/phi3-longrope-short.gguf \
+	%D%/golden/model/gpt-oss-quants.gguf %D%/golden/model/granite.gguf %D%/golden/model/granite-nope.gguf \
+	%D%/golden/model/granitemoe.gguf %D%/golden/model/internlm2.gguf %D%/golden/model/minicpm.gguf \
+	%D%/golden/model/mixtral.gguf %D%/golden/model/olmo2.gguf %D%/golden/model/olmo3.gguf \
+	%D%/golden/model/olmoe.gguf %D%/golden/model/phi3-longrope-long.gguf %D%/golden/model/phi3-longrope-short.gguf \
 	%D%/golden/model/phi3-window.gguf %D%/golden/model/qwen2moe.gguf %D%/golden/model/qwen3.gguf \
 	%D%/golden/model/qwen3moe.gguf %D%/golden/model/seed-oss.gguf %D%/golden/model/starcoder2.gguf
 

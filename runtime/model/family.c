@@ -42,8 +42,15 @@ const struct lm_family *lm_family_get(const char *name)
 
 void lm_family_list(char *out, size_t n)
 {
+    static const char more[] = " and more";
     size_t used = 0;
     out[0] = 0;
-    for (size_t i = 0; i < N_FAMILY && used < n; i++)
+    for (size_t i = 0; i < N_FAMILY; i++) {
+        bool last = i + 1 == N_FAMILY;
+        if (used + strlen(families[i]->name) + 2 + (last ? 1 : sizeof more) > n) {
+            snprintf(out + used, n - used, "%s", more);
+            return;
+        }
         used += (size_t)snprintf(out + used, n - used, "%s%s", i ? ", " : "", families[i]->name);
+    }
 }

@@ -292,6 +292,8 @@ def dense():
         ("granite", "granite", hf.GraniteForCausalLM,
          hf.GraniteConfig(**normed(embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.1, logits_scaling=2.0)),
          dict(keys={"embedding_scale": 3.0, "residual_scale": 0.5, "attention.scale": 0.1, "logit_scale": 2.0})),
+        ("granite-nope", "granite", hf.GraniteForCausalLM, hf.GraniteConfig(**normed(embedding_multiplier=1.0, attention_multiplier=0.3)),
+         dict(prepare=no_rope, keys={"rope.scaling.finetuned": False, "attention.scale": 0.3})),
         ("command-r", "command-r", hf.CohereForCausalLM, hf.CohereConfig(**base(logit_scale=0.25, use_qk_norm=True, **tied)),
          dict(keys={"logit_scale": 0.25})),
         ("cohere2", "cohere2", hf.Cohere2ForCausalLM, hf.Cohere2Config(**base(logit_scale=0.25, **four, **tied)),
