@@ -11,6 +11,14 @@ const char *const lm_golden_models[] = {
     "qwen2-bf16", "gemma3-window-bf16", NULL,
 };
 
+const char *const lm_golden_families[] = {
+    "baichuan-7b", "baichuan-alibi", "chatglm", "cohere2", "command-r", "deepseek2-expanded", "deepseek2-v2",
+    "deepseek2-v3", "exaone4", "exaone4-all", "gemma", "gemma2", "glm4", "glm4moe", "gpt-oss", "gpt-oss-quants",
+    "granite", "granite-nope", "granitemoe", "internlm2", "minicpm", "mixtral", "olmo2", "olmo3", "olmoe",
+    "phi3-longrope-long", "phi3-longrope-short", "phi3-window", "qwen2moe", "qwen3", "qwen3moe", "seed-oss",
+    "starcoder2", NULL,
+};
+
 /* All sequences of one run. Arrays are sized for a step in which all are fed whole. */
 struct run {
     const struct lm_gguf_value *token, *logits; /* of the file */
@@ -133,7 +141,7 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     int rc = lm_gguf_open(path, &g, err);
     if (rc)
         return rc;
-    if ((rc = lm_model_load(g, be, dev, NULL, NULL, &m, err)) != 0)
+    if ((rc = lm_model_load(g, be, dev, 0, NULL, NULL, &m, err)) != 0)
         goto out;
     struct run r = {.feed = feed, .model = m};
     r.token = lm_gguf_get(g, "golden.tokens");

@@ -166,7 +166,7 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     if (!rc)
         rc = open_device(c, m, b, &info, err);
     if (!rc)
-        rc = lm_model_load(b->gguf, b->be, b->dev, progress, progress_arg, &b->model, err);
+        rc = lm_model_load(b->gguf, b->be, b->dev, m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0, progress, progress_arg, &b->model, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
     if (!rc) {
