@@ -116,7 +116,8 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
         .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,
         .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m->kv_cache_dtype),
     };
-    p->max_out = p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
+    p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
+    p->max_out = lm_engine_max_out(p, &b->engine.speculative);
     int rc = b->be->measure(b->dev, p, &size, err);
     if (!rc)
         rc = b->be->mem(b->dev, &room.free_bytes, &room.total_bytes, err);
@@ -157,7 +158,9 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     uint64_t start_us = lm_now_us();
     struct lm_device_info info;
     struct lm_boot *b = calloc(1, sizeof *b);
-    int rc = b ? lm_gguf_open(m->path, &b->gguf, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    int rc = b ? lm_conf_speculative(m->speculative_config, m->spec_tokens, &b->engine.speculative, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    if (!rc)
+        rc = lm_gguf_open(m->path, &b->gguf, err);
     if (!rc)
         rc = open_device(c, m, b, &info, err);
     if (!rc)
