@@ -43,7 +43,11 @@ static int create_sched(struct lm_engine *e, struct lm_err *err)
     int rc = lm_kv_create(p->n_block, p->block_size, &e->kv, err);
     const struct lm_sched_desc desc = {.kv = e->kv, .max_seq = p->max_seq, .max_out = p->max_out, .prefix_cache = e->desc.prefix_cache,
                                        .speculative = e->desc.speculative};
-    return rc ? rc : lm_sched_create(&desc, &e->sched, err);
+    if (!rc)
+        rc = lm_sched_create(&desc, &e->sched, err);
+    if (!rc)
+        e->sched->spec.always = e->desc.always_draft;
+    return rc;
 }
 
 int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)

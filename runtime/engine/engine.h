@@ -21,6 +21,7 @@ struct lm_engine_desc {
     struct lm_plan_desc plan; /* max_seq <= max_tok; max_out as lm_engine_max_out() says */
     bool prefix_cache;
     struct lm_conf_speculative speculative;
+    bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
 };
 

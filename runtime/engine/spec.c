@@ -131,7 +131,7 @@ uint32_t lm_spec_choose(const struct lm_spec *sp, struct lm_request *const *runn
         o->n++;
         next_gain(o, o->gain);
         float rate = n_token / step_cost(sp, n_row + n, n_other);
-        if (rate > best) {
+        if (rate > best || sp->always) {
             best = rate;
             n_best = n;
         }

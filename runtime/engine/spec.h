@@ -25,6 +25,7 @@
 
 struct lm_spec {
     struct lm_conf_speculative conf;
+    bool always;                         /* send every draft there is (tests) */
     struct lm_draft_odds odds;           /* of all requests, for new ones */
     float level;                         /* us; 0: nothing is known */
     float shape[LM_SPEC_MAX_ROWS + 1];   /* by rows */
