@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/engine/spec.h"
 
+#include <math.h>
+
 enum {
-    FIRST_STEPS = 3,    /* of a number of rows: the fastest counts, whatever disturbed the others */
-    MOST_KNOWN = 16,
-    FORGET_STEPS = 2048, /* after so many, half of what is known of a shape is forgotten */
+    MOST_KNOWN = 63,     /* a shape is the mean of its steps, then a moving average over one more than these */
+    FORGET_STEPS = 4096, /* after so many, half of what is known of a shape is forgotten */
 };
 
-static const float level_rate = 1 / 8.0f, shape_rate = 1 / 32.0f, most_off = 1.5f;
+static const float level_rate = 1 / 8.0f, most_off = 1.5f, first_off = 2;
 static const float first_odds[LM_DRAFT_CLASSES] = {0.3f, 0.5f, 0.7f, 0.8f};
 
 void lm_spec_init(struct lm_spec *sp, const struct lm_conf_speculative *conf)
@@ -52,21 +53,19 @@ void lm_spec_learn(struct lm_spec *sp, uint32_t n_row, uint64_t us)
 {
     if (n_row < 1 || n_row > LM_SPEC_MAX_ROWS || us == 0)
         return;
-    float t = (float)us, *shape = &sp->shape[n_row];
     if (sp->level == 0)
-        sp->level = t;
+        sp->level = (float)us;
     forget_some(sp);
-    uint32_t *known = &sp->known[n_row];
-    if (*known == 0) {
-        *shape = t / sp->level;
-    } else if (*known < FIRST_STEPS) {
-        *shape = t / sp->level < *shape ? t / sp->level : *shape;
+    uint32_t known = sp->known[n_row];
+    float t = (float)us / sp->level, expected = known_cost(sp, n_row);
+    if (known == 0) {
+        sp->shape[n_row] = clamp(t, expected / first_off, expected * first_off);
     } else {
-        float off = clamp(t / (sp->level * *shape), 1 / most_off, most_off) - 1;
+        float off = clamp(t / expected, 1 / most_off, most_off) - 1;
         sp->level *= 1 + off * level_rate;
-        *shape *= 1 + off * shape_rate;
+        sp->shape[n_row] *= 1 + off / (float)(known + 1);
     }
-    *known += *known < MOST_KNOWN;
+    sp->known[n_row] += known < MOST_KNOWN;
 }
 
 /* What is tried: the drafts of a request so far, and what the next one adds. */
@@ -124,13 +123,14 @@ uint32_t lm_spec_choose(const struct lm_spec *sp, struct lm_request *const *runn
         return 0;
     n_max = n_max < LM_SPEC_MAX_ROWS - n_row ? n_max : LM_SPEC_MAX_ROWS - n_row;
     n_max = n_max < LM_SPEC_MAX_DRAFTS ? n_max : LM_SPEC_MAX_DRAFTS;
-    float n_token = (float)n_row, best = LM_SPEC_GAIN * n_token / step_cost(sp, n_row, n_other);
+    float n_token = (float)n_row, cost = step_cost(sp, n_row, n_other), best = LM_SPEC_GAIN * n_token / cost;
     while (n < n_max && (o = best_offer(offer, n_offer))) {
         n_token += o->gain;
         taken[n++] = o->r;
         o->n++;
         next_gain(o, o->gain);
-        float rate = n_token / step_cost(sp, n_row + n, n_other);
+        cost = fmaxf(cost, step_cost(sp, n_row + n, n_other)); /* what says that more rows cost less is noise */
+        float rate = n_token / cost;
         if (rate > best || sp->always) {
             best = rate;
             n_best = n;
