@@ -7,6 +7,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/engine/boot.h"
+#include "runtime/engine/guard.h"
 #include "runtime/engine/loop.h"
 
 #include <poll.h>
@@ -119,6 +120,8 @@ int main(int argc, char **argv)
     }
     struct watch watch = {.stop_fd = take_signals()};
     int rc = read_conf(&conf, argc, argv, &err);
+    if (!rc)
+        rc = lm_guard_begin(FRONT_FD, &err);
     if (!rc) {
         set_log_level(conf.server.log_level);
         rc = lm_boot_create(&conf, 0, on_progress, &watch, &boot, &err);

@@ -2,6 +2,7 @@
 #include "runtime/engine/boot.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/engine/guard.h"
 #include "runtime/plugin/registry.h"
 
 #include <stdlib.h>
@@ -161,8 +162,12 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     int rc = b ? lm_conf_speculative(m->speculative_config, m->spec_tokens, &b->engine.speculative, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
         rc = lm_gguf_open(m->path, &b->gguf, err);
-    if (!rc)
+    if (!rc) {
+        size_t bytes;
+        const void *base = lm_gguf_mapping(b->gguf, &bytes);
+        lm_guard_file(m->path, base, bytes);
         rc = open_device(c, m, b, &info, err);
+    }
     if (!rc)
         rc = lm_model_load(b->gguf, b->be, b->dev, progress, progress_arg, &b->model, err);
     if (!rc)
@@ -188,6 +193,7 @@ void lm_boot_destroy(struct lm_boot *b)
         lm_model_destroy(b->model, b->be, b->dev);
     if (b->dev)
         b->be->close(b->dev);
+    lm_guard_file("", NULL, 0);
     lm_gguf_close(b->gguf);
     free(b);
 }
