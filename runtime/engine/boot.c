@@ -100,9 +100,10 @@ static int open_device(const struct lm_conf *c, const struct lm_conf_model *m, s
     return rc ? rc : b->be->open(&desc, &b->dev, err);
 }
 
-static enum lm_kv_dtype kv_dtype(const char *name)
+static enum lm_kv_dtype kv_dtype(const struct lm_conf_model *m)
 {
-    if (strcmp(name, "float32") == 0)
+    const char *name = strcmp(m->kv_cache_dtype, "auto") == 0 ? m->dtype : m->kv_cache_dtype;
+    if (strcmp(name, "float32") == 0 || strcmp(name, "float") == 0)
         return LM_KV_F32;
     return strcmp(name, "bfloat16") == 0 ? LM_KV_BF16 : LM_KV_F16;
 }
@@ -115,7 +116,7 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
     *p = (struct lm_plan_desc){
         .graph = &b->model->graph, .max_tok = (uint32_t)m->max_num_batched_tokens,
         .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,
-        .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m->kv_cache_dtype),
+        .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m),
     };
     p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
     p->max_out = lm_engine_max_out(p, &b->engine.speculative);
