@@ -115,6 +115,8 @@ int lm_conf_speculative(const char *text, int64_t n_tok, struct lm_conf_speculat
     }
     if (strcmp(text, "ngram") != 0)
         rc = read_object(text, &c, err);
+    if (!rc && (n_tok < 0 || n_tok > LM_SPECULATIVE_MAX_TOK))
+        rc = lm_fail(err, LM_ECONFIG, "spec-tokens: at most %d", LM_SPECULATIVE_MAX_TOK);
     if (rc)
         return rc;
     if (n_tok)

@@ -168,6 +168,8 @@ static void take_token(struct lm_engine *e, struct lm_request *r, int32_t token,
     e->stats.n_output_tok++;
 }
 
+_Static_assert(sizeof((struct lm_msg_stats *)0)->accepted_at / sizeof(uint64_t) == LM_SPECULATIVE_MAX_TOK, "a counter for each place");
+
 static void count_drafts(struct lm_engine *e, uint32_t n_draft, uint32_t n_right)
 {
     e->stats.n_draft += n_draft > 0;

@@ -82,7 +82,7 @@ static uint32_t make_offers(const struct lm_spec *sp, struct lm_request *const *
     for (uint32_t i = 0; i < n_running; i++) {
         struct lm_request *r = running[i];
         r->n_draft = 0;
-        if (r->n_sched != 1 || !r->draft.from || n == LM_SPEC_MAX_ROWS)
+        if (r->n_sched != 1 || !r->draft.from || r->sampling.allow || n == LM_SPEC_MAX_ROWS)
             continue;
         uint32_t left = r->max_tokens - lm_request_n_output(r) - 1;
         offer[n] = (struct offer){.r = r, .most = left < sp->conf.n_tok ? left : sp->conf.n_tok};

@@ -13,7 +13,8 @@
  * neighbours, at first as if rows were free, so that it gets tried; what was known long ago is tried again. In a step
  * that also computes prompts, a row costs its share of the rows.
  *
- * Which drafts are sent never changes which tokens come, only when.
+ * Which drafts are sent never changes which tokens come, only when. A request whose next tokens are restricted
+ * (sampling.allow) gets none: what is allowed behind a draft is not known here.
  *
  * Thread   [engine]
  */

@@ -51,11 +51,13 @@ START_TEST(test_engine_spec__the_likeliest_drafts_go_first_and_room_is_kept)
     struct lm_request r[N], *list[N];
     lm_spec_init(&sp, &conf);
     make(r, list, N, p);
+    static const uint32_t allow[] = {~0u};
     r[3].n_sched = 0; /* waits for a block */
+    r[4].sampling.allow = allow;
     r[1].max_tokens = 13; /* 10 are out: 2 drafts and the token behind them */
     ck_assert_uint_eq(lm_spec_choose(&sp, list, N, 0, 5), 5);
     ck_assert_uint_eq(r[1].n_draft, 2);
-    ck_assert_uint_eq(r[2].n_draft + r[3].n_draft + r[5].n_draft + r[6].n_draft, 0);
+    ck_assert_uint_eq(r[2].n_draft + r[3].n_draft + r[4].n_draft + r[5].n_draft + r[6].n_draft, 0);
     ck_assert_uint_eq(r[7].n_draft, 2);
     ck_assert_uint_eq(lm_spec_choose(&sp, list, N, 0, 0), 0);
     ck_assert_uint_eq(r[1].n_draft, 0);
