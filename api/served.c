@@ -184,7 +184,7 @@ static struct lm_served *of_job(struct lm_job *job)
 static void load_text(struct lm_job *job)
 {
     struct lm_served *m = of_job(job);
-    m->text_rc = lm_model_text_init(m->gguf, m->conf->chat_template, &m->text, &m->text_err);
+    m->text_rc = lm_model_text_init(m->conf->path, m->gguf, m->conf->chat_template, &m->text, &m->text_err);
     atomic_store(&m->ready_text, m->text_rc == 0);
 }
 

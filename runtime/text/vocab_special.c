@@ -69,6 +69,14 @@ static bool end_is_no_eog(const struct lm_vocab *v)
     return (find(v, "<|return|>") >= 0 && call) || (find(v, "<|flush|>") >= 0 && (call || find(v, "<|calls|>") >= 0));
 }
 
+bool lm_vocab_ends(const char *s, size_t n)
+{
+    for (size_t i = 0; i < N_KNOWN; i++)
+        if (known[i].eog && n == strlen(known[i].text) && memcmp(s, known[i].text, n) == 0)
+            return true;
+    return false;
+}
+
 static size_t known_eog(struct lm_vocab *v, int32_t *eog)
 {
     size_t n = 0;
