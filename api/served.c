@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
+#include "runtime/model/source.h"
 
 #include <stdlib.h>
 
@@ -165,7 +166,7 @@ int lm_served_create(struct event_base *base, const struct lm_served_desc *d, st
     };
     int rc = add_names(m, err);
     if (rc == 0)
-        rc = lm_gguf_open(m->conf->path, &m->gguf, err);
+        rc = lm_source_open(m->conf->path, &m->gguf, err);
     if (rc == 0)
         rc = lm_supervisor_create(base, &sd, &m->engine, err);
     if (rc) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/golden_model.h"
 #include "runtime/model/model.h"
+#include "runtime/model/source.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -130,7 +131,7 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     struct lm_gguf *g = NULL;
     struct lm_model *m = NULL;
     snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
-    int rc = lm_gguf_open(path, &g, err);
+    int rc = lm_source_open(path, &g, err);
     if (rc)
         return rc;
     if ((rc = lm_model_load(g, be, dev, NULL, NULL, &m, err)) != 0)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/token_io.h"
 
+#include "runtime/model/source.h"
 #include <errno.h>
 
 int token_io_open(const char *path, struct lm_tokenizer **out, struct lm_err *err)
 {
     struct lm_gguf *g = NULL;
-    int rc = lm_gguf_open(path, &g, err);
+    int rc = lm_source_open(path, &g, err);
     if (!rc && (rc = lm_tokenizer_create(g, out, err)))
         lm_fail_in(err, rc, "%s", path);
     lm_gguf_close(g);

@@ -2,6 +2,7 @@
 #include "runtime/engine/boot.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/model/source.h"
 #include "runtime/plugin/registry.h"
 
 #include <stdlib.h>
@@ -157,7 +158,7 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     uint64_t start_us = lm_now_us();
     struct lm_device_info info;
     struct lm_boot *b = calloc(1, sizeof *b);
-    int rc = b ? lm_gguf_open(m->path, &b->gguf, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    int rc = b ? lm_source_open(m->path, &b->gguf, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
         rc = open_device(c, m, b, &info, err);
     if (!rc)

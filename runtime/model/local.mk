@@ -6,7 +6,9 @@ libqtype_la_SOURCES = %D%/qtype.c %D%/qtype_k.c %D%/qtype_iq.c %D%/qtype_dequant
 libmodel_la_SOURCES = %D%/gguf.c %D%/gguf_value.c %D%/gguf.h %D%/keys.c %D%/keys.h %D%/family.c %D%/family.h \
 	%D%/hparams.c %D%/build.c %D%/build.h %D%/rope.c %D%/load.c %D%/load.h %D%/model.c %D%/model.h \
 	%D%/arch/llama.c %D%/arch/qwen2.c %D%/arch/gemma3.c
-libmodel_la_LIBADD = libqtype.la
+libmodel_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libmodel_la_LIBADD = libqtype.la $(JANSSON_LIBS)
+include runtime/model/hf/local.mk
 EXTRA_DIST += %D%/qtype_grid.py
 
 if HAVE_CHECK
