@@ -10,6 +10,7 @@ EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/qtype.p
 golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-llama3rope-bias-bf16.gguf \
 	%D%/golden/model/llama-mqa-yarn-f16.gguf %D%/golden/model/llama-window-linear-bf16.gguf \
 	%D%/golden/model/llama-mixed-quants.gguf %D%/golden/model/qwen2-bf16.gguf %D%/golden/model/gemma3-window-bf16.gguf
+EXTRA_DIST += %D%/golden/model/make_hf.py %D%/golden/model/hf
 
 if HAVE_CHECK
 # The reference backend and the golden models, for tests of backends and of what runs on one: link $(REFEXEC_LIBS).
