@@ -3,3 +3,16 @@ libmodel_la_SOURCES += runtime/model/map.c runtime/model/map.h runtime/model/sou
 	%D%/json.c %D%/json.h %D%/safetensors.c %D%/safetensors.h %D%/shards.c %D%/shards.h %D%/config.c %D%/config.h %D%/rope.c \
 	%D%/quant.c %D%/quant.h %D%/made.c %D%/made.h %D%/ints.c %D%/tensors.c %D%/tensors.h %D%/hf.c %D%/hf.h \
 	%D%/family.c %D%/family.h %D%/llama.c %D%/qwen2.c %D%/gemma3.c
+
+if HAVE_CHECK
+hf_tests = %D%/safetensors_test %D%/hf_test
+check_PROGRAMS += $(hf_tests)
+TESTS += $(hf_tests)
+%C%_safetensors_test_SOURCES = %D%/safetensors_test.c
+%C%_safetensors_test_CFLAGS = $(TEST_CFLAGS)
+%C%_safetensors_test_LDADD = libmodel.la libbase.la $(TEST_LIBS)
+%C%_hf_test_SOURCES = %D%/hf_test.c
+%C%_hf_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_hf_test_CFLAGS = $(TEST_CFLAGS)
+%C%_hf_test_LDADD = $(REFEXEC_LIBS)
+endif
