@@ -173,6 +173,8 @@ int lm_served_create(struct event_base *base, const struct lm_served_desc *d, st
         lm_served_destroy(m);
         return lm_fail_in(err, rc, "model %s", d->conf->model[d->model].name);
     }
+    if (m->conf->trust_remote_code)
+        lm_log(LM_WARN, "server", "trust-remote-code is ignored: no code of a model is run model=%s", m->conf->name);
     *out = m;
     return 0;
 }

@@ -5,7 +5,7 @@ libmodel_la_SOURCES += runtime/model/map.c runtime/model/map.h runtime/model/sou
 	%D%/family.c %D%/family.h %D%/llama.c %D%/qwen2.c %D%/gemma3.c
 
 if HAVE_CHECK
-hf_tests = %D%/safetensors_test %D%/hf_test
+hf_tests = %D%/safetensors_test %D%/hf_test runtime/model/split_test
 check_PROGRAMS += $(hf_tests)
 TESTS += $(hf_tests)
 %C%_safetensors_test_SOURCES = %D%/safetensors_test.c
@@ -15,4 +15,7 @@ TESTS += $(hf_tests)
 %C%_hf_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_hf_test_CFLAGS = $(TEST_CFLAGS)
 %C%_hf_test_LDADD = $(REFEXEC_LIBS)
+runtime_model_split_test_SOURCES = runtime/model/split_test.c
+runtime_model_split_test_CFLAGS = $(TEST_CFLAGS)
+runtime_model_split_test_LDADD = libmodel.la libbase.la $(TEST_LIBS)
 endif
