@@ -177,7 +177,7 @@ def main():
     make(f"{top}/llama-parts-bf16", LlamaForCausalLM, LlamaConfig(**base(
         head_dim=32, attention_bias=True, mlp_bias=True, rope_parameters=llama3)), torch.bfloat16, "60KB")
     make(f"{top}/llama-yarn-tied-f16", LlamaForCausalLM, LlamaConfig(**base(
-        num_key_value_heads=1, tie_word_embeddings=True, rope_parameters=yarn)), torch.float16)
+        num_key_value_heads=4, tie_word_embeddings=True, rope_parameters=yarn)), torch.float16)
     make(f"{top}/mistral-window-f32", MistralForCausalLM, MistralConfig(**base(sliding_window=8, rope_parameters={
         "rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0})), torch.float32)
     make(f"{top}/qwen2-bf16", Qwen2ForCausalLM, Qwen2Config(**base(rope_parameters={
