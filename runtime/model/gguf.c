@@ -440,7 +440,7 @@ const void *lm_gguf_rows(const struct lm_gguf_tensor *t, uint64_t row, uint64_t 
 {
     if (!t->made)
         return (const char *)t->data + row * (t->bytes / lm_gguf_n_rows(t));
-    t->made->rows(t->made, row, n, scratch);
+    t->made->rows(t->made, t->first + row, n, scratch);
     return scratch;
 }
 

@@ -41,6 +41,7 @@ struct lm_gguf_tensor {
     const void *data; /* NULL where the rows are made when they are read */
     size_t bytes;
     const struct lm_gguf_made *made; /* NULL where data is what the file holds */
+    uint64_t first;   /* of the made rows that is row 0, in a slice of a tensor */
 };
 
 /** How the rows of a tensor are made that no file holds in a published form. */

@@ -24,6 +24,7 @@ enum lm_hf_how {
 struct lm_hf_name {
     const char *hf, *gguf;
     enum lm_hf_how how;
+    uint8_t n, i; /* part i of n equal parts of the rows, of each matrix; 0: all of them. One entry a part. */
 };
 
 struct lm_hf_family {
@@ -41,15 +42,37 @@ const struct lm_hf_family *lm_hf_family_get(const char *model_type);
 /** The types of all, joined by ", ".  Thread [any] */
 void lm_hf_family_list(char *out, size_t n);
 
-/** Modules that most families name as llama does; q and k say how their rows are stored. */
-#define LM_HF_LLAMA_NAMES(q, k) \
-    {"model.embed_tokens", "token_embd", LM_HF_AS_IS}, {"model.norm", "output_norm", LM_HF_AS_IS}, \
-    {"lm_head", "output", LM_HF_AS_IS}, {"model.layers.*.self_attn.q_proj", "blk.*.attn_q", q}, \
-    {"model.layers.*.self_attn.k_proj", "blk.*.attn_k", k}, {"model.layers.*.self_attn.v_proj", "blk.*.attn_v", LM_HF_AS_IS}, \
-    {"model.layers.*.self_attn.o_proj", "blk.*.attn_output", LM_HF_AS_IS}, \
-    {"model.layers.*.input_layernorm", "blk.*.attn_norm", LM_HF_AS_IS}, \
-    {"model.layers.*.post_attention_layernorm", "blk.*.ffn_norm", LM_HF_AS_IS}
+/** An entry: a whole module as it is, with its rows in another way, a part of its rows. */
+#define LM_HF_MAP(hf, gguf) {hf, gguf, LM_HF_AS_IS, 0, 0}
+#define LM_HF_ROWS(hf, gguf, how) {hf, gguf, how, 0, 0}
+#define LM_HF_PART(hf, gguf, n, i) {hf, gguf, LM_HF_AS_IS, n, i}
+
+/** Modules that most families name as llama does. */
+#define LM_HF_TOP_NAMES \
+    LM_HF_MAP("model.embed_tokens", "token_embd"), LM_HF_MAP("model.norm", "output_norm"), LM_HF_MAP("lm_head", "output")
+/** q and k say how their rows are stored. */
+#define LM_HF_ATTN_NAMES(q, k) \
+    LM_HF_ROWS("model.layers.*.self_attn.q_proj", "blk.*.attn_q", q), \
+    LM_HF_ROWS("model.layers.*.self_attn.k_proj", "blk.*.attn_k", k), \
+    LM_HF_MAP("model.layers.*.self_attn.v_proj", "blk.*.attn_v"), \
+    LM_HF_MAP("model.layers.*.self_attn.o_proj", "blk.*.attn_output")
+#define LM_HF_NORM_NAMES \
+    LM_HF_MAP("model.layers.*.input_layernorm", "blk.*.attn_norm"), \
+    LM_HF_MAP("model.layers.*.post_attention_layernorm", "blk.*.ffn_norm")
+#define LM_HF_QK_NORM_NAMES \
+    LM_HF_MAP("model.layers.*.self_attn.q_norm", "blk.*.attn_q_norm"), \
+    LM_HF_MAP("model.layers.*.self_attn.k_norm", "blk.*.attn_k_norm")
 #define LM_HF_MLP_NAMES \
-    {"model.layers.*.mlp.gate_proj", "blk.*.ffn_gate", LM_HF_AS_IS}, {"model.layers.*.mlp.up_proj", "blk.*.ffn_up", LM_HF_AS_IS}, \
-    {"model.layers.*.mlp.down_proj", "blk.*.ffn_down", LM_HF_AS_IS}
+    LM_HF_MAP("model.layers.*.mlp.gate_proj", "blk.*.ffn_gate"), LM_HF_MAP("model.layers.*.mlp.up_proj", "blk.*.ffn_up"), \
+    LM_HF_MAP("model.layers.*.mlp.down_proj", "blk.*.ffn_down")
+/** Experts one by one, or as newer transformers write them: all in one, gate above up. */
+#define LM_HF_EXPERT_NAMES \
+    LM_HF_MAP("model.layers.*.mlp.gate", "blk.*.ffn_gate_inp"), \
+    LM_HF_MAP("model.layers.*.mlp.experts.*.gate_proj", "blk.*.ffn_gate_exps"), \
+    LM_HF_MAP("model.layers.*.mlp.experts.*.up_proj", "blk.*.ffn_up_exps"), \
+    LM_HF_MAP("model.layers.*.mlp.experts.*.down_proj", "blk.*.ffn_down_exps"), \
+    LM_HF_PART("model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_gate_exps.weight", 2, 0), \
+    LM_HF_PART("model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_up_exps.weight", 2, 1), \
+    LM_HF_MAP("model.layers.*.mlp.experts.down_proj", "blk.*.ffn_down_exps.weight")
+#define LM_HF_LLAMA_NAMES(q, k) LM_HF_TOP_NAMES, LM_HF_ATTN_NAMES(q, k), LM_HF_NORM_NAMES
 #endif

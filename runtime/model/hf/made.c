@@ -108,8 +108,9 @@ static void matrix_rows(const struct lm_gguf_made *base, uint64_t row, uint64_t 
     const struct lm_hf_made *m = (const struct lm_hf_made *)base;
     unsigned char *dst = out;
     for (uint64_t i = 0; i < n; i++, row++, dst += m->row_bytes) {
-        const struct lm_hf_part *p = &m->part[row / m->part->rows];
-        one_row(m, p, source_row(m, row % p->rows), dst);
+        const uint64_t each = m->part->rows / m->step * m->each; /* rows of a part */
+        const uint64_t in_part = source_row(m, row % each);
+        one_row(m, &m->part[row / each], in_part / m->each * m->step + m->skip + in_part % m->each, dst);
     }
 }
 
@@ -120,8 +121,8 @@ static void vector_row(const struct lm_gguf_made *base, uint64_t row, uint64_t n
     unsigned char *dst = out;
     const struct lm_hf_part *p = &m->part[row];
     for (; n--; p++)
-        for (uint64_t i = 0; i < p->w->n; i++, dst += 4)
-            put_f32(dst, (float)lm_st_elem(p->w, source_row(m, i)) + m->add);
+        for (uint64_t i = 0; i < m->each; i++, dst += 4)
+            put_f32(dst, (float)lm_st_elem(p->w, m->skip + source_row(m, i)) + m->add);
 }
 
 static void set_source(struct lm_hf_made *m)

@@ -22,7 +22,7 @@ enum lm_hf_layout {
 /** One tensor of the files with what belongs to it. y[r][c] = scale[r][group of c] * (q[r][c] - zero[r][group of c]) */
 struct lm_hf_part {
     const struct lm_st_tensor *w;
-    uint64_t rows, cols;
+    uint64_t rows, cols;     /* of what w holds, over all matrices */
     enum lm_hf_layout layout;
     uint32_t bits;           /* of an integer */
     const struct lm_st_tensor *scale, *zero; /* zero NULL: the middle, 2^(bits - 1), or 0 in LM_HF_INT8 */
@@ -36,6 +36,8 @@ struct lm_hf_made {
     struct lm_gguf_made base; /* first */
     const struct lm_hf_part *part;
     uint64_t n_part;          /* of the same rows and columns */
+    uint64_t each;            /* rows of a matrix that are taken, from skip on; a matrix has step of them */
+    uint64_t skip, step;
     uint64_t half;            /* rows of half a head whose halves are interleaved; 0: none are */
     float add;
     uint32_t qtype;

@@ -9,14 +9,14 @@ struct item {
     char name[NAME_BYTES]; /* GGUF's */
     uint32_t expert;
     bool is_expert;
-    enum lm_hf_how how;
+    const struct lm_hf_name *entry;
     struct lm_hf_part part;
 };
 
 struct work {
     const struct lm_hf_tensors *in;
     struct item *item;
-    size_t n;
+    size_t n, cap;
     bool *used; /* [n_tensor] of the files */
     struct lm_gguf_tensor *out;
     size_t n_out;
@@ -44,9 +44,10 @@ static bool match(const char *pattern, const char *name, size_t n, uint32_t numb
     return i == n || pattern[-1] == '.';
 }
 
-static const struct lm_hf_name *look_up(const struct lm_hf_family *f, const char *name, size_t n, uint32_t number[2])
+/* The first entry of e and what follows that has the name. */
+static const struct lm_hf_name *look_up(const struct lm_hf_name *e, const char *name, size_t n, uint32_t number[2])
 {
-    for (const struct lm_hf_name *e = f->name; e->hf; e++)
+    for (; e->hf; e++)
         if ((e->how == LM_HF_SKIP || e->hf[strlen(e->hf) - 1] != '.') && match(e->hf, name, n, number))
             return e;
     return NULL;
@@ -82,13 +83,29 @@ static int set_name(struct item *item, const struct lm_hf_name *e, const uint32_
     const char *first = strchr(e->hf, '*');
     item->is_expert = first && strchr(first + 1, '*');
     item->expert = item->is_expert ? number[1] : 0;
-    item->how = e->how;
+    item->entry = e;
     return n < NAME_BYTES ? 0 : LM_EFORMAT;
 }
 
 static bool is_main(const char *last)
 {
     return strcmp(last, "weight") == 0 || strcmp(last, "bias") == 0 || strcmp(last, "qweight") == 0 || strcmp(last, "weight_packed") == 0;
+}
+
+static int add_item(struct work *w, const struct lm_hf_name *e, const uint32_t number[2], const char *last, const struct lm_hf_part *part)
+{
+    if (w->n == w->cap) {
+        size_t cap = w->cap ? w->cap * 2 : 256;
+        struct item *item = realloc(w->item, cap * sizeof *item);
+        if (!item)
+            return lm_fail(w->err, LM_ENOMEM, "no memory for %zu tensors", cap);
+        w->item = item;
+        w->cap = cap;
+    }
+    if (set_name(&w->item[w->n], e, number, last))
+        return lm_fail(w->err, LM_EFORMAT, "tensor '%.80s' has too long a name", part->w->name.s);
+    w->item[w->n++].part = *part;
+    return 0;
 }
 
 /* Finds the place of tensor i of the files. */
@@ -98,14 +115,14 @@ static int place(struct work *w, size_t i)
     const char *name = without_prefix(t->name.s), *dot = strrchr(name, '.');
     uint32_t number[2] = {0};
     char module[256];
-    const struct lm_hf_name *e = look_up(w->in->family, name, strlen(name), number);
+    const struct lm_hf_name *e = look_up(w->in->family->name, name, strlen(name), number);
     const char *last = e || !dot ? NULL : dot + 1;
     if (last && lm_hf_is_ignored(last)) {
         w->used[i] = true;
         return 0;
     }
     if (!e && last && is_main(last))
-        e = look_up(w->in->family, name, (size_t)(dot - name), number);
+        e = look_up(w->in->family->name, name, (size_t)(dot - name), number);
     if (e && (e->how == LM_HF_SKIP || (w->in->tied && strcmp(e->gguf, "output") == 0))) {
         w->used[i] = true;
         return 0;
@@ -113,12 +130,11 @@ static int place(struct work *w, size_t i)
     if (!e)
         return 0; /* may belong to another one; refused at the end */
     w->used[i] = true;
-    struct item *item = &w->item[w->n];
-    if (set_name(item, e, number, last))
-        return lm_fail(w->err, LM_EFORMAT, "tensor '%.80s' has too long a name", t->name.s);
     snprintf(module, sizeof module, "%.*s", last ? (int)(strrchr(t->name.s, '.') - t->name.s) : 255, t->name.s);
-    int rc = lm_hf_part_read(w->in->quant, t, module, find, w, &item->part, w->err);
-    w->n += rc == 0;
+    struct lm_hf_part part;
+    int rc = lm_hf_part_read(w->in->quant, t, module, find, w, &part, w->err);
+    for (size_t n = last ? (size_t)(dot - name) : strlen(name); e && !rc; e = look_up(e + 1, name, n, number))
+        rc = add_item(w, e, number, last, &part);
     return rc;
 }
 
@@ -169,11 +185,9 @@ static void set_shape(struct lm_gguf_tensor *t, const struct item *item, size_t 
         t->dim[i] = 1;
     t->n_dim = w->n_dim ? w->n_dim : 1;
     t->dim[0] = p->cols;
-    if (w->n_dim == 2)
-        t->dim[1] = p->rows;
-    else
-        for (uint32_t i = 1; i < w->n_dim; i++)
-            t->dim[i] = w->dim[w->n_dim - 1 - i];
+    for (uint32_t i = 1; i < w->n_dim; i++)
+        t->dim[i] = i == 1 && w->n_dim == 2 ? p->rows : w->dim[w->n_dim - 1 - i];
+    t->dim[w->n_dim > 1] /= item->entry->n ? item->entry->n : 1;
     if (item->is_expert)
         t->dim[t->n_dim++] = n;
 }
@@ -183,8 +197,8 @@ static int head_pairs(const struct work *w, const struct item *item, uint64_t *o
     const struct lm_hf_config *c = w->in->config;
     struct lm_hf_config reads = {.err = w->err};
     uint32_t n_head = lm_hf_u32(&reads, c->root, "num_attention_heads", 0);
-    uint32_t n = item->how == LM_HF_K_PAIRS ? lm_hf_u32(&reads, c->root, "num_key_value_heads", n_head) : n_head;
-    uint64_t rows = item->part.w->n_dim == 1 ? item->part.cols : item->part.rows;
+    uint32_t n = item->entry->how == LM_HF_K_PAIRS ? lm_hf_u32(&reads, c->root, "num_key_value_heads", n_head) : n_head;
+    uint64_t rows = (item->part.w->n_dim == 1 ? item->part.cols : item->part.rows) / (item->entry->n ? item->entry->n : 1);
     if (reads.rc)
         return reads.rc;
     if (n == 0 || rows % n || rows / n % 2)
@@ -197,14 +211,29 @@ static int head_pairs(const struct work *w, const struct item *item, uint64_t *o
 static bool as_is(const struct lm_hf_made *m)
 {
     enum lm_st_type type = m->part->w->type;
-    return m->n_part == 1 && !m->half && m->add == 0 && m->part->layout == LM_HF_NATIVE && type != LM_ST_F8_E4M3 && type != LM_ST_F8_E5M2;
+    return m->n_part == 1 && m->each == m->step && !m->half && m->add == 0 && m->part->layout == LM_HF_NATIVE && type != LM_ST_F8_E4M3 && type != LM_ST_F8_E5M2;
+}
+
+/* Which rows of each matrix, or elements of a vector, are taken. */
+static int set_slice(const struct work *w, const struct item *item, struct lm_hf_made *m)
+{
+    const struct lm_hf_part *p = &item->part;
+    const uint32_t n_dim = p->w->n_dim, n = item->entry->n ? item->entry->n : 1;
+    m->step = n_dim > 2 ? p->w->dim[n_dim - 2] : n_dim == 2 ? p->rows : p->cols;
+    m->each = m->step / n;
+    m->skip = m->each * item->entry->i;
+    if (m->step % n || m->each == 0)
+        return lm_fail(w->err, LM_EFORMAT, "tensor '%.80s' has %llu rows, which are not %u equal parts", p->w->name.s,
+                       (unsigned long long)m->step, n);
+    return 0;
 }
 
 static int set_bytes(const struct work *w, struct lm_gguf_tensor *t, struct lm_hf_made *m)
 {
     const struct lm_hf_part *p = m->part;
-    uint64_t rows = p->rows;
-    m->row_bytes = lm_qtype_row_bytes(m->qtype, p->cols);
+    const bool vector = p->w->n_dim <= 1;
+    uint64_t rows = vector ? 1 : p->rows / m->step * m->each;
+    m->row_bytes = lm_qtype_row_bytes(m->qtype, vector ? m->each : p->cols);
     if (m->row_bytes == 0 || __builtin_mul_overflow(rows, m->n_part, &rows) || __builtin_mul_overflow(rows, m->row_bytes, &t->bytes))
         return lm_fail(w->err, LM_EFORMAT, "tensor '%.80s' is too large", p->w->name.s);
     return 0;
@@ -222,15 +251,17 @@ static int make(struct work *w, const struct item *item, size_t n)
         return lm_fail(w->err, LM_ENOMEM, "no memory for tensor '%s'", item->name);
     for (size_t i = 0; i < n; i++)
         part[i] = item[i].part;
-    *m = (struct lm_hf_made){.part = part, .n_part = n, .add = item->how == LM_HF_ADD_1, .qtype = lm_hf_qtype(part, n)};
+    *m = (struct lm_hf_made){.part = part, .n_part = n, .add = item->entry->how == LM_HF_ADD_1, .qtype = lm_hf_qtype(part, n)};
     int rc = check_run(w, item, n);
-    if (!rc && (item->how == LM_HF_Q_PAIRS || item->how == LM_HF_K_PAIRS))
+    if (!rc)
+        rc = set_slice(w, item, m);
+    if (!rc && (item->entry->how == LM_HF_Q_PAIRS || item->entry->how == LM_HF_K_PAIRS))
         rc = head_pairs(w, item, &m->half);
     if (rc)
         return rc;
-    if (m->qtype == LM_Q_GGUF_END || (item->how != LM_HF_AS_IS && n_dim > 2))
+    if (m->qtype == LM_Q_GGUF_END || (item->entry->how != LM_HF_AS_IS && n_dim > 2))
         return lm_fail(w->err, LM_EUNSUPPORTED, "tensor '%.80s' has a type or shape that its place does not allow", part->w->name.s);
-    if (n_dim <= 1 && (m->half || m->add != 0))
+    if (n_dim <= 1 && (m->half || m->add != 0 || m->each != m->step))
         m->qtype = LM_Q_F32;
     else if (m->add != 0)
         return lm_fail(w->err, LM_EFORMAT, "tensor '%.80s' is no vector", part->w->name.s);
@@ -264,7 +295,11 @@ static int run(struct work *w)
         rc = place(w, i);
     if (rc || (rc = check_used(w)) != 0)
         return rc;
-    qsort(w->item, w->n, sizeof *w->item, by_name);
+    w->out = calloc(w->n + LM_HF_EXTRA + 1, sizeof *w->out);
+    if (!w->out)
+        return lm_fail(w->err, LM_ENOMEM, "no memory for %zu tensors", w->n);
+    if (w->n)
+        qsort(w->item, w->n, sizeof *w->item, by_name);
     for (size_t i = 0, n; i < w->n && !rc; i += n) {
         for (n = 1; i + n < w->n && strcmp(w->item[i].name, w->item[i + n].name) == 0;)
             n++;
@@ -279,10 +314,8 @@ int lm_hf_tensors_make(const struct lm_hf_tensors *in, struct lm_gguf_tensor **o
 {
     const size_t n = in->shards->n_tensor;
     struct work w = {.in = in, .err = err};
-    w.item = calloc(n + 1, sizeof *w.item);
     w.used = calloc(n + 1, sizeof *w.used);
-    w.out = calloc(n + LM_HF_EXTRA + 1, sizeof *w.out);
-    int rc = w.item && w.used && w.out ? run(&w) : lm_fail(err, LM_ENOMEM, "no memory for %zu tensors", n);
+    int rc = w.used ? run(&w) : lm_fail(err, LM_ENOMEM, "no memory for %zu tensors", n);
     if (rc) {
         free(w.out);
     } else {
