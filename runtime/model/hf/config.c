@@ -163,6 +163,44 @@ void lm_hf_put_common(struct lm_hf_config *c, double theta)
     const json_t *parameters = lm_hf_node(c->root, "rope_parameters");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         lm_hf_copy_u32(c, sizes[i].name, sizes[i].key);
-    lm_hf_put_f32(c, "attention.layer_norm_rms_epsilon", lm_hf_f64(c, c->root, "rms_norm_eps", 1e-6));
+    if (!c->layer_norm)
+        lm_hf_put_f32(c, "attention.layer_norm_rms_epsilon", lm_hf_f64(c, c->root, "rms_norm_eps", 1e-6));
     lm_hf_put_rope(c, parameters ? parameters : lm_hf_node(c->root, "rope_scaling"), theta);
+}
+
+void lm_hf_put_layer_norm(struct lm_hf_config *c, const char *name, double fallback)
+{
+    c->layer_norm = true;
+    lm_hf_put_f32(c, "attention.layer_norm_epsilon", lm_hf_f64(c, c->root, name, fallback));
+}
+
+void lm_hf_put_windows(struct lm_hf_config *c, uint32_t period)
+{
+    static const char key[] = "attention.sliding_window_pattern";
+    const json_t *types = lm_hf_node(c->root, "layer_types"), *t;
+    size_t n = json_array_size(types), i;
+    if (!types) {
+        lm_hf_put_u32(c, key, lm_hf_u32(c, c->root, "sliding_window_pattern", period));
+        return;
+    }
+    int32_t *local = c->rc ? NULL : lm_arena_alloc(c->arena, n * sizeof *local);
+    lm_hf_refuse(c, n != lm_hf_u32(c, c->root, "num_hidden_layers", 0), "layer_types", "is not of num_hidden_layers");
+    json_array_foreach(types, i, t) {
+        const char *type = json_string_value(t);
+        bool sliding = type && strcmp(type, "sliding_attention") == 0;
+        lm_hf_refuse(c, !sliding && !(type && strcmp(type, "full_attention") == 0), "layer_types",
+                     "known are full_attention and sliding_attention");
+        if (local)
+            local[i] = sliding;
+    }
+    if (local)
+        lm_hf_put_i32s(c, key, local, n);
+}
+
+void lm_hf_put_experts(struct lm_hf_config *c, bool norm)
+{
+    const char *count = get(c->root, "num_local_experts") ? "num_local_experts" : "num_experts";
+    lm_hf_copy_u32(c, count, "expert_count");
+    lm_hf_copy_u32(c, "num_experts_per_tok", "expert_used_count");
+    lm_hf_put_bool(c, "expert_weights_norm", lm_hf_bool(c, c->root, "norm_topk_prob", norm));
 }

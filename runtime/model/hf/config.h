@@ -25,11 +25,13 @@ struct lm_hf_extra {
 struct lm_hf_config {
     const json_t *root;  /* of the text model */
     const char *family;  /* GGUF's name */
+    double partial;      /* the share of a head that rotates where nothing is said; 0: all */
     struct lm_arena *arena;
     struct lm_bytes kv;  /* key-value pairs in GGUF's form */
     uint64_t n_kv;
     struct lm_hf_extra extra[LM_HF_EXTRA];
     size_t n_extra;
+    bool layer_norm;     /* the epsilon is put */
     struct lm_err *err;
     int rc;
 };
@@ -65,6 +67,13 @@ void lm_hf_copy_f32(struct lm_hf_config *c, const char *name, const char *key);
  * theta    the rope's base where the configuration has none
  */
 void lm_hf_put_common(struct lm_hf_config *c, double theta);
+
+/** The epsilon of a layer norm, in the place of the one of lm_hf_put_common(). Before it. */
+void lm_hf_put_layer_norm(struct lm_hf_config *c, const char *name, double fallback);
+/** Which layers have the window, by layer_types; else every layer but each period-th (sliding_window_pattern). */
+void lm_hf_put_windows(struct lm_hf_config *c, uint32_t period);
+/** Counts of experts; `norm`: whether the weights of the chosen ones sum up to 1 where norm_topk_prob does not say it. */
+void lm_hf_put_experts(struct lm_hf_config *c, bool norm);
 
 /**
  * The rope of the parameters `p` (rope_parameters, or rope_scaling with rope_theta beside it; NULL: plain): keys

@@ -45,6 +45,33 @@ static void yarn(struct lm_hf_config *c, const json_t *p, double factor)
     lm_hf_put_f32(c, "rope.scaling.attn_factor", mscale / grown);
 }
 
+static void factors(struct lm_hf_config *c, const json_t *p, const char *name, const char *tensor, size_t n)
+{
+    const json_t *list = lm_hf_node(p, name);
+    lm_hf_refuse(c, n < 1 || n > 512 || json_array_size(list) != n, name, "is not of half as many numbers as columns rotate");
+    float *f = lm_hf_put_extra(c, tensor, n);
+    for (size_t i = 0; f && i < n; i++) {
+        double v = json_number_value(json_array_get(list, i));
+        lm_hf_refuse(c, !(v > 0 && v < 1e9), name, "has an entry that is not above 0");
+        f[i] = (float)v;
+    }
+}
+
+/* Two lists of factors, for prompts up to the original context and beyond; cos and sin grow by sqrt(1 + ln s / ln n_ctx). */
+static void longrope(struct lm_hf_config *c, const json_t *p, double partial)
+{
+    double n_ctx = original_context(c, p), longest = lm_hf_u32(c, c->root, "max_position_embeddings", 0);
+    double s = n_ctx > 0 ? longest / n_ctx : 1;
+    size_t n = (size_t)fmin(1e6, fmax(0, head_dim(c) * partial)) / 2;
+    lm_hf_refuse(c, !(n_ctx > 1), "original_max_position_embeddings", "is missing");
+    factors(c, p, "long_factor", "rope_factors_long.weight", n);
+    factors(c, p, "short_factor", "rope_factors_short.weight", n);
+    double grown = s > 1 ? sqrt(1 + log(s) / log(n_ctx)) : 1;
+    lm_hf_put_string(c, "rope.scaling.type", "longrope");
+    lm_hf_put_u32(c, "rope.scaling.original_context_length", (uint32_t)n_ctx);
+    lm_hf_put_f32(c, "rope.scaling.attn_factor", lm_hf_f64(c, p, "attention_factor", grown));
+}
+
 /* "dynamic" is plain up to max_position_embeddings, which is the context that we say. */
 void lm_hf_put_rope(struct lm_hf_config *c, const json_t *p, double theta)
 {
@@ -52,7 +79,7 @@ void lm_hf_put_rope(struct lm_hf_config *c, const json_t *p, double theta)
     theta = lm_hf_f64(c, p, "rope_theta", theta);
     const char *type = lm_hf_string(c, p, "rope_type"), *older = lm_hf_string(c, p, "type");
     type = type ? type : older ? older : "default";
-    double partial = lm_hf_f64(c, c->root, "partial_rotary_factor", 1);
+    double partial = lm_hf_f64(c, c->root, "partial_rotary_factor", c->partial > 0 ? c->partial : 1);
     partial = lm_hf_f64(c, p, "partial_rotary_factor", partial);
     double factor = lm_hf_f64(c, p, "factor", 1);
     lm_hf_refuse(c, !(factor >= 1e-3 && factor <= 1e6), "factor", "of a rope is not 0.001 to 1000000");
@@ -66,11 +93,15 @@ void lm_hf_put_rope(struct lm_hf_config *c, const json_t *p, double theta)
         llama3(c, p, theta, factor);
         return;
     }
+    if (strcmp(type, "longrope") == 0 || strcmp(type, "su") == 0) {
+        longrope(c, p, partial);
+        return;
+    }
     if (strcmp(type, "yarn") == 0)
         yarn(c, p, factor);
     else if (strcmp(type, "linear") == 0)
         lm_hf_put_string(c, "rope.scaling.type", "linear");
     else
-        lm_hf_refuse(c, true, "rope_type", "known are default, dynamic, linear, llama3 and yarn");
+        lm_hf_refuse(c, true, "rope_type", "known are default, dynamic, linear, llama3, longrope and yarn");
     lm_hf_put_f32(c, "rope.scaling.factor", factor);
 }

@@ -22,7 +22,8 @@ static void expect(struct lm_bytes b, int rc, const char *message)
 {
     struct lm_st *s = NULL;
     char *copy = malloc(b.len ? b.len : 1); /* exactly as long: a sanitizer sees what is read after the end */
-    memcpy(copy, b.data, b.len);
+    if (b.len)
+        memcpy(copy, b.data, b.len);
     int got = lm_st_open_memory(copy, b.len, &s, &err);
     if (got != rc || s || !strstr(err.msg, message))
         ck_abort_msg("%d '%s', not %d '%s'", got, err.msg, rc, message);

@@ -16,6 +16,7 @@ import zlib
 import numpy as np
 import torch
 from safetensors.torch import save_file
+import transformers
 from transformers import (Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM, MistralConfig,
                           MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM)
 
@@ -164,6 +165,33 @@ def quantized(folder, quantization, module_of, cls=LlamaForCausalLM, cfg=LlamaCo
     json.dump(config, open(f"{folder}/config.json", "w"), indent=1, sort_keys=True)
 
 
+SMALL = dict(hidden_size=32, intermediate_size=32, head_dim=16)
+MOE = dict(moe_intermediate_size=32, num_experts=4, num_experts_per_tok=2)
+FAMILIES = [
+    ("cohere", "Cohere", dict(use_qk_norm=False)),
+    ("cohere2-window", "Cohere2", dict(num_hidden_layers=4, sliding_window=8)),
+    ("gemma", "Gemma", {}),
+    ("gemma2-window", "Gemma2", dict(sliding_window=8, query_pre_attn_scalar=20)),
+    ("glm", "Glm", dict(attention_bias=True)),
+    ("glm4", "Glm4", dict(attention_bias=True)),
+    ("granite", "Granite", dict(embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.2, logits_scaling=2.0,
+                                head_dim=8)),
+    ("granitemoe", "GraniteMoe", dict(embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.2,
+                                      logits_scaling=2.0, num_local_experts=4, num_experts_per_tok=2, head_dim=8)),
+    ("mixtral", "Mixtral", dict(num_local_experts=4, num_experts_per_tok=2)),
+    ("olmo2", "Olmo2", dict(head_dim=8)),
+    ("olmoe", "Olmoe", dict(num_experts=4, num_experts_per_tok=2, head_dim=8)),
+    ("phi3-longrope", "Phi3", dict(head_dim=8, original_max_position_embeddings=64, rope_parameters={
+        "rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.0, 1.5, 2.0, 3.0],
+        "original_max_position_embeddings": 64})),
+    ("qwen2-moe", "Qwen2Moe", MOE | dict(shared_expert_intermediate_size=32, head_dim=8)),
+    ("qwen3", "Qwen3", {}),
+    ("qwen3-moe", "Qwen3Moe", MOE | dict(norm_topk_prob=True)),
+    ("seed-oss", "SeedOss", {}),
+    ("starcoder2", "Starcoder2", dict(sliding_window=8, use_bias=True, head_dim=8, norm_epsilon=1e-5)),
+]
+
+
 def ct(weights, fmt):
     return {"quant_method": "compressed-tensors", "format": fmt, "ignore": ["lm_head"],
             "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}}}
@@ -187,6 +215,9 @@ def main():
         sliding_window=8, final_logit_softcapping=20.0, rope_parameters={
             "full_attention": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
             "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}})), torch.bfloat16)
+    for name, family, more in FAMILIES:
+        cfg = getattr(transformers, family + "Config")(**base(**(SMALL | more)))
+        make(f"{top}/{name}-bf16", getattr(transformers, family + "ForCausalLM"), cfg, torch.bfloat16)
     quantized(f"{top}/llama-awq-quants", {"quant_method": "awq", "bits": 4, "group_size": 32, "zero_point": True,
                                           "version": "gemm"}, awq)
     quantized(f"{top}/llama-gptq-quants", {"quant_method": "gptq", "bits": 4, "group_size": 32, "sym": True,
