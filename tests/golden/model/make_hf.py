@@ -181,9 +181,9 @@ FAMILIES = [
     ("mixtral", "Mixtral", dict(num_local_experts=4, num_experts_per_tok=2)),
     ("olmo2", "Olmo2", dict(head_dim=8)),
     ("olmoe", "Olmoe", dict(num_experts=4, num_experts_per_tok=2, head_dim=8)),
-    ("phi3-longrope", "Phi3", dict(head_dim=8, original_max_position_embeddings=64, rope_parameters={
+    ("phi3-longrope", "Phi3", dict(head_dim=8, original_max_position_embeddings=16, rope_parameters={
         "rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.0, 1.5, 2.0, 3.0],
-        "original_max_position_embeddings": 64})),
+        "original_max_position_embeddings": 16})),
     ("qwen2-moe", "Qwen2Moe", MOE | dict(shared_expert_intermediate_size=32, head_dim=8)),
     ("qwen3", "Qwen3", {}),
     ("qwen3-moe", "Qwen3Moe", MOE | dict(norm_topk_prob=True)),
