@@ -3,7 +3,9 @@
 #include "cmd/llmserve/command.h"
 #include "conf/conf.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/engine/boot.h"
+#include "runtime/engine/guard.h"
 #include "runtime/text/chat_template.h"
 #include "runtime/text/folder.h"
 #include "runtime/text/tokenizer.h"
@@ -267,7 +269,11 @@ static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes 
     struct lm_tokenizer *t = NULL;
     struct lm_tokens ids = {0};
     unsigned flags = a->chat || a->raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
-    int rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
+    if (c->model[0].trust_remote_code)
+        lm_log(LM_WARN, "run", "trust-remote-code is ignored: no code of a model is run");
+    int rc = lm_guard_begin(-1, err);
+    if (!rc)
+        rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
     if (!rc)
         rc = lm_folder_is(c->model[0].path) ? lm_tokenizer_open(c->model[0].path, &t, err)
                                             : lm_tokenizer_create(boot->gguf, &t, err);
