@@ -39,7 +39,7 @@ static struct lm_kv_ref cache(const struct lm_ref *ref, const struct lm_op *op)
 static void run_kv_store(const struct lm_ref *ref, const struct lm_op *op)
 {
     struct lm_kv_ref kv = cache(ref, op);
-    lm_kv_store_ref(&kv, ref->step, ref->act[op->x], ref->act[op->x2]);
+    lm_kv_store_ref(&kv, op, ref->step, ref->act[op->x], ref->act[op->x2]);
 }
 
 static void run_attention(const struct lm_ref *ref, const struct lm_op *op)

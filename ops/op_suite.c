@@ -255,6 +255,8 @@ void lm_op_suite_attention(const struct lm_op_suite *s)
         {5, 5, 32, 0, 0, LM_KV_F32, 32, 0, false, true},      /* ALiBi */
         {3, 1, 576, 0, 0, LM_KV_F32, 16, 512, false, false},  /* MLA */
         {6, 2, 48, 0, 0, LM_KV_BF16, 16, 20, true, true},     /* all at once */
+        {9, 3, 64, 0, 0, LM_KV_AUTO, 16, 0, false, false},
+        {5, 1, 576, 40, 0, LM_KV_AUTO, 8, 512, true, true},   /* the same of integers */
     };
     for (size_t i = 0; i < N(cases); i++)
         attention_case(s, &cases[i]);

@@ -66,7 +66,8 @@ static int find_layers(struct cpu_plan *p, struct lm_err *err)
         if (kv->block_bytes)
             continue;
         *kv = (struct cpu_kv){.block_size = p->desc.block_size, .n_kv_head = op->u.attn.n_kv_head,
-                              .head_dim = op->u.attn.head_dim, .dtype = p->desc.kv_dtype, .v_dim = lm_v_dim(op)};
+                              .head_dim = op->u.attn.head_dim, .v_dim = lm_v_dim(op),
+                              .dtype = p->desc.kv_dtype == LM_KV_AUTO ? LM_KV_I16 : p->desc.kv_dtype};
         kv->block_bytes = cpu_kv_block_bytes(kv);
         p->block_bytes += kv->block_bytes;
     }

@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "runtime/base/clock.h"
 #include "runtime/engine/boot.h"
+#include "runtime/engine/guard.h"
 #include "runtime/text/chat_template.h"
 #include "runtime/text/tokenizer.h"
 
@@ -253,7 +254,9 @@ static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes 
     struct lm_tokenizer *t = NULL;
     struct lm_tokens ids = {0};
     unsigned flags = a->chat || a->raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
-    int rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
+    int rc = lm_guard_begin(-1, err);
+    if (!rc)
+        rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
     if (!rc)
         rc = lm_tokenizer_create(boot->gguf, &t, err);
     if (!rc && a->chat)

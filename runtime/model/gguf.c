@@ -21,7 +21,8 @@ enum {
 struct lm_gguf {
     const unsigned char *base;
     size_t size;
-    bool mapped;
+    bool mapped; /* from fd */
+    int fd;
     struct lm_gguf_value *value;
     struct lm_gguf_tensor *tensor;
     size_t n_value, n_tensor;
@@ -271,7 +272,7 @@ static int place_tensor(struct lm_gguf_tensor *t, const struct reader *r, uint64
     if (__builtin_add_overflow(start, offset, &at) || __builtin_add_overflow(at, t->bytes, &end))
         return lm_fail(err, LM_EFORMAT, "tensor '%s': offset %llu is too large", name, (unsigned long long)offset);
     if (end > r->size)
-        return lm_fail(err, LM_EFORMAT, "truncated: tensor '%s' ends at byte %llu but the file has %zu", name,
+        return lm_fail(err, LM_EFORMAT, "truncated: tensor '%s' ends at byte %llu but the file has %zu: fetch the file again", name,
                        (unsigned long long)end, r->size);
     t->offset = at;
     t->data = r->base + at;
@@ -344,7 +345,7 @@ int lm_gguf_open_memory(const void *data, size_t size, struct lm_gguf **out, str
     return 0;
 }
 
-static int map_file(const char *path, void **out, size_t *out_size, struct lm_err *err)
+static int map_file(const char *path, void **out, size_t *out_size, int *out_fd, struct lm_err *err)
 {
     struct stat st;
     int rc = 0;
@@ -374,6 +375,8 @@ static int map_file(const char *path, void **out, size_t *out_size, struct lm_er
     }
     *out = p;
     *out_size = (size_t)st.st_size;
+    *out_fd = fd;
+    return 0;
 out:
     close(fd);
     return rc;
@@ -383,25 +386,48 @@ int lm_gguf_open(const char *path, struct lm_gguf **out, struct lm_err *err)
 {
     void *p = NULL;
     size_t size = 0;
-    int rc = map_file(path, &p, &size, err);
+    int fd = -1, rc = map_file(path, &p, &size, &fd, err);
     if (rc)
         return lm_fail_in(err, rc, "%.100s", path);
     madvise(p, size < HEAD_BYTES ? size : HEAD_BYTES, MADV_WILLNEED);
     rc = lm_gguf_open_memory(p, size, out, err);
     if (rc) {
         munmap(p, size);
+        close(fd);
         return lm_fail_in(err, rc, "%.100s", path);
     }
     (*out)->mapped = true;
+    (*out)->fd = fd;
     return 0;
+}
+
+int lm_gguf_whole(const struct lm_gguf *g, struct lm_err *err)
+{
+    struct stat st;
+    if (!g->mapped)
+        return 0;
+    if (fstat(g->fd, &st))
+        return lm_fail(err, LM_EIO, "the model file: %s", strerror(errno));
+    if ((uint64_t)st.st_size < g->size)
+        return lm_fail(err, LM_EIO, "the model file shrank from %zu to %lld bytes while it was loaded: put the whole file back",
+                       g->size, (long long)st.st_size);
+    return 0;
+}
+
+const void *lm_gguf_mapping(const struct lm_gguf *g, size_t *out_bytes)
+{
+    *out_bytes = g->mapped ? g->size : 0;
+    return g->base;
 }
 
 void lm_gguf_close(struct lm_gguf *g)
 {
     if (!g)
         return;
-    if (g->mapped)
+    if (g->mapped) {
         munmap((void *)(uintptr_t)g->base, g->size);
+        close(g->fd);
+    }
     free(g->value);
     free(g->tensor);
     free(g->by_key);

@@ -4,8 +4,8 @@
 /**
  * Reader of GGUF v2 and v3, little-endian. The file is hostile: every count, length, offset, product and type
  * is checked before use, duplicate keys and tensor names are refused, tensors lie inside the file and do not
- * overlap, and an error names the key or tensor and the byte offset. The file must not shrink while it is open
- * (SIGBUS).
+ * overlap, and an error names the key or tensor and the byte offset. Reading what the file has lost since it was
+ * opened is a SIGBUS: see lm_gguf_whole().
  *
  * Source   https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
@@ -51,6 +51,12 @@ struct lm_gguf_tensor {
  */
 int lm_gguf_open(const char *path, struct lm_gguf **out, struct lm_err *err);
 void lm_gguf_close(struct lm_gguf *g); /* takes NULL */
+
+/** LM_EIO when the file is shorter than when it was opened. */
+int lm_gguf_whole(const struct lm_gguf *g, struct lm_err *err);
+
+/** The mapped file; *out_bytes 0 when it is not one. */
+const void *lm_gguf_mapping(const struct lm_gguf *g, size_t *out_bytes);
 
 /** The same from bytes that stay the caller's until lm_gguf_close(). */
 int lm_gguf_open_memory(const void *data, size_t n, struct lm_gguf **out, struct lm_err *err);

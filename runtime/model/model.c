@@ -67,6 +67,8 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct l
     }
     rc = build(m, g, be, dev, max_len, err);
     if (rc == 0)
+        rc = lm_gguf_whole(g, err);
+    if (rc == 0)
         rc = lm_load_weights(g, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
     if (rc == 0)
         *out = m;
