@@ -3,6 +3,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/engine/guard.h"
+#include "runtime/model/source.h"
 #include "runtime/plugin/registry.h"
 
 #include <stdlib.h>
@@ -167,7 +168,7 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     struct lm_boot *b = calloc(1, sizeof *b);
     int rc = b ? lm_conf_speculative(m->speculative_config, m->spec_tokens, &b->engine.speculative, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
-        rc = lm_gguf_open(m->path, &b->gguf, err);
+        rc = lm_source_open(m->path, &b->gguf, err);
     if (!rc) {
         size_t bytes;
         const void *base = lm_gguf_mapping(b->gguf, &bytes);

@@ -36,8 +36,8 @@ static int read_family(const struct lm_gguf *g, struct lm_hparams *hp, struct lm
     int rc = lm_gguf_u32(g, "split.count", 1, &n_split, err);
     if (rc)
         return rc;
-    if (n_split > 1)
-        return lm_fail(err, LM_EUNSUPPORTED, "one of %u parts of a split model (key 'split.count'); join them first", n_split);
+    if (n_split > 1 && lm_gguf_n_files(g) != n_split)
+        return lm_fail(err, LM_EUNSUPPORTED, "one of %u parts of a split model (key 'split.count'), without the others", n_split);
     if (!s.s)
         return lm_fail(err, LM_EFORMAT, "key 'general.architecture' is missing or no string");
     lm_gguf_quote(s, name);

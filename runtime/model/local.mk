@@ -10,7 +10,9 @@ libmodel_la_SOURCES = %D%/gguf.c %D%/gguf_value.c %D%/gguf.h %D%/keys.c %D%/keys
 	%D%/arch/gpt_oss.c %D%/arch/granite.c %D%/arch/granitemoe.c %D%/arch/internlm2.c %D%/arch/llama.c \
 	%D%/arch/minicpm.c %D%/arch/olmo2.c %D%/arch/olmoe.c %D%/arch/phi3.c %D%/arch/qwen2.c %D%/arch/qwen2moe.c \
 	%D%/arch/qwen3.c %D%/arch/qwen3moe.c %D%/arch/seed_oss.c %D%/arch/starcoder2.c
-libmodel_la_LIBADD = libqtype.la
+libmodel_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libmodel_la_LIBADD = libqtype.la $(JANSSON_LIBS)
+include runtime/model/hf/local.mk
 EXTRA_DIST += %D%/qtype_grid.py
 
 if HAVE_CHECK
