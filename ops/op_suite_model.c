@@ -38,6 +38,8 @@ static const struct model models[] = {
      .qtype = LM_Q_F16, .kv_dtype = LM_KV_F32, .layer_norm = true, .parallel = true, .tol = 2e-3},
     {.name = "experts f32", .dim = 64, .n_head = 4, .n_kv_head = 2, .head_dim = 16, .ffn = 96, .layers = 2, .n_expert = 5,
      .qtype = LM_Q_F32, .kv_dtype = LM_KV_F32, .neox = true, .sinks = true, .window = 9, .tol = 1e-4},
+    {.name = "experts q4_1", .dim = 64, .n_head = 2, .n_kv_head = 1, .head_dim = 32, .ffn = 128, .layers = 2, .n_expert = 8,
+     .qtype = LM_Q_Q4_1, .kv_dtype = LM_KV_F16, .tol = INFINITY}, /* int8 may choose other experts than the reference */
 };
 
 /* Activations of a model. */
