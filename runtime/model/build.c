@@ -94,7 +94,8 @@ static const struct lm_gguf_tensor *slice(struct lm_build *b, const struct lm_gg
     s->dim[1] = rows;
     s->dim[2] = 1;
     s->offset += at;
-    s->data = (const char *)t->data + at;
+    s->data = t->data ? (const char *)t->data + at : NULL;
+    s->first += at / (bytes / rows); /* where rows are made */
     s->bytes = bytes;
     return s;
 }
@@ -114,7 +115,7 @@ struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t
     const struct lm_gguf_tensor *t = find(b, name, total, 1, 1, need);
     if (!t)
         return NULL;
-    if (n < total && lm_qtype_info(t->qtype)->block != 1) {
+    if (n < total && (lm_qtype_info(t->qtype)->block != 1 || t->made)) {
         b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s' has the type %s, not one of biases", name, lm_qtype_info(t->qtype)->name);
         return NULL;
     }
