@@ -2,6 +2,7 @@
 #include "backends/gpu/lib.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 enum { MAX_THREADS = 8, OPTION_BYTES = 160 };
 
@@ -14,9 +15,28 @@ struct job {
     struct lm_err err;
 };
 
-enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k)
+/* The files of a program and its options; those of weights have none here. */
+static const struct { const char *file[3], *options; } fixed[GPU_WEIGHT] = {
+    [GPU_ROW] = {{"row.cl"}, ""},
+    [GPU_ATTN_F16] = {{"attn.cl"}, "-DKV=0"},
+    [GPU_ATTN_BF16] = {{"attn.cl"}, "-DKV=1"},
+    [GPU_ATTN_F32] = {{"attn.cl"}, "-DKV=2"},
+    [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
+    [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=0 -DTT=512"},
+    [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=1 -DTT=512"},
+    [GPU_STEP_32] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=2 -DTT=256"},
+    [GPU_PREFILL_64] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=256 -DHD=64"},
+    [GPU_PREFILL_128] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=256 -DHD=128"},
+};
+
+enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled)
 {
-    return (enum gpu_program_id)(GPU_WEIGHT + gpu_kind_index(k));
+    return tiled ? GPU_TILES : (enum gpu_program_id)(GPU_WEIGHT + gpu_kind_index(k));
+}
+
+bool gpu_lib_is_portable(enum gpu_program_id id)
+{
+    return id < GPU_STEP_1 || id > GPU_PREFILL_128;
 }
 
 static const char *text_of(const char *name)
@@ -27,40 +47,45 @@ static const char *text_of(const char *name)
     return s->text;
 }
 
-const char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
+char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
 {
-    const struct gpu_kind *k;
-    *options = '\0';
-    switch (id) {
-    case GPU_ROW: return text_of("row.cl");
-    case GPU_ATTN_F16:
-    case GPU_ATTN_BF16:
-    case GPU_ATTN_F32:
-        snprintf(options, n, "-DKV=%d", (int)(id - GPU_ATTN_F16));
-        return text_of("attn.cl");
-    default:
-        k = gpu_kind_at((size_t)(id - GPU_WEIGHT));
-        if (!k)
-            return NULL;
+    static const char *const none[3] = {"weight.cl"};
+    const struct gpu_kind *k = id < GPU_WEIGHT ? NULL : gpu_kind_at((size_t)(id - GPU_WEIGHT));
+    const char *const *file = k ? none : fixed[id < GPU_WEIGHT ? id : 0].file;
+    char *source = NULL;
+    if (id >= GPU_WEIGHT && !k)
+        return NULL;
+    if (k)
         snprintf(options, n, "-DLOW=%d -DHIGH=%d -DZERO=%d -DSCALING=%d%s", k->low, k->high, k->zero, (int)k->scaling,
                  k->qtype == LM_Q_BF16 ? " -DBF16" : "");
-        return text_of("weight.cl");
-    }
+    else
+        snprintf(options, n, "%s", fixed[id].options);
+    if (asprintf(&source, "%s%s%s", text_of(file[0]), file[1] ? text_of(file[1]) : "", file[2] ? text_of(file[2]) : "") < 0)
+        return NULL;
+    return source;
 }
 
-static const char *name_of(enum gpu_program_id id)
+void gpu_lib_name(enum gpu_program_id id, char *out, size_t n)
 {
-    static const char *const fixed[] = {"row.cl", "attn.cl (f16)", "attn.cl (bf16)", "attn.cl (f32)"};
-    return id < GPU_WEIGHT ? fixed[id] : gpu_kind_at((size_t)(id - GPU_WEIGHT))->name;
+    const struct gpu_kind *k = id < GPU_WEIGHT ? NULL : gpu_kind_at((size_t)(id - GPU_WEIGHT));
+    if (id < GPU_WEIGHT)
+        snprintf(out, n, "%s (%s)", fixed[id].file[2] ? fixed[id].file[2] : fixed[id].file[0], fixed[id].options);
+    else
+        snprintf(out, n, "weight.cl (%s)", k ? k->name : "?");
 }
 
 static void *build(void *arg)
 {
     struct job *job = arg;
     struct gpu_driver *drv = job->lib->drv;
-    char options[OPTION_BYTES];
-    const char *source = gpu_lib_source(job->id, options, sizeof options);
-    job->rc = drv->call->program_create(drv, name_of(job->id), source, options, &job->lib->program[job->id], &job->err);
+    char options[OPTION_BYTES], name[OPTION_BYTES];
+    char *source = gpu_lib_source(job->id, options, sizeof options);
+    gpu_lib_name(job->id, name, sizeof name);
+    if (source)
+        job->rc = drv->call->program_create(drv, name, source, options, &job->lib->program[job->id], &job->err);
+    else
+        job->rc = lm_fail(&job->err, LM_ENOMEM, "no memory for the source of %s", name);
+    free(source);
     return NULL;
 }
 
@@ -102,7 +127,9 @@ int gpu_lib_build(struct gpu_lib *lib, const struct gpu_need *need, struct lm_er
 int gpu_lib_kernel(struct gpu_lib *lib, enum gpu_program_id id, const char *name, struct gpu_kernel **out, struct lm_err *err)
 {
     int rc = lib->drv->call->kernel_get(lib->drv, lib->program[id], name, out, err);
-    return rc < 0 ? lm_fail_in(err, rc, "%s", name_of(id)) : 0;
+    char where[OPTION_BYTES];
+    gpu_lib_name(id, where, sizeof where);
+    return rc < 0 ? lm_fail_in(err, rc, "%s", where) : 0;
 }
 
 void gpu_lib_fini(struct gpu_lib *lib)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/plan.h"
+#include "backends/gpu/fuse.h"
 #include "ops/graph.h"
 #include "ops/sample.h"
 
@@ -39,7 +40,7 @@ static uint32_t n_blocks_of(const struct lm_plan_desc *d)
 
 static size_t step_words(const struct lm_plan_desc *d)
 {
-    return 3 * (size_t)d->max_tok + d->max_out + (size_t)d->max_seq * n_blocks_of(d) + 16;
+    return 3 * (size_t)d->max_tok + d->max_out + (size_t)d->max_seq * n_blocks_of(d) + gpu_fuse_step_words(d) + 16;
 }
 
 static size_t angle_words(const struct lm_plan_desc *d, const struct lm_op *op)
@@ -115,7 +116,7 @@ static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, stru
 static size_t scratch_bytes(const struct gpu_plan *p)
 {
     const struct lm_plan_desc *d = &p->desc;
-    size_t bytes = p->step_words * 4 + p->part_bytes + ((size_t)d->max_out + 1) * 4;
+    size_t bytes = p->step_words * 4 + p->part_bytes + ((size_t)d->max_out + 1) * 4 + gpu_fuse_bytes(d);
     for (uint32_t i = 0; i < d->graph->n_act; i++)
         bytes += act_bytes(d, i);
     for (uint32_t i = 0; i < p->n_angles; i++)
@@ -230,9 +231,14 @@ static enum gpu_program_id program_of(const struct gpu_plan *p, enum gpu_kernel_
     return fixed[id].program == GPU_ATTN_F16 ? (enum gpu_program_id)(GPU_ATTN_F16 + p->desc.kv_dtype) : fixed[id].program;
 }
 
+static enum gpu_program_id weight_program(const struct lm_weight *w)
+{
+    return gpu_lib_weight(gpu_weight_of(w)->kind, gpu_weight_of(w)->tiled);
+}
+
 static int get_mat(struct gpu_lib *lib, const struct lm_op *op, struct gpu_mat_kernels *out, struct lm_err *err)
 {
-    enum gpu_program_id id = gpu_lib_weight(gpu_weight_of(op->w)->kind);
+    enum gpu_program_id id = weight_program(op->w);
     if (op->kind == LM_OP_EMBED)
         return gpu_lib_kernel(lib, id, "embed", &out->embed, err);
     int rc = gpu_lib_kernel(lib, id, "mv1", &out->mv1, err);
@@ -247,7 +253,7 @@ static int get_kernels(struct gpu_plan *p, struct gpu_lib *lib, struct lm_err *e
     struct gpu_need need = {0};
     for (uint32_t i = 0; i < g->n_op; i++) {
         enum gpu_kernel_id id = kernel_of(g->op[i].kind);
-        need.program[id < GPU_N_FIXED_KERNEL ? program_of(p, id) : gpu_lib_weight(gpu_weight_of(g->op[i].w)->kind)] = true;
+        need.program[id < GPU_N_FIXED_KERNEL ? program_of(p, id) : weight_program(g->op[i].w)] = true;
     }
     int rc = gpu_lib_build(lib, &need, err);
     for (uint32_t i = 0; i < g->n_op && rc == 0; i++) {
@@ -274,6 +280,8 @@ int gpu_plan_create(struct gpu_lib *lib, const struct lm_plan_desc *desc, struct
         rc = make_host(p, err);
     if (rc == 0)
         rc = make_buffers(p, err);
+    if (rc == 0)
+        rc = gpu_fuse_create(lib, p, &p->fuse, err);
     if (rc < 0) {
         gpu_plan_destroy(p);
         return rc;
@@ -292,6 +300,7 @@ void gpu_plan_destroy(struct gpu_plan *p)
 {
     if (!p)
         return;
+    gpu_fuse_destroy(p, p->fuse);
     for (uint32_t i = 0; p->act && i < p->desc.graph->n_act; i++)
         drop(p, p->act[i]);
     for (uint32_t i = 0; p->kv && i < p->desc.graph->n_layer; i++) {

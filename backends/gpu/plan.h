@@ -42,7 +42,8 @@ struct gpu_plan {
     int32_t *host_token; /* [max_out] */
     float *host_logits;  /* [GPU_LOGITS_ROWS][n_vocab] */
     void *sample_scratch;
-    uint32_t pos_at, seq_at, out_at, table_at, stride; /* words in step: token from 0 */
+    uint32_t pos_at, seq_at, out_at, table_at, stride, tiles_at, n_tile; /* words in step: token from 0 */
+    struct gpu_fuse *fuse;                                               /* NULL: op by op */
     const struct lm_step *running;                     /* until sync() */
 };
 

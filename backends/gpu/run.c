@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/run.h"
+#include "backends/gpu/fuse.h"
 #include "ops/sample.h"
 
 enum { MAX_ARG = 24, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128 };
@@ -180,14 +181,17 @@ static bool is_greedy(const struct lm_sampling *s)
     return s->temperature < LM_SAMPLE_GREEDY && !s->logprob && s->n_logprobs == 0 && s->n_bias == 0 && !s->allow && !penalty;
 }
 
+static int read_tokens(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
+{
+    return step->n_out ? p->drv->call->read_later(p->drv, p->token, 0, p->host_token, (size_t)step->n_out * 4, err) : 0;
+}
+
 static int run_argmax(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
 {
     struct args a = {.n = 0};
     buf(&a, p->act[op->x]), buf(&a, p->token), u32(&a, p->desc.graph->n_vocab);
     int rc = run(p, p->kernel[GPU_K_ARGMAX], &a, step->n_out, 1, 64, err);
-    if (rc == 0 && step->n_out > 0)
-        rc = p->drv->call->read_later(p->drv, p->token, 0, p->host_token, (size_t)step->n_out * 4, err);
-    return rc;
+    return rc == 0 ? read_tokens(p, step, err) : rc;
 }
 
 static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
@@ -234,13 +238,30 @@ static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err 
         memcpy(h + p->table_at + (size_t)s * stride, step->block_table + (size_t)s * step->table_stride, blocks * sizeof *h);
     }
     size_t words = p->table_at + (size_t)step->n_seq * stride;
+    p->tiles_at = (uint32_t)words;
+    p->n_tile = gpu_fuse_step_tiles(step, h + words);
+    words += 2 * (size_t)p->n_tile;
     return words ? p->drv->call->write_later(p->drv, p->step, 0, h, words * sizeof *h, err) : 0;
+}
+
+/* The embedding, the phases, the greedy tokens. */
+static int run_fused(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
+{
+    bool sampled = false;
+    int rc = run_op(p, step, 0, err);
+    if (rc == 0)
+        rc = gpu_fuse_launch(p, p->fuse, step, &sampled, err);
+    if (rc < 0)
+        return rc;
+    return sampled ? read_tokens(p, step, err) : run_op(p, step, p->desc.graph->n_op - 1, err);
 }
 
 int gpu_run_launch(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
     int rc = upload(p, step, err);
-    for (uint32_t i = 0; i < p->desc.graph->n_op && rc == 0; i++)
+    if (rc == 0 && p->fuse)
+        rc = run_fused(p, step, err);
+    for (uint32_t i = 0; i < p->desc.graph->n_op && rc == 0 && !p->fuse; i++)
         rc = run_op(p, step, i, err);
     if (rc == 0)
         rc = p->drv->call->flush(p->drv, err);

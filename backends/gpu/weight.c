@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/weight.h"
+#include "backends/gpu/tile.h"
 
 #include <stdlib.h>
 
@@ -8,36 +9,38 @@ static uint32_t n_block(const struct gpu_weight *w)
     return (w->weight.cols + 31) / 32;
 }
 
-/* Bytes of one row in each plane. */
-static size_t q_bytes(const struct gpu_weight *w)
+/* Bytes of n rows in each plane. */
+static size_t q_bytes(const struct gpu_weight *w, uint32_t n)
 {
-    return (size_t)n_block(w) * gpu_kind_words(w->kind) * 4;
+    if (w->tiled)
+        return gpu_tile_units(n, w->weight.cols) * GPU_TILE_Q;
+    return (size_t)n_block(w) * gpu_kind_words(w->kind) * 4 * n;
 }
 
-static size_t s_bytes(const struct gpu_weight *w)
+static size_t s_bytes(const struct gpu_weight *w, uint32_t n)
 {
-    return (size_t)n_block(w) * w->kind->s_bytes;
+    return w->tiled ? gpu_tile_units(n, w->weight.cols) * GPU_TILE_S : (size_t)n_block(w) * w->kind->s_bytes * n;
 }
 
-static size_t d_bytes(const struct gpu_weight *w)
+static size_t d_bytes(const struct gpu_weight *w, uint32_t n)
 {
-    return (size_t)(n_block(w) / 8) * w->kind->d_bytes;
+    return (size_t)(n_block(w) / 8) * w->kind->d_bytes * n;
 }
 
 /* Give slice i its rows; returns its bytes. Planes begin at multiples of 256 bytes. */
 static size_t lay_out(const struct gpu_weight *w, struct gpu_slice *s)
 {
-    size_t s_at = (q_bytes(w) * s->rows + 255) / 256 * 256, d_at = (s_at + s_bytes(w) * s->rows + 255) / 256 * 256;
+    size_t s_at = (q_bytes(w, s->rows) + 255) / 256 * 256, d_at = (s_at + s_bytes(w, s->rows) + 255) / 256 * 256;
     s->s_at = (uint32_t)(s_at / 4);
     s->d_at = (uint32_t)(d_at / 4);
-    return d_at + d_bytes(w) * s->rows;
+    return d_at + d_bytes(w, s->rows);
 }
 
 static int create_slices(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err)
 {
     uint32_t rows = w->weight.rows;
     uint64_t most = drv->caps.max_alloc_bytes < (uint64_t)16 << 30 ? drv->caps.max_alloc_bytes : (uint64_t)16 << 30;
-    size_t row = q_bytes(w) + s_bytes(w) + d_bytes(w);
+    size_t row = (q_bytes(w, 8) + s_bytes(w, 8) + d_bytes(w, 8) + 7) / 8;
     uint64_t fit = most > 1024 ? (most - 1024) / row : 0;
     if (fit < rows)
         fit = fit / 64 * 64;
@@ -78,6 +81,7 @@ int gpu_weight_create(struct gpu_driver *drv, const struct lm_weight_desc *desc,
         return lm_fail(err, LM_ENOMEM, "no memory for a weight");
     w->weight = (struct lm_weight){.qtype = desc->qtype, .rows = desc->rows, .cols = desc->cols};
     w->kind = gpu_kind_of(desc->qtype);
+    w->tiled = drv->caps.class == GPU_NVIDIA && desc->qtype == LM_Q_Q4_0;
     w->vector = (desc->use & (LM_USE_MATMUL | LM_USE_EMBED)) == 0;
     int rc = w->vector ? create_vector(drv, w, err) : create_slices(drv, w, err);
     if (rc < 0) {
@@ -114,18 +118,22 @@ static int pack_vector(struct gpu_driver *drv, const struct gpu_weight *w, uint3
 static int pack_slice(struct gpu_driver *drv, const struct gpu_weight *w, const struct gpu_slice *s, uint32_t row, uint32_t n,
                       const void *src, struct lm_err *err)
 {
-    size_t q = q_bytes(w) * n, sb = s_bytes(w) * n, d = d_bytes(w) * n;
+    size_t q = q_bytes(w, n), sb = s_bytes(w, n), d = d_bytes(w, n);
     uint8_t *host = malloc(q + sb + d);
     if (!host)
         return lm_fail(err, LM_ENOMEM, "no memory to lay out %u rows", n);
     uint8_t *at_d = host + q, *at_s = at_d + d;
-    int rc = gpu_kind_pack(w->kind, w->weight.qtype, w->weight.cols, n, src, (uint32_t *)host, at_s, (uint32_t *)at_d, err);
+    int rc = 0;
+    if (w->tiled)
+        gpu_tile_pack(w->weight.cols, n, src, (uint32_t *)host, (uint16_t *)at_s);
+    else
+        rc = gpu_kind_pack(w->kind, w->weight.qtype, w->weight.cols, n, src, (uint32_t *)host, at_s, (uint32_t *)at_d, err);
     if (rc == 0)
-        rc = drv->call->write(drv, s->buf, q_bytes(w) * row, host, q, err);
+        rc = drv->call->write(drv, s->buf, q_bytes(w, row), host, q, err);
     if (rc == 0 && sb)
-        rc = drv->call->write(drv, s->buf, (size_t)s->s_at * 4 + s_bytes(w) * row, at_s, sb, err);
+        rc = drv->call->write(drv, s->buf, (size_t)s->s_at * 4 + s_bytes(w, row), at_s, sb, err);
     if (rc == 0 && d)
-        rc = drv->call->write(drv, s->buf, (size_t)s->d_at * 4 + d_bytes(w) * row, at_d, d, err);
+        rc = drv->call->write(drv, s->buf, (size_t)s->d_at * 4 + d_bytes(w, row), at_d, d, err);
     free(host);
     return rc;
 }

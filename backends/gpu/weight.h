@@ -3,7 +3,7 @@
 #define GPU_WEIGHT_H
 /**
  * A weight on the device: planes of bits (kind.h) in slices of rows, each below the largest allocation; a vector is
- * one buffer of f32.
+ * one buffer of f32. Q4_0 lies in tiles (tile.h) on devices of class GPU_NVIDIA.
  *
  * Thread   create, destroy and pack [any] for different weights
  */
@@ -21,7 +21,7 @@ struct gpu_slice {
 struct gpu_weight {
     struct lm_weight weight; /* first: the handle */
     const struct gpu_kind *kind;
-    bool vector;
+    bool vector, tiled; /* tiled: tile.h, not kind's planes */
     uint32_t n_slice, packed; /* packed: rows */
     struct gpu_slice slice[GPU_MAX_SLICE];
 };

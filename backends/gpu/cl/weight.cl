@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernels that read a weight, for one kind (kind.h): LOW, HIGH bits a column, ZERO, SCALING, BF16.
+ * Kernels that read a weight, for one kind (kind.h): LOW, HIGH bits a column, ZERO, SCALING, BF16; or TILES (tile.h).
  *
  * w holds the planes: q from 0, s from word s_at, d from word d_at. n outputs (rows of the weight) of k columns.
  * Eight columns at a time: deq8() gives their values. Portable: OpenCL C 1.2 without extensions.
@@ -65,7 +65,12 @@ static uint short_of(__global const uint *p, size_t i)
 /* The values of columns 8c .. 8c + 7 of block b, counted over all rows. */
 static float8 deq8(const struct weight m, size_t b, uint c)
 {
-#if SCALING == 0
+#if defined(TILES)
+    size_t row = b / m.n_block, kb = b % m.n_block, unit = row / 8 * ((m.n_block + 3) / 4) + kb / 4;
+    uint w = m.q[unit * 128 + (row % 8 * 4 + c) * 4 + kb % 4];
+    uint8 q = ((uint8)(w) >> (uint8)(0, 16, 4, 20, 8, 24, 12, 28)) & 15u;
+    return half_of(m.s, unit * 32 + row % 8 * 4 + kb % 4) * (convert_float8(q) - 8.0f);
+#elif SCALING == 0
     size_t at = b * 4 + c;
 #if LOW == 32
     return vload8(at, (__global const float *)m.q);
