@@ -7,7 +7,7 @@
 /* Of cl/phase.cl. */
 enum { PH_MATMUL, PH_NORM, PH_ATTENTION, PH_GATHER, PH_ARGMAX, PH_ARGMAX_JOIN };
 enum { EPI_PLAIN, EPI_ADD, EPI_GLU, EPI_QKV };
-enum { MAX_KC_1 = 112, TILE_ROWS = 64, GEMM_TILES = 32, MAX_PARTS = 4096, MIN_SPAN = 64 };
+enum { MAX_KC_1 = 112, TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 256 };
 
 _Static_assert(sizeof(struct gpu_phase) == 96 + 24 * 8, "struct phase of phase.cl has no padding");
 
@@ -366,8 +366,8 @@ static bool is_matmul_input(const struct lm_graph *g, uint32_t act)
 
 static size_t half_bytes(const struct lm_plan_desc *d, uint32_t act)
 {
-    uint32_t rows = d->graph->act[act].rows == LM_ROWS_TOK ? d->max_tok : d->max_out;
-    return (size_t)(rows > GPU_FUSE_ROWS ? rows : GPU_FUSE_ROWS) * d->graph->act[act].dim * 2;
+    size_t rows = d->graph->act[act].rows == LM_ROWS_TOK ? d->max_tok : d->max_out ? d->max_out : 1;
+    return (rows + TILE_ROWS - 1) / TILE_ROWS * (size_t)TILE_ROWS * d->graph->act[act].dim * 2;
 }
 
 size_t gpu_fuse_bytes(const struct lm_plan_desc *d)
@@ -536,7 +536,7 @@ static int launch(struct gpu_plan *p, const struct lm_step *step, struct gpu_ker
                   const uint32_t *more, uint32_t n_more, const uint32_t groups[2], uint32_t local, struct lm_err *err)
 {
     const uint32_t u[] = {step->n_tok, step->n_out, p->pos_at, p->seq_at, p->out_at, p->table_at, p->stride};
-    struct gpu_arg a[16];
+    struct gpu_arg a[20];
     uint32_t n = 0;
     if (groups[0] == 0 || groups[1] == 0)
         return 0;
@@ -561,12 +561,15 @@ static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_s
     uint32_t span = ((longest + n - 1) / n + MIN_SPAN - 1) / MIN_SPAN * MIN_SPAN;
     if (n == 1)
         span = longest;
-    const uint32_t more[] = {(longest + span - 1) / span, span}, groups[] = {n_group, 1};
+    int k = rows == 1 ? 0 : rows <= 16 ? 1 : 2;
+    uint32_t warps = k == 2 ? 8 : 16, width = warps, n_split = (longest + span - 1) / span; /* warps for an item */
+    while (n_split == 1 && width > 1 && items * width / 2 >= n_group * warps)
+        width /= 2;
+    const uint32_t more[] = {n_split, span, width}, groups[] = {n_group, 1};
     const struct gpu_arg first[] = {{.kind = GPU_ARG_BUF, .buf = l->buf}, {.kind = GPU_ARG_U32, .u = l->n},
                                     {.kind = GPU_ARG_BUF, .buf = f->bar}, {.kind = GPU_ARG_U32, .u = f->target}};
-    int k = rows == 1 ? 0 : rows <= 16 ? 1 : 2;
     f->target += (l->n - 1) * n_group;
-    return launch(p, step, f->step[k], first, 4, more, 2, groups, k == 2 ? 256 : 512, err);
+    return launch(p, step, f->step[k], first, 4, more, 3, groups, k == 2 ? 256 : 512, err);
 }
 
 static int launch_phase(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, uint32_t i, uint32_t tiles_at, uint32_t n_tile,
@@ -578,9 +581,9 @@ static int launch_phase(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_
     const uint32_t gemm[] = {(rows + TILE_ROWS - 1) / TILE_ROWS, (tiles + GEMM_TILES - 1) / GEMM_TILES};
     const uint32_t flash[] = {n_tile, ph->n_head}, norm[] = {rows, 1}, gather[] = {rows < 64 ? rows * 4 : 256, 1};
     switch (ph->kind) {
-    case PH_MATMUL: return launch(p, step, f->gemm, first, 2, NULL, 0, gemm, 256, err);
-    case PH_NORM: return launch(p, step, f->rows, first, 2, NULL, 0, norm, 256, err);
-    case PH_GATHER: return launch(p, step, f->rows, first, 2, NULL, 0, gather, 256, err);
+    case PH_MATMUL: return launch(p, step, f->gemm, first, 2, NULL, 0, gemm, 128, err);
+    case PH_NORM: return launch(p, step, f->rows, first, 2, NULL, 0, norm, 128, err);
+    case PH_GATHER: return launch(p, step, f->rows, first, 2, NULL, 0, gather, 128, err);
     case PH_ATTENTION: return launch(p, step, f->flash, first, 2, &tiles_at, 1, flash, 128, err);
     default: return 0;
     }

@@ -25,8 +25,8 @@ static const struct { const char *file[3], *options; } fixed[GPU_WEIGHT] = {
     [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=0 -DTT=512"},
     [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=1 -DTT=512"},
     [GPU_STEP_32] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=2 -DTT=256"},
-    [GPU_PREFILL_64] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=256 -DHD=64"},
-    [GPU_PREFILL_128] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=256 -DHD=128"},
+    [GPU_PREFILL_64] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=64 -cl-nv-maxrregcount=168"},
+    [GPU_PREFILL_128] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=128 -cl-nv-maxrregcount=168"},
 };
 
 enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled)

@@ -104,17 +104,12 @@ INLINE uint word_of(uint4 w, uint j)
         : "+f"((c)[0]), "+f"((c)[1]), "+f"((c)[2]), "+f"((c)[3])                                                         \
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1))
 
-/* A weight is read once: past the first-level cache. */
-INLINE uint4 load_w4(__global const uint4 *p)
-{
-    uint4 r;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(p));
-    return r;
-}
-
-INLINE uint2 load_w2(__global const uint2 *p)
-{
-    uint2 r;
-    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0,%1},[%2];" : "=r"(r.x), "=r"(r.y) : "l"(p));
-    return r;
-}
+/*
+ * A lane's part of a unit, past the first-level cache, if `ok`; else the old values stay. A predicate and not a branch:
+ * in straight code the compiler counts the loads in flight, behind a branch it waits for all of them.
+ */
+#define LOAD_UNIT(w4, s2, pw, ps, ok)                                                                                   \
+    asm volatile("{.reg .pred p; setp.ne.s32 p,%8,0; @p ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3},[%6]; "       \
+                 "@p ld.global.nc.L1::no_allocate.v2.u32 {%4,%5},[%7];}"                                                \
+                 : "+r"((w4).x), "+r"((w4).y), "+r"((w4).z), "+r"((w4).w), "+r"((s2).x), "+r"((s2).y)                   \
+                 : "l"(pw), "l"(ps), "r"((int)(ok)))

@@ -20,7 +20,8 @@ struct phase {
 /* What changes from step to step. */
 struct now {
     __global const int *step;
-    uint n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span;
+    uint n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width;
+    uint pos0, seq0; /* of row 0 */
 };
 
 INLINE float sum_group(float v, __local float *part)
@@ -61,8 +62,102 @@ INLINE uint matrix_of(__local const struct phase *p, uint tile, uint *at)
     return 2;
 }
 
+/*
+ * Where columns k, k + 1 (k even) of a row are, in 32-bit words, in an activation as f16: the A fragments of mma m16n8k16
+ * one after the other, [rows / 16][kc][4][2][32 lanes][4], columns in the order of a tile's.
+ */
+INLINE size_t half_at(uint row, uint k, uint kc)
+{
+    size_t piece = ((size_t)(row / 16) * kc + k / 128) * 4 + k / 32 % 4;
+    return ((piece * 2 + k / 4 % 2) * 32 + row % 8 * 4 + k / 8 % 4) * 4 + k / 2 % 2 * 2 + row / 8 % 2;
+}
+
+INLINE void put_half(ulong half_y, uint row, uint k, uint dim, float v)
+{
+    if (half_y)
+        ((__global ushort *)half_y)[half_at(row, k & ~1u, dim / 128) * 2 + (k & 1)] = f2h(v);
+}
+
+INLINE void put_half2(ulong half_y, uint row, uint k, uint dim, float a, float b)
+{
+    if (half_y)
+        ((__global uint *)half_y)[half_at(row, k, dim / 128)] = f2h2(a, b);
+}
+
+INLINE uint pos_of(const struct now *t, uint row)
+{
+    return row ? (uint)t->step[t->pos_at + row] : t->pos0;
+}
+
+INLINE uint seq_of(const struct now *t, uint row)
+{
+    return row ? (uint)t->step[t->seq_at + row] : t->seq0;
+}
+
+/* Where a lane's part of unit 0 of a tile is: bases of three matrices, of which tiles are counted through. */
+struct bases {
+    ulong w[3], s[3];
+    uint end0, end1, kc;
+    bool glu;
+};
+
+INLINE struct bases bases_of(__local const struct phase *p, uint lane)
+{
+    struct bases b;
+    uint first = 0;
+    b.glu = p->epi == EPI_GLU;
+    b.kc = p->kc;
+    b.end0 = p->tiles[0];
+    b.end1 = p->tiles[0] + p->tiles[1];
+#pragma unroll
+    for (uint m = 0; m < 3; m++) {
+        b.w[m] = p->w[m] + lane * 16 - (ulong)first * b.kc * 512;
+        b.s[m] = p->s[m] + lane / 4 * 8 - (ulong)first * b.kc * 64;
+        first += b.glu ? 0 : p->tiles[m];
+    }
+    return b;
+}
+
+/* No branch: see LOAD_UNIT. */
+INLINE void unit_of(const struct bases *b, uint tile, uint kc, ulong *w, ulong *s)
+{
+    bool second = b->glu ? tile % 2 : tile >= b->end0, third = !b->glu && tile >= b->end1;
+    ulong unit = (ulong)((b->glu ? tile / 2 : tile) * b->kc + kc);
+    *w = (third ? b->w[2] : second ? b->w[1] : b->w[0]) + unit * 512;
+    *s = (third ? b->s[2] : second ? b->s[1] : b->s[0]) + unit * 64;
+}
+
+/* What finish() needs besides the sum, asked for long before. */
+struct early {
+    float x2, c, s; /* residual; cosine and sine */
+    uint block;     /* of the cache */
+};
+
+INLINE struct early early_of(__local const struct phase *p, const struct now *t, uint row, uint tile, uint g)
+{
+    struct early e = {0, 1, 0, 0};
+    uint at, m = matrix_of(p, tile, &at), o = at * 8 + g;
+    if (m >= p->n_mat || o >= p->outputs[m])
+        return e;
+    if (p->epi == EPI_ADD)
+        e.x2 = ((__global const float *)p->x2)[(size_t)row * p->outputs[m] + o];
+    if (p->epi != EPI_QKV)
+        return e;
+    uint pos = pos_of(t, row);
+    if (m < 2 && o % p->head_dim < p->n_rot) {
+        uint half_n = p->n_rot / 2, pair = o % p->head_dim / 2;
+        __global const float2 *angles = (__global const float2 *)p->angles;
+        float2 a = angles[(size_t)(pos % 256) * half_n + pair], b = angles[(size_t)(256 + pos / 256) * half_n + pair];
+        e.c = (a.x * b.x - a.y * b.y) * p->mscale;
+        e.s = (a.y * b.x + a.x * b.y) * p->mscale;
+    }
+    if (m > 0)
+        e.block = (uint)t->step[t->table_at + seq_of(t, row) * t->stride + pos / p->block];
+    return e;
+}
+
 /* The output of one row: bias, activation, residual, rope and cache, as the phase says. Whole warps call it. */
-INLINE void finish(__local const struct phase *p, const struct now *t, uint row, uint tile, uint g, float v, bool ok)
+INLINE void finish(__local const struct phase *p, const struct now *t, uint row, uint tile, uint g, float v, bool ok, struct early e)
 {
     uint at = 0, m = ok ? matrix_of(p, tile, &at) : 0, o = at * 8 + g;
     ok = ok && o < p->outputs[m];
@@ -72,28 +167,21 @@ INLINE void finish(__local const struct phase *p, const struct now *t, uint row,
     if (!ok)
         return;
     size_t i = (size_t)row * p->outputs[m] + o;
-    if (p->epi == EPI_QKV && m < 2 && o % p->head_dim < p->n_rot) {
-        uint pos = (uint)t->step[t->pos_at + row], half_n = p->n_rot / 2, pair = o % p->head_dim / 2;
-        __global const float2 *angles = (__global const float2 *)p->angles;
-        float2 a = angles[(size_t)(pos % 256) * half_n + pair], b = angles[(size_t)(256 + pos / 256) * half_n + pair];
-        float c = (a.x * b.x - a.y * b.y) * p->mscale, s = (a.y * b.x + a.x * b.y) * p->mscale;
-        v = o % 2 ? v * c + near * s : v * c - near * s;
-    }
+    if (p->epi == EPI_QKV && m < 2 && o % p->head_dim < p->n_rot)
+        v = o % 2 ? v * e.c + near * e.s : v * e.c - near * e.s;
     if (p->y[m])
         ((__global float *)p->y[m])[i] = v;
     if (p->epi == EPI_ADD)
-        ((__global float *)p->y2)[i] = ((__global const float *)p->x2)[i] + v;
+        ((__global float *)p->y2)[i] = e.x2 + v;
     if (p->epi == EPI_GLU && m == 0) {
         float u = 0.7978845608f * (v + 0.044715f * v * v * v);
-        float h = p->gelu ? v / (1 + exp(-2 * u)) * far : v / (1 + exp(-v)) * far;
+        float h = p->gelu ? v / (1 + native_exp(-2 * u)) * far : v / (1 + native_exp(-v)) * far;
         ((__global float *)p->y2)[i] = h;
-        if (p->half_y)
-            ((__global ushort *)p->half_y)[i] = f2h(h);
+        put_half(p->half_y, row, o, p->outputs[0], h);
     }
     if (p->epi == EPI_QKV && m > 0) {
-        uint pos = (uint)t->step[t->pos_at + row], seq = (uint)t->step[t->seq_at + row];
-        uint b = (uint)t->step[t->table_at + seq * t->stride + pos / p->block];
-        size_t to = (((size_t)b * p->n_kv + o / p->head_dim) * p->block + pos % p->block) * p->head_dim + o % p->head_dim;
+        uint pos = pos_of(t, row);
+        size_t to = (((size_t)e.block * p->n_kv + o / p->head_dim) * p->block + pos % p->block) * p->head_dim + o % p->head_dim;
         ((__global ushort *)(m == 1 ? p->key : p->value))[to] = f2h(v);
     }
 }
@@ -106,14 +194,16 @@ INLINE void norm(__local const struct phase *p, const struct now *t, __local flo
         uint row = item / parts, part = item % parts;
         __global const float *x = (__global const float *)p->x + (size_t)row * p->k, *w = (__global const float *)p->norm_w;
         float squares = 0;
-        for (uint i = LID; i < p->k; i += TT)
-            squares += x[i] * x[i];
+        for (uint i = LID; i < p->k / 4; i += TT) {
+            float4 v = ((__global const float4 *)x)[i];
+            squares += dot(v, v);
+        }
         float factor = 1 / sqrt(sum_group(squares, part_sums) / (float)p->k + p->eps);
-        for (uint i = (uint)((ulong)p->k * part / parts) + LID; i < (uint)((ulong)p->k * (part + 1) / parts); i += TT) {
-            float v = x[i] * factor * (w[i] + p->w_add);
-            ((__global float *)p->norm_y)[(size_t)row * p->k + i] = v;
-            if (p->half_y)
-                ((__global ushort *)p->half_y)[(size_t)row * p->k + i] = f2h(v);
+        uint pairs = p->k / 2, end = (uint)((ulong)pairs * (part + 1) / parts);
+        for (uint i = (uint)((ulong)pairs * part / parts) + LID; i < end; i += TT) {
+            float2 v = ((__global const float2 *)x)[i] * factor * (((__global const float2 *)w)[i] + p->w_add);
+            ((__global float2 *)p->norm_y)[(size_t)row * pairs + i] = v;
+            put_half2(p->half_y, row, 2 * i, p->k, v.x, v.y);
         }
     }
 }
@@ -124,8 +214,7 @@ INLINE void gather(__local const struct phase *p, const struct now *t)
         uint row = i / p->k, from = (uint)t->step[t->out_at + row];
         float v = ((__global const float *)p->x)[(size_t)from * p->k + i % p->k];
         ((__global float *)p->y2)[i] = v;
-        if (p->half_y)
-            ((__global ushort *)p->half_y)[i] = f2h(v);
+        put_half(p->half_y, i / p->k, i % p->k, p->k, v);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Phases of many rows, one launch each. After phase.cl; TT 256, HD the columns of a head: 64 or 128.
+ * Phases of many rows, one launch each. After phase.cl; TT 128, HD the columns of a head: 64 or 128.
  */
-enum { BM = 64, STAGES = 4, TILES = 32, KEYS = 64, QUERIES = 64, PITCH = HD + 32, PITCH_V = HD + 8 };
+enum { BM = 64, STAGES = 4, TILES = 16, KEYS = 64, QUERIES = 64, PITCH = HD + 32, PITCH_V = HD + 8 };
 
 #define CP_ASYNC(to, from) asm volatile("cp.async.cg.shared.global [%0],[%1],16;" ::"r"(to), "l"(from) : "memory")
 #define CP_COMMIT() asm volatile("cp.async.commit_group;" ::: "memory")
@@ -37,11 +37,10 @@ INLINE void finish2(__local const struct phase *p, const struct now *t, uint row
         if (p->y[0])
             *(__global float2 *)((__global float *)p->y[0] + i) = (float2)(a, b);
         float u = 0.7978845608f * (a + 0.044715f * a * a * a), w = 0.7978845608f * (b + 0.044715f * b * b * b);
-        a = p->gelu ? a / (1 + exp(-2 * u)) * far_a : a / (1 + exp(-a)) * far_a;
-        b = p->gelu ? b / (1 + exp(-2 * w)) * far_b : b / (1 + exp(-b)) * far_b;
+        a = p->gelu ? a / (1 + native_exp(-2 * u)) * far_a : a / (1 + native_exp(-a)) * far_a;
+        b = p->gelu ? b / (1 + native_exp(-2 * w)) * far_b : b / (1 + native_exp(-b)) * far_b;
         *(__global float2 *)((__global float *)p->y2 + i) = (float2)(a, b);
-        if (p->half_y)
-            *(__global uint *)((__global ushort *)p->half_y + i) = f2h2(a, b);
+        put_half2(p->half_y, row, o, p->outputs[0], a, b);
         return;
     }
     if (p->epi == EPI_QKV) {
@@ -73,17 +72,15 @@ struct weights {
     uint2 s[4];
 };
 
-INLINE void load_weights(__global const uint4 *const *w, __global const uint2 *const *s, uint kc, struct weights *to)
+INLINE void load_weights(const ulong *w, const ulong *s, uint kc, struct weights *to)
 {
 #pragma unroll
-    for (uint i = 0; i < 4; i++) {
-        to->w[i] = load_w4(w[i] + (size_t)kc * 32);
-        to->s[i] = load_w2(s[i] + (size_t)kc * 8);
-    }
+    for (uint i = 0; i < 4; i++)
+        LOAD_UNIT(to->w[i], to->s[i], w[i] + (ulong)kc * 512, s[i] + (ulong)kc * 64, true);
 }
 
 /*
- * 64 rows x 32 tiles: 8 warps side by side, each 4 tiles, so that no weight is dequantized twice. x goes through local
+ * 64 rows x 16 tiles: 4 warps side by side, each 4 tiles, so that no weight is dequantized twice. x goes through local
  * memory 32 columns at a time, four stages of cp.async; weights go to registers, a unit of 128 columns ahead.
  */
 __kernel __attribute__((reqd_work_group_size(TT, 1, 1)))
@@ -92,25 +89,23 @@ void gemm(__global const struct phase *list, uint index, __global const int *in,
 {
     __local uint4 xs[STAGES * BM * 4] __attribute__((aligned(16)));
     __local struct phase ph;
-    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, 1, 0};
+    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, 1, 0, 1, 0, 0};
     load_phase(list, index, &ph);
     barrier(CLK_LOCAL_MEM_FENCE);
     __local const struct phase *p = &ph;
     uint rows = p->out ? n_out : n_tok, row0 = WG * BM, tile0 = (uint)get_group_id(1) * TILES + LID / 32 * 4;
     uint all = p->tiles[0] + p->tiles[1] + p->tiles[2], lane = LID % 32, g = lane / 4, c = lane % 4, n_kc = p->kc, steps = n_kc * 4;
-    __global const uint4 *w[4];
-    __global const uint2 *s[4];
+    ulong w[4], s[4];
+    const struct bases at_tile = bases_of(p, lane);
 #pragma unroll
-    for (uint i = 0; i < 4; i++) {
-        uint at, m = matrix_of(p, min(tile0 + i, all - 1), &at);
-        w[i] = (__global const uint4 *)p->w[m] + (size_t)at * n_kc * 32 + lane;
-        s[i] = (__global const uint2 *)p->s[m] + (size_t)at * n_kc * 8 + g;
-    }
-    __global const uint4 *from = (__global const uint4 *)p->half_x + (size_t)min(row0 + LID / 4, rows - 1) * n_kc * 16 + LID % 4;
+    for (uint i = 0; i < 4; i++)
+        unit_of(&at_tile, min(tile0 + i, all - 1), 0, &w[i], &s[i]);
+    __global const uint4 *from = (__global const uint4 *)p->half_x + (size_t)(row0 / 16 + LID / 64) * n_kc * 256 + LID % 64, *from2 = from + (size_t)n_kc * 512;
     uint to = shared_at(xs) + LID * 16;
 #pragma unroll
     for (uint i = 0; i < STAGES - 1; i++) {
-        CP_ASYNC(to + i * BM * 64, from + i * 4);
+        CP_ASYNC(to + i * BM * 64, from + i * 64);
+        CP_ASYNC(to + i * BM * 64 + 2048, from2 + i * 64);
         CP_COMMIT();
     }
     float acc[4][4][4];
@@ -131,15 +126,17 @@ void gemm(__global const struct phase *list, uint index, __global const int *in,
             uint at = kc * 4 + j;
             CP_WAIT(STAGES - 2);
             barrier(CLK_LOCAL_MEM_FENCE);
-            if (at + STAGES - 1 < steps)
-                CP_ASYNC(to + ((j + STAGES - 1) % STAGES) * BM * 64, from + (size_t)(at + STAGES - 1) * 4);
+            if (at + STAGES - 1 < steps) {
+                CP_ASYNC(to + ((j + STAGES - 1) % STAGES) * BM * 64, from + (size_t)(at + STAGES - 1) * 64);
+                CP_ASYNC(to + ((j + STAGES - 1) % STAGES) * BM * 64 + 2048, from2 + (size_t)(at + STAGES - 1) * 64);
+            }
             CP_COMMIT();
-            __local const uint4 *x = xs + j * BM * 4 + g * 4 + c;
-            uint4 lo[4], hi[4];
+            __local const uint4 *x = xs + j * BM * 4 + lane;
+            uint4 a[4][2];
 #pragma unroll
             for (uint m = 0; m < 4; m++) {
-                lo[m] = x[m * 64];
-                hi[m] = x[m * 64 + 32];
+                a[m][0] = x[m * 64];
+                a[m][1] = x[m * 64 + 32];
             }
 #pragma unroll
             for (uint i = 0; i < 4; i++) {
@@ -147,8 +144,8 @@ void gemm(__global const struct phase *list, uint index, __global const int *in,
                 deq(word_of(have.w[i], j), scale2(have.s[i], j), b);
 #pragma unroll
                 for (uint m = 0; m < 4; m++) {
-                    MMA16(acc[m][i], lo[m].x, hi[m].x, lo[m].y, hi[m].y, b[0], b[1]);
-                    MMA16(acc[m][i], lo[m].z, hi[m].z, lo[m].w, hi[m].w, b[2], b[3]);
+                    MMA16(acc[m][i], a[m][0].x, a[m][0].y, a[m][0].z, a[m][0].w, b[0], b[1]);
+                    MMA16(acc[m][i], a[m][1].x, a[m][1].y, a[m][1].z, a[m][1].w, b[2], b[3]);
                 }
             }
         }
@@ -174,7 +171,7 @@ void rows(__global const struct phase *list, uint index, __global const int *in,
 {
     __local struct phase ph;
     __local float part[TT / 32];
-    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, 1, 0};
+    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, 1, 0, 1, 0, 0};
     load_phase(list, index, &ph);
     barrier(CLK_LOCAL_MEM_FENCE);
     if (ph.kind == PH_NORM)
@@ -210,7 +207,8 @@ void flash(__global const struct phase *list, uint index, __global const int *in
         ((__local uint *)&ph)[i] = ((__global const uint *)(list + index))[i];
     barrier(CLK_LOCAL_MEM_FENCE);
     __local const struct phase *p = &ph;
-    uint row0 = (uint)in[tiles_at + 2 * WG], n_row = (uint)in[tiles_at + 2 * WG + 1], h = (uint)get_group_id(1), kv = h / (p->n_head / p->n_kv);
+    uint tile = NWG - 1 - WG; /* long ones first */
+    uint row0 = (uint)in[tiles_at + 2 * tile], n_row = (uint)in[tiles_at + 2 * tile + 1], h = (uint)get_group_id(1), kv = h / (p->n_head / p->n_kv);
     uint lane = LID % 32, g = lane / 4, c = lane % 4, mine = LID / 32 * 16, seq = (uint)in[seq_at + row0], pos0 = (uint)in[pos_at + row0];
     __global const int *table = in + table_at + seq * stride;
     uint q[HD / 32][8];
@@ -262,7 +260,7 @@ void flash(__global const struct phase *list, uint index, __global const int *in
         for (uint e = 0; e < 2; e++) {
             most[e] = fmax(most[e], shx(most[e], 1));
             most[e] = fmax(most[e], shx(most[e], 2));
-            old[e] = top[e] == -INFINITY ? 0 : exp(top[e] - most[e]);
+            old[e] = top[e] == -INFINITY ? 0 : native_exp(top[e] - most[e]);
             top[e] = most[e];
             sum[e] *= old[e];
             most[e] = most[e] == -INFINITY ? 0 : most[e];
@@ -277,7 +275,7 @@ void flash(__global const struct phase *list, uint index, __global const int *in
         for (uint n = 0; n < KEYS / 8; n++) {
 #pragma unroll
             for (uint e = 0; e < 4; e++) {
-                z[n][e] = exp(z[n][e] - most[e / 2]);
+                z[n][e] = native_exp(z[n][e] - most[e / 2]);
                 sum[e / 2] += z[n][e];
             }
             pr[n][0] = f2h2(z[n][0], z[n][1]);
@@ -306,8 +304,7 @@ void flash(__global const struct phase *list, uint index, __global const int *in
         for (uint i = 0; i < HD / 8; i++) {
             float a = acc[i][2 * e] / sum[e], b = acc[i][2 * e + 1] / sum[e];
             *(__global float2 *)((__global float *)p->y2 + at + i * 8) = (float2)(a, b);
-            if (p->half_y)
-                *(__global uint *)((__global ushort *)p->half_y + at + i * 8) = f2h2(a, b);
+            put_half2(p->half_y, row0 + r, h * HD + 2 * c + i * 8, p->n_head * HD, a, b);
         }
     }
 }

@@ -6,9 +6,9 @@
  * unit, or the barrier waits for ever. Weights are read once, each unit by one warp; the first units of the next
  * matmul are asked for before the barrier. struct phase is gpu_phase of fuse.h.
  */
-enum { NW = TT / 32, RING = MT == 2 ? 8 : MT ? 4 : 6, CHUNK = 32, MAX_KC = 112, MAX_HD = 256 };
+enum { NW = TT / 32, RING = MT == 2 ? 6 : MT ? 4 : 112 / NW, CHUNK = 32, MAX_KC = 112, MAX_HD = 256 };
 union scratch {
-    float red[CHUNK * 8 * 17];        /* one row: partial sums of 16 warps */
+    float red[CHUNK * 8 * (NW + 1)];  /* one row: partial sums of the warps */
     float tile[MT ? NW * 512 : 1];    /* more rows: 16 rows x 32 outputs of each warp */
     float acc[NW * (MAX_HD + 2)];     /* attention: of each warp */
 };
@@ -46,208 +46,248 @@ INLINE void grid_barrier(__global uint *bar, uint target)
 }
 
 #if MT == 0
-/* Where a warp is among its units: every NW-th of each tile. */
-struct walk {
-    uint tile, end, kc;
-    __global const uint4 *w;
-    __global const uint2 *s;
-};
+/*
+ * A warp takes of each tile the units kc = its number, + NW, …: FEW where a row has up to 32 units, FEW_TILES tiles
+ * ahead and the activations in registers; else up to MANY, one tile ahead.
+ */
+enum { FEW = 32 / NW, FEW_TILES = RING / FEW, MANY = 112 / NW };
 
-INLINE void walk_to(__local const struct phase *p, struct walk *a)
+/* Units first .. first + n - 1 of the ring: those of a tile, if `ok`. */
+INLINE void load_tile(const struct bases *a, uint tile, struct ring *r, uint first, uint n, bool ok)
 {
-    uint at, m = matrix_of(p, a->tile, &at);
-    size_t unit = (size_t)at * p->kc + a->kc;
-    a->w = (__global const uint4 *)p->w[m] + unit * 32 + LID % 32;
-    a->s = (__global const uint2 *)p->s[m] + unit * 8 + LID % 32 / 4;
-}
-
-/* From tile `begin` on; a chunk at most. */
-INLINE void walk_begin(__local const struct phase *p, struct walk *a, uint begin)
-{
-    a->tile = begin;
-    a->end = LID / 32 < p->kc ? min(first_tile(p, WG + 1), begin + CHUNK) : begin;
-    a->kc = LID / 32;
-    if (a->tile < a->end)
-        walk_to(p, a);
-}
-
-INLINE void walk_next(__local const struct phase *p, struct walk *a)
-{
-    a->kc += NW;
-    a->w += NW * 32;
-    a->s += NW * 8;
-    if (a->kc < p->kc)
-        return;
-    a->kc = LID / 32;
-    if (++a->tile < a->end)
-        walk_to(p, a);
-}
-
-INLINE void prime(__local const struct phase *p, struct walk *a, struct ring *r, uint begin)
-{
-    walk_begin(p, a, begin);
+    ulong w, s;
+    unit_of(a, tile, LID / 32, &w, &s);
 #pragma unroll
-    for (uint i = 0; i < RING; i++)
-        if (a->tile < a->end) {
-            r->w[i] = load_w4(a->w);
-            r->s[i] = load_w2(a->s);
-            walk_next(p, a);
-        }
+    for (uint i = 0; i < n; i++)
+        LOAD_UNIT(r->w[first + i], r->s[first + i], w + i * NW * 512, s + i * NW * 64, ok && LID / 32 + i * NW < a->kc);
 }
 
-/* Quantize x (times the norm's weights) for dp4a; returns the norm's factor. */
+INLINE void prime(__local const struct phase *p, struct bases *a, struct ring *r, uint begin)
+{
+    uint end = min(first_tile(p, WG + 1), begin + CHUNK);
+    *a = bases_of(p, LID % 32);
+    if (a->kc > FEW * NW) {
+        load_tile(a, begin, r, 0, MANY, begin < end);
+        return;
+    }
+#pragma unroll
+    for (uint d = 0; d < FEW_TILES; d++)
+        load_tile(a, begin + d, r, d * FEW, FEW, begin + d < end);
+}
+
+/* Quantize 8 columns (times the norm's weights) for dp4a: piece i of x. Four neighbours make a block. */
+INLINE void quantize8(float *v, uint i, __local struct local_mem *m)
+{
+    float most = 0;
+#pragma unroll
+    for (uint j = 0; j < 8; j++)
+        most = fmax(most, fabs(v[j]));
+    most = fmax(most, shx(most, 1));
+    most = fmax(most, shx(most, 2));
+    float inv = most > 0 ? 127.0f / most : 0;
+    uint lo = 0, hi = 0;
+    int sum = 0;
+#pragma unroll
+    for (uint j = 0; j < 8; j++) {
+        const uint byte = (j & 4) / 4 + (j & 1) * 2; /* columns 0 4 1 5, then 2 6 3 7 */
+        int q = (int)rint(v[j] * inv);
+        sum += q;
+        if (j & 2)
+            hi |= ((uint)q & 255) << 8 * byte;
+        else
+            lo |= ((uint)q & 255) << 8 * byte;
+    }
+    uint c = i % 4, j = i / 4 % 4, kc = i / 16;
+    ((__local uint *)&m->aq[(kc * 4 + c) * 2])[j] = lo;
+    ((__local uint *)&m->aq[(kc * 4 + c) * 2 + 1])[j] = hi;
+    ((__local int *)&m->minus[kc * 4 + c])[j] = -8 * sum;
+    if (c == 0)
+        ((__local float *)&m->scale[kc])[j] = most * (1.0f / 127.0f);
+}
+
+/* Quantize x, some pieces loaded at once; returns the norm's factor, and leaves the group's share of the norm's result. */
 INLINE float quantize(__local const struct phase *p, __local struct local_mem *m)
 {
-    __global const float *x = (__global const float *)p->x, *nw = (__global const float *)p->norm_w;
-    float squares = 0;
-    for (uint i = LID; i < p->kc * 16; i += TT) {
-        float v[8], most = 0;
+    enum { PIECES = NW == 16 ? 1 : 2 };
+    __global const float4 *x = (__global const float4 *)p->x, *nw = (__global const float4 *)p->norm_w;
+    uint n = p->kc * 16;
+    float squares = 0, factor = 1;
+    for (uint i0 = 0; i0 < n; i0 += PIECES * TT) {
+        float v[PIECES][8], w[PIECES][8];
 #pragma unroll
-        for (uint j = 0; j < 8; j++)
-            v[j] = x[i * 8 + j];
-        if (nw)
-#pragma unroll
-            for (uint j = 0; j < 8; j++) {
-                squares += v[j] * v[j];
-                v[j] *= nw[i * 8 + j] + p->w_add;
+        for (uint t = 0; t < PIECES; t++) {
+            uint i = min(i0 + t * TT + LID, n - 4 + LID % 4); /* whole warps: of the last block again, where there are no more */
+            vstore4(x[2 * i], 0, v[t]);
+            vstore4(x[2 * i + 1], 1, v[t]);
+            if (nw) {
+                vstore4(nw[2 * i], 0, w[t]);
+                vstore4(nw[2 * i + 1], 1, w[t]);
             }
-#pragma unroll
-        for (uint j = 0; j < 8; j++)
-            most = fmax(most, fabs(v[j]));
-        most = fmax(most, shx(most, 1));
-        most = fmax(most, shx(most, 2));
-        float inv = most > 0 ? 127.0f / most : 0;
-        uint lo = 0, hi = 0;
-        int sum = 0;
-#pragma unroll
-        for (uint j = 0; j < 8; j++) {
-            const uint byte = (j & 4) / 4 + (j & 1) * 2; /* columns 0 4 1 5, then 2 6 3 7 */
-            int q = (int)rint(v[j] * inv);
-            sum += q;
-            if (j & 2)
-                hi |= ((uint)q & 255) << 8 * byte;
-            else
-                lo |= ((uint)q & 255) << 8 * byte;
         }
-        uint c = i % 4, j = i / 4 % 4, kc = i / 16;
-        ((__local uint *)&m->aq[(kc * 4 + c) * 2])[j] = lo;
-        ((__local uint *)&m->aq[(kc * 4 + c) * 2 + 1])[j] = hi;
-        ((__local int *)&m->minus[kc * 4 + c])[j] = -8 * sum;
-        if (c == 0)
-            ((__local float *)&m->scale[kc])[j] = most * (1.0f / 127.0f);
-    }
-    if (!nw) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        return 1;
-    }
-    return 1 / sqrt(sum_group(squares, m->sum) / (float)p->k + p->eps);
-}
-
-INLINE float dot_unit(__local const struct local_mem *m, uint kc, uint4 w, uint2 s)
-{
-    uint at = kc * 4 + LID % 4;
-    uint4 lo = m->aq[at * 2], hi = m->aq[at * 2 + 1];
-    int4 d = m->minus[at];
-    float4 a = m->scale[kc];
-    d.x = dp4a(w.x >> 4 & 0x0f0f0f0fu, hi.x, dp4a(w.x & 0x0f0f0f0fu, lo.x, d.x));
-    d.y = dp4a(w.y >> 4 & 0x0f0f0f0fu, hi.y, dp4a(w.y & 0x0f0f0f0fu, lo.y, d.y));
-    d.z = dp4a(w.z >> 4 & 0x0f0f0f0fu, hi.z, dp4a(w.z & 0x0f0f0f0fu, lo.z, d.z));
-    d.w = dp4a(w.w >> 4 & 0x0f0f0f0fu, hi.w, dp4a(w.w & 0x0f0f0f0fu, lo.w, d.w));
-    float sum = (float)d.x * (h2f(s.x) * a.x);
-    sum += (float)d.y * (h2f(s.x >> 16) * a.y);
-    sum += (float)d.z * (h2f(s.y) * a.z);
-    return sum + (float)d.w * (h2f(s.y >> 16) * a.w);
-}
-
-/* The norm's result, for whoever reads the activation after the step: by one group. */
-INLINE void leave_norm(__local const struct phase *p, float factor)
-{
-    __global const float *x = (__global const float *)p->x, *nw = (__global const float *)p->norm_w;
-    if (p->norm_y && WG == NWG - 1)
-        for (uint i = LID; i < p->k; i += TT)
-            ((__global float *)p->norm_y)[i] = x[i] * factor * (nw[i] + p->w_add);
-}
-
-INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *m, struct walk *next, struct ring *r)
-{
-    uint from = first_tile(p, WG), end = first_tile(p, WG + 1), wid = LID / 32, n_warp = min(p->kc, (uint)NW);
-    float factor = quantize(p, m), acc = 0;
-    leave_norm(p, factor);
-    for (uint begin = from; begin < end; begin += CHUNK) {
-        uint stop = min(begin + CHUNK, end), until = wid < p->kc ? stop : begin, kc = wid, tile = begin;
-        if (begin > from)
-            prime(p, next, r, begin);
-        while (tile < until) {
 #pragma unroll
-            for (uint i = 0; i < RING; i++) {
-                if (tile < until) {
-                    acc += dot_unit(m, kc, r->w[i], r->s[i]);
-                    if (next->tile < next->end) {
-                        r->w[i] = load_w4(next->w);
-                        r->s[i] = load_w2(next->s);
-                        walk_next(p, next);
-                    }
-                    kc += NW;
-                    if (kc >= p->kc) {
-                        acc += shx(acc, 1);
-                        acc += shx(acc, 2);
-                        if (LID % 4 == 0)
-                            m->u.red[((tile - begin) * 8 + LID % 32 / 4) * 17 + wid] = acc;
-                        acc = 0;
-                        kc = wid;
-                        tile++;
-                    }
+        for (uint t = 0; t < PIECES; t++) {
+            uint i = min(i0 + t * TT + LID, n - 4 + LID % 4);
+            if (i0 + t * TT >= n)
+                break;
+            if (nw) {
+#pragma unroll
+                for (uint j = 0; j < 8; j++) {
+                    squares += i0 + t * TT + LID < n ? v[t][j] * v[t][j] : 0;
+                    v[t][j] *= w[t][j] + p->w_add;
                 }
             }
+            quantize8(v[t], i, m);
         }
+    }
+    if (nw)
+        factor = 1 / sqrt(sum_group(squares, m->sum) / (float)p->k + p->eps);
+    else
+        barrier(CLK_LOCAL_MEM_FENCE);
+    uint begin = (uint)((ulong)p->k * WG / NWG), end = (uint)((ulong)p->k * (WG + 1) / NWG);
+    if (nw)
+        for (uint i = begin + LID; i < end; i += TT)
+            ((__global float *)p->norm_y)[i] = ((__global const float *)x)[i] * factor * (((__global const float *)nw)[i] + p->w_add);
+    return factor;
+}
+
+/* What a warp needs of x for one unit. */
+struct columns {
+    uint4 lo, hi;
+    int4 minus;
+    float4 scale;
+};
+
+INLINE struct columns columns_at(const __local struct local_mem *m, uint kc)
+{
+    uint at = kc * 4 + LID % 4;
+    struct columns c = {m->aq[at * 2], m->aq[at * 2 + 1], m->minus[at], m->scale[kc]};
+    return c;
+}
+
+INLINE float dot_unit(struct columns a, uint4 w, uint2 s)
+{
+    int4 d = a.minus;
+    d.x = dp4a(w.x >> 4 & 0x0f0f0f0fu, a.hi.x, dp4a(w.x & 0x0f0f0f0fu, a.lo.x, d.x));
+    d.y = dp4a(w.y >> 4 & 0x0f0f0f0fu, a.hi.y, dp4a(w.y & 0x0f0f0f0fu, a.lo.y, d.y));
+    d.z = dp4a(w.z >> 4 & 0x0f0f0f0fu, a.hi.z, dp4a(w.z & 0x0f0f0f0fu, a.lo.z, d.z));
+    d.w = dp4a(w.w >> 4 & 0x0f0f0f0fu, a.hi.w, dp4a(w.w & 0x0f0f0f0fu, a.lo.w, d.w));
+    float sum = (float)d.x * (h2f(s.x) * a.scale.x);
+    sum += (float)d.y * (h2f(s.x >> 16) * a.scale.y);
+    sum += (float)d.z * (h2f(s.y) * a.scale.z);
+    return sum + (float)d.w * (h2f(s.y >> 16) * a.scale.w);
+}
+
+/* The sum of four lanes' columns to where finish() finds it: output g of a tile, this warp's. */
+INLINE void put_partial(__local struct local_mem *m, uint tile, float v, bool ok)
+{
+    v += shx(v, 1);
+    v += shx(v, 2);
+    if (LID % 4 == 0 && ok)
+        m->u.red[(tile * 8 + LID % 32 / 4) * (NW + 1) + LID / 32] = v;
+}
+
+INLINE void multiply_few(__local struct local_mem *m, const struct bases *next, struct ring *r, uint begin, uint stop)
+{
+    uint kc = next->kc, unit = LID / 32;
+    struct columns a[FEW];
+#pragma unroll
+    for (uint i = 0; i < FEW; i++)
+        a[i] = columns_at(m, min(unit + i * NW, kc - 1));
+    for (uint tile = begin; tile < stop; tile += FEW_TILES) {
+#pragma unroll
+        for (uint d = 0; d < FEW_TILES; d++) {
+            bool more = tile + d + FEW_TILES < stop;
+            ulong w, s;
+            unit_of(next, tile + d + FEW_TILES, unit, &w, &s);
+            float v = 0;
+#pragma unroll
+            for (uint i = 0; i < FEW; i++) {
+                float u = dot_unit(a[i], r->w[d * FEW + i], r->s[d * FEW + i]);
+                v += unit + i * NW < kc ? u : 0;
+                LOAD_UNIT(r->w[d * FEW + i], r->s[d * FEW + i], w + i * NW * 512, s + i * NW * 64, more && unit + i * NW < kc);
+            }
+            put_partial(m, tile + d - begin, v, tile + d < stop);
+        }
+    }
+}
+
+/* `n` units of a tile at most: MANY or fewer, a constant. */
+INLINE void multiply_many(__local struct local_mem *m, const struct bases *next, struct ring *r, uint begin, uint stop, uint n)
+{
+    uint kc = next->kc, unit = LID / 32;
+    for (uint tile = begin; tile < stop; tile++) {
+        bool more = tile + 1 < stop;
+        ulong w, s;
+        unit_of(next, tile + 1, unit, &w, &s);
+        float v = 0;
+#pragma unroll
+        for (uint i = 0; i < n; i++) {
+            float u = dot_unit(columns_at(m, min(unit + i * NW, kc - 1)), r->w[i], r->s[i]);
+            v += unit + i * NW < kc ? u : 0;
+            LOAD_UNIT(r->w[i], r->s[i], w + i * NW * 512, s + i * NW * 64, more && unit + i * NW < kc);
+        }
+        put_partial(m, tile - begin, v, true);
+    }
+}
+
+INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *m, struct bases *next, struct ring *r)
+{
+    uint from = first_tile(p, WG), end = first_tile(p, WG + 1), n_warp = min(p->kc, (uint)NW);
+    const struct early e = early_of(p, t, 0, from + LID / 8, LID % 8);
+    float factor = quantize(p, m);
+    for (uint begin = from; begin < end; begin += CHUNK) {
+        uint stop = min(begin + CHUNK, end);
+        if (begin > from)
+            prime(p, next, r, begin);
+        if (p->kc > 96)
+            multiply_many(m, next, r, begin, stop, MANY);
+        else if (p->kc > FEW * NW)
+            multiply_many(m, next, r, begin, stop, 96 / NW);
+        else
+            multiply_few(m, next, r, begin, stop);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint i = LID; i < (stop - begin + 3) / 4 * 32; i += TT) {
             bool ok = begin + i / 8 < stop;
             float v = 0;
             for (uint j = 0; ok && j < n_warp; j++)
-                v += m->u.red[i * 17 + j];
-            finish(p, t, 0, begin + i / 8, i % 8, v * factor, ok);
+                v += m->u.red[i * (NW + 1) + j];
+            finish(p, t, 0, begin + i / 8, i % 8, v * factor, ok, begin == from ? e : early_of(p, t, 0, begin + i / 8, i % 8));
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 }
 #else
-/* Tiles are taken `n` at a time by all warps, each its own columns; n is 4 or NT. */
+/* Tiles are taken NT at a time by all warps, each its own columns. */
 enum { NT = RING };
 
-struct walk {
-    uint group, kc;
-};
-
-INLINE void load_tiles(__local const struct phase *p, struct ring *r, uint tile, uint end, uint kc)
+/* Slot i of the ring: unit kc of a tile, if it is one of the group's. */
+INLINE void load_slot(const struct bases *a, struct ring *r, uint i, uint tile, uint end, uint kc)
 {
+    ulong w, s;
+    unit_of(a, tile, kc, &w, &s);
+    LOAD_UNIT(r->w[i], r->s[i], w, s, tile < end);
+}
+
+INLINE void prime(__local const struct phase *p, struct bases *a, struct ring *r, uint begin)
+{
+    uint end = first_tile(p, WG + 1);
+    *a = bases_of(p, LID % 32);
 #pragma unroll
     for (uint i = 0; i < NT; i++)
-        if (tile + i < end) {
-            uint at, m = matrix_of(p, tile + i, &at);
-            size_t unit = (size_t)at * p->kc + kc;
-            r->w[i] = load_w4((__global const uint4 *)p->w[m] + unit * 32 + LID % 32);
-            r->s[i] = load_w2((__global const uint2 *)p->s[m] + unit * 8 + LID % 32 / 4);
-        }
+        load_slot(a, r, i, begin + i, LID / 32 < a->kc ? end : 0, LID / 32); /* four are all, where a group has no more */
 }
 
-INLINE void prime(__local const struct phase *p, struct walk *a, struct ring *r, uint begin)
-{
-    if (LID / 32 < p->kc)
-        load_tiles(p, r, begin, first_tile(p, WG + 1), LID / 32);
-}
-
+/* Unit kc of `n` tiles times x. */
 INLINE void multiply(__local const struct phase *p, const struct ring *r, uint kc, float acc[MT][NT][4], uint n)
 {
-    uint g = LID % 32 / 4, c = LID % 4, row = p->kc * 16; /* uint4s of a row of x */
-    __global const uint4 *x = (__global const uint4 *)p->half_x + (size_t)g * row + kc * 16 + c;
+    __global const uint4 *x = (__global const uint4 *)p->half_x + (size_t)kc * 256 + LID % 32;
 #pragma unroll
     for (uint j = 0; j < 4; j++) {
-        uint4 lo[MT], hi[MT];
+        uint4 a[MT][2];
 #pragma unroll
         for (uint m = 0; m < MT; m++) {
-            lo[m] = x[(size_t)m * 16 * row + j * 4];
-            hi[m] = x[(size_t)(m * 16 + 8) * row + j * 4];
+            a[m][0] = x[(size_t)m * p->kc * 256 + j * 64];
+            a[m][1] = x[(size_t)m * p->kc * 256 + j * 64 + 32];
         }
 #pragma unroll
         for (uint i = 0; i < n; i++) {
@@ -255,8 +295,8 @@ INLINE void multiply(__local const struct phase *p, const struct ring *r, uint k
             deq(word_of(r->w[i], j), scale2(r->s[i], j), b);
 #pragma unroll
             for (uint m = 0; m < MT; m++) {
-                MMA16(acc[m][i], lo[m].x, hi[m].x, lo[m].y, hi[m].y, b[0], b[1]);
-                MMA16(acc[m][i], lo[m].z, hi[m].z, lo[m].w, hi[m].w, b[2], b[3]);
+                MMA16(acc[m][i], a[m][0].x, a[m][0].y, a[m][0].z, a[m][0].w, b[0], b[1]);
+                MMA16(acc[m][i], a[m][1].x, a[m][1].y, a[m][1].z, a[m][1].w, b[2], b[3]);
             }
         }
     }
@@ -264,29 +304,32 @@ INLINE void multiply(__local const struct phase *p, const struct ring *r, uint k
 
 /* Sum the warps' 16 rows x 32 outputs of four tiles, bank conflicts swizzled away, and finish them: a warp takes a row. */
 INLINE void join_warps(__local const struct phase *p, const struct now *t, __local struct local_mem *l, uint m, uint tile, uint end,
-                       uint rows, float (*acc)[4])
+                       uint rows, const float *a0, const float *a1, const float *a2, const float *a3)
 {
     uint wid = LID / 32, g = LID % 32 / 4, c = LID % 4, n_warp = min(p->kc, (uint)NW);
+    __local float *to = l->u.tile + wid * 512 + g * 32 + 2 * c;
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
-    for (uint i = 0; i < 4; i++) {
-        __local float *to = l->u.tile + wid * 512 + g * 32 + ((i ^ (g & 3)) << 3) + 2 * c;
-        to[0] = acc[i][0];
-        to[1] = acc[i][1];
-        to[256] = acc[i][2];
-        to[257] = acc[i][3];
+    for (uint h = 0; h < 2; h++) {
+        vstore2((float2)(a0[2 * h], a0[2 * h + 1]), 0, to + h * 256 + ((0 ^ (g & 3)) << 3));
+        vstore2((float2)(a1[2 * h], a1[2 * h + 1]), 0, to + h * 256 + ((1 ^ (g & 3)) << 3));
+        vstore2((float2)(a2[2 * h], a2[2 * h + 1]), 0, to + h * 256 + ((2 ^ (g & 3)) << 3));
+        vstore2((float2)(a3[2 * h], a3[2 * h + 1]), 0, to + h * 256 + ((3 ^ (g & 3)) << 3));
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint o = LID; o < 512; o += TT) {
         uint row = o / 32, at = o % 32, n = tile + ((at >> 3) ^ (row & 3));
         float v = 0;
+        if (m * 16 + row >= rows) /* a whole warp */
+            continue;
         for (uint q = 0; q < n_warp; q++)
             v += l->u.tile[q * 512 + o];
-        finish(p, t, m * 16 + row, n, at & 7, v, n < end && m * 16 + row < rows);
+        finish(p, t, m * 16 + row, n, at & 7, v, n < end, early_of(p, t, m * 16 + row, n, at & 7));
     }
 }
 
-INLINE void matmul_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct ring *r, uint n)
+/* By `n` tiles at a time, a constant. */
+INLINE void matmul_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, const struct bases *next, struct ring *r, uint n)
 {
     uint from = first_tile(p, WG), end = first_tile(p, WG + 1), rows = p->out ? t->n_out : t->n_tok;
     for (uint tile = from; tile < end; tile += n) {
@@ -294,33 +337,35 @@ INLINE void matmul_by(__local const struct phase *p, const struct now *t, __loca
 #pragma unroll
         for (uint m = 0; m < MT; m++)
 #pragma unroll
-            for (uint i = 0; i < n; i++)
+            for (uint i = 0; i < NT; i++)
 #pragma unroll
                 for (uint e = 0; e < 4; e++)
                     acc[m][i][e] = 0;
         for (uint kc = LID / 32; kc < p->kc; kc += NW) {
             struct ring have = *r;
             bool last = kc + NW >= p->kc;
-            uint to = last ? tile + n : tile;
-            if (to < end)
-                load_tiles(p, r, to, min(end, to + n), last ? LID / 32 : kc + NW);
+#pragma unroll
+            for (uint i = 0; i < n; i++)
+                load_slot(next, r, i, last ? tile + n + i : tile + i, end, last ? LID / 32 : kc + NW);
             multiply(p, &have, kc, acc, n);
         }
 #pragma unroll
         for (uint m = 0; m < MT; m++)
 #pragma unroll
             for (uint i = 0; i < n; i += 4)
-                join_warps(p, t, l, m, tile + i, end, rows, acc[m] + i);
+                if (tile + i < end)
+                    join_warps(p, t, l, m, tile + i, min(end, tile + n), rows, acc[m][i], acc[m][min(i + 1, n - 1)], acc[m][min(i + 2, n - 1)],
+                               acc[m][min(i + 3, n - 1)]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct walk *next, struct ring *r)
+INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct bases *next, struct ring *r)
 {
     if (NT > 4 && first_tile(p, WG + 1) - first_tile(p, WG) > 4)
-        matmul_by(p, t, l, r, NT);
+        matmul_by(p, t, l, next, r, NT);
     else
-        matmul_by(p, t, l, r, 4);
+        matmul_by(p, t, l, next, r, 4);
 }
 #endif
 
@@ -331,7 +376,7 @@ struct soft {
 
 INLINE void merge(struct soft *a, float top, float sum, const float *acc)
 {
-    float m = fmax(a->top, top), old = a->top == -INFINITY ? 0 : exp(a->top - m), new = top == -INFINITY ? 0 : exp(top - m);
+    float m = fmax(a->top, top), old = a->top == -INFINITY ? 0 : native_exp(a->top - m), new = top == -INFINITY ? 0 : native_exp(top - m);
     a->sum = a->sum * old + sum * new;
 #pragma unroll
     for (uint i = 0; i < 8; i++)
@@ -345,12 +390,19 @@ INLINE void unpack8(uint4 v, float *f)
     f[4] = h2f(v.z), f[5] = h2f(v.z >> 16), f[6] = h2f(v.w), f[7] = h2f(v.w >> 16);
 }
 
-/* Keys begin .. end - 1 of one head: lanes of 8 columns, 32 / lanes keys of a warp at once, four deep. */
-INLINE void attend(__local const struct phase *p, const struct now *t, uint row, uint h, uint begin, uint end, struct soft *s)
+#define LOAD_KEY(k4, v4, j, b)                                                                                        \
+    {                                                                                                                   \
+        size_t at = ((((size_t)(b) * p->n_kv + kv) * p->block + (j) % p->block) * p->head_dim) / 8 + lane;              \
+        k4 = ((__global const uint4 *)p->key)[at];                                                                      \
+        v4 = ((__global const uint4 *)p->value)[at];                                                                    \
+    }
+
+/* Keys begin .. end - 1 of one head, by `width` warps: lanes of 8 columns, 32 / lanes keys of a warp at once, DEEP times, and the next on their way. */
+INLINE void attend(__local const struct phase *p, const struct now *t, uint row, uint h, uint begin, uint end, uint width, struct soft *s)
 {
-    enum { DEEP = 4 };
-    uint lanes = p->head_dim / 8, per = 32 / lanes, lane = LID % 32 % lanes, first = LID / 32 * per + LID % 32 / lanes;
-    uint seq = (uint)t->step[t->seq_at + row], kv = h / (p->n_head / p->n_kv);
+    enum { DEEP = TT == 512 ? 2 : 4 };
+    uint lanes = p->head_dim / 8, per = 32 / lanes, lane = LID % 32 % lanes, first = LID / 32 % width * per + LID % 32 / lanes;
+    uint seq = seq_of(t, row), kv = h / (p->n_head / p->n_kv);
     __global const float *q = (__global const float *)p->x + ((size_t)row * p->n_head + h) * p->head_dim + lane * 8;
     __global const int *table = t->step + t->table_at + seq * t->stride;
     float qs[8];
@@ -361,15 +413,27 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
     }
     s->top = -INFINITY;
     s->sum = 0;
-    for (uint j0 = begin; j0 < end; j0 += NW * per * DEEP) {
+    uint4 kn[DEEP], vn[DEEP];
+    uint stride = width * per * DEEP, block[DEEP];
+    if (begin < end) {
+#pragma unroll
+        for (uint d = 0; d < DEEP; d++)
+            block[d] = (uint)table[min(begin + d * width * per + first, end - 1) / p->block];
+#pragma unroll
+        for (uint d = 0; d < DEEP; d++) {
+            LOAD_KEY(kn[d], vn[d], min(begin + d * width * per + first, end - 1), block[d])
+            block[d] = (uint)table[min(begin + stride + d * width * per + first, end - 1) / p->block];
+        }
+    }
+    for (uint j0 = begin; j0 < end; j0 += stride) {
         uint4 kv4[DEEP], vv4[DEEP];
         float z[DEEP], most = s->top;
 #pragma unroll
-        for (uint d = 0; d < DEEP; d++) {
-            uint j = min(j0 + d * NW * per + first, end - 1), b = (uint)table[j / p->block];
-            size_t at = ((((size_t)b * p->n_kv + kv) * p->block + j % p->block) * p->head_dim) / 8 + lane;
-            kv4[d] = ((__global const uint4 *)p->key)[at];
-            vv4[d] = ((__global const uint4 *)p->value)[at];
+        for (uint d = 0; d < DEEP; d++) { /* the next ones on their way, and where those after them are */
+            kv4[d] = kn[d];
+            vv4[d] = vn[d];
+            LOAD_KEY(kn[d], vn[d], min(j0 + stride + d * width * per + first, end - 1), block[d])
+            block[d] = (uint)table[min(j0 + 2 * stride + d * width * per + first, end - 1) / p->block];
         }
 #pragma unroll
         for (uint d = 0; d < DEEP; d++) {
@@ -379,15 +443,20 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
 #pragma unroll
             for (uint i = 0; i < 8; i++)
                 z[d] += qs[i] * f[i];
-            for (uint mask = lanes / 2; mask; mask /= 2)
+        }
+        for (uint mask = lanes / 2; mask; mask /= 2)
+#pragma unroll
+            for (uint d = 0; d < DEEP; d++)
                 z[d] += shx(z[d], mask);
+#pragma unroll
+        for (uint d = 0; d < DEEP; d++) {
             if (p->cap > 0)
                 z[d] = p->cap * tanh(z[d] / p->cap);
-            if (j0 + d * NW * per + first >= end)
+            if (j0 + d * width * per + first >= end)
                 z[d] = -INFINITY;
             most = fmax(most, z[d]);
         }
-        float old = s->top == -INFINITY ? 0 : exp(s->top - most);
+        float old = s->top == -INFINITY ? 0 : native_exp(s->top - most);
         s->sum *= old;
 #pragma unroll
         for (uint i = 0; i < 8; i++)
@@ -395,7 +464,7 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
         s->top = most;
 #pragma unroll
         for (uint d = 0; d < DEEP; d++) {
-            float f[8], w = z[d] == -INFINITY ? 0 : exp(z[d] - most);
+            float f[8], w = z[d] == -INFINITY ? 0 : native_exp(z[d] - most);
             unpack8(vv4[d], f);
             s->sum += w;
 #pragma unroll
@@ -417,73 +486,85 @@ INLINE void leave(__local const struct phase *p, uint row, uint h, float v, uint
 {
     size_t at = ((size_t)row * p->n_head + h) * p->head_dim + i;
     ((__global float *)p->y2)[at] = v;
-    if (p->half_y)
-        ((__global ushort *)p->half_y)[at] = f2h(v);
+    put_half(p->half_y, row, h * p->head_dim + i, p->n_head * p->head_dim, v);
 }
 
-/* A group takes a split of a head of a row; the last of a head to arrive joins them. */
+/* A whole group has left a split: the last of a head to do so joins them. */
+INLINE void join_splits(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint row, uint h,
+                        __global const float *part)
+{
+    uint hd = p->head_dim;
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+    if (LID == 0) {
+        uint old;
+        __global uint *count = (__global uint *)p->count + (size_t)row * p->n_head + h;
+        asm volatile("fence.acq_rel.gpu; atom.relaxed.gpu.global.add.u32 %0,[%1],1; fence.acq_rel.gpu;" : "=r"(old) : "l"(count) : "memory");
+        m->flag = old == t->n_split - 1;
+        if (m->flag)
+            *count = 0;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+    if (!m->flag || LID >= hd)
+        return;
+    float top = -INFINITY, sum = 0, acc = 0;
+    for (uint i = 0; i < t->n_split; i++)
+        top = fmax(top, part[i * (hd + 2) + hd]);
+    for (uint i = 0; i < t->n_split; i++) {
+        float w = exp(part[i * (hd + 2) + hd] - top);
+        sum += w * part[i * (hd + 2) + hd + 1];
+        acc += w * part[i * (hd + 2) + LID];
+    }
+    leave(p, row, h, acc / sum, LID);
+}
+
+/*
+ * Warps take a split of a head of a row, t->width of them one: all of a group where there are few, one where there are
+ * many. The last group of a head to arrive joins its splits, of which there are several only with whole groups.
+ */
 INLINE void attention(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
 {
-    uint hd = p->head_dim, lanes = hd / 8, wid = LID / 32;
-    for (uint item = WG; item < t->n_tok * p->n_head * t->n_split; item += NWG) {
-        uint split = item % t->n_split, h = item / t->n_split % p->n_head, row = item / t->n_split / p->n_head;
-        uint pos = (uint)t->step[t->pos_at + row], from = p->window && pos >= p->window ? pos - p->window + 1 : 0;
+    uint hd = p->head_dim, lanes = hd / 8, width = t->width, per = NW / width, own = LID / 32 / width, at = LID % (width * 32);
+    uint items = t->n_tok * p->n_head * t->n_split;
+    for (uint first = WG * per; first < items; first += NWG * per) {
+        uint item = min(first + own, items - 1), split = item % t->n_split, h = item / t->n_split % p->n_head, row = item / t->n_split / p->n_head;
+        uint pos = pos_of(t, row), from = p->window && pos >= p->window ? pos - p->window + 1 : 0;
         uint begin = from + split * t->span, end = min(begin + t->span, pos + 1);
+        bool mine = first + own < items;
         struct soft s;
-        attend(p, t, row, h, begin, end, &s);
+        attend(p, t, row, h, begin, end, width, &s);
         barrier(CLK_LOCAL_MEM_FENCE);
-        __local float *mine = m->u.acc + wid * (MAX_HD + 2);
+        __local float *to = m->u.acc + LID / 32 * (MAX_HD + 2), *of = m->u.acc + own * width * (MAX_HD + 2);
         if (LID % 32 < lanes)
 #pragma unroll
             for (uint i = 0; i < 8; i++)
-                mine[LID % 32 * 8 + i] = s.acc[i];
+                to[LID % 32 * 8 + i] = s.acc[i];
         if (LID % 32 == 0) {
-            mine[MAX_HD] = s.top;
-            mine[MAX_HD + 1] = s.sum;
+            to[MAX_HD] = s.top;
+            to[MAX_HD + 1] = s.sum;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        float top = -INFINITY, sum = 0, acc = 0;
-        for (uint i = 0; i < NW; i++)
-            top = fmax(top, m->u.acc[i * (MAX_HD + 2) + MAX_HD]);
-        if (LID < hd && top > -INFINITY)
-            for (uint i = 0; i < NW; i++) {
-                float w = exp(m->u.acc[i * (MAX_HD + 2) + MAX_HD] - top);
-                sum += w * m->u.acc[i * (MAX_HD + 2) + MAX_HD + 1];
-                acc += w * m->u.acc[i * (MAX_HD + 2) + LID];
-            }
-        if (t->n_split == 1) {
-            if (LID < hd)
-                leave(p, row, h, acc / sum, LID);
-            continue;
-        }
+        float top = -INFINITY, sum = 0;
+        for (uint i = 0; i < width; i++)
+            top = fmax(top, of[i * (MAX_HD + 2) + MAX_HD]);
+        for (uint i = 0; i < width && top > -INFINITY; i++)
+            sum += native_exp(of[i * (MAX_HD + 2) + MAX_HD] - top) * of[i * (MAX_HD + 2) + MAX_HD + 1];
         __global float *part = (__global float *)p->part + ((size_t)row * p->n_head + h) * t->n_split * (hd + 2);
-        if (LID < hd)
-            part[split * (hd + 2) + LID] = acc;
-        if (LID == 0) {
+        for (uint c = at; c < hd && mine; c += width * 32) {
+            float acc = 0;
+            for (uint i = 0; i < width && top > -INFINITY; i++)
+                acc += native_exp(of[i * (MAX_HD + 2) + MAX_HD] - top) * of[i * (MAX_HD + 2) + c];
+            if (t->n_split == 1)
+                leave(p, row, h, acc / sum, c);
+            else
+                part[split * (hd + 2) + c] = acc;
+        }
+        if (t->n_split == 1)
+            continue;
+        if (at == 0) {
             part[split * (hd + 2) + hd] = top;
             part[split * (hd + 2) + hd + 1] = sum;
         }
-        barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-        if (LID == 0) {
-            uint old;
-            __global uint *count = (__global uint *)p->count + (size_t)row * p->n_head + h;
-            asm volatile("fence.acq_rel.gpu; atom.relaxed.gpu.global.add.u32 %0,[%1],1; fence.acq_rel.gpu;" : "=r"(old) : "l"(count) : "memory");
-            m->flag = old == t->n_split - 1;
-            if (m->flag)
-                *count = 0;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
-        if (!m->flag || LID >= hd)
-            continue;
-        top = -INFINITY, sum = 0, acc = 0;
-        for (uint i = 0; i < t->n_split; i++)
-            top = fmax(top, part[i * (hd + 2) + hd]);
-        for (uint i = 0; i < t->n_split; i++) {
-            float w = exp(part[i * (hd + 2) + hd] - top);
-            sum += w * part[i * (hd + 2) + hd + 1];
-            acc += w * part[i * (hd + 2) + LID];
-        }
-        leave(p, row, h, acc / sum, LID);
+        join_splits(p, t, m, row, h, part);
     }
 }
 
@@ -549,11 +630,11 @@ INLINE void argmax_join(__local const struct phase *p, const struct now *t, __lo
 
 __kernel __attribute__((reqd_work_group_size(TT, 1, 1)))
 void step(__global const struct phase *list, uint n_phase, __global uint *bar, uint target, __global const int *in, uint n_tok, uint n_out,
-          uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span)
+          uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width)
 {
     __local struct local_mem m __attribute__((aligned(16)));
-    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span};
-    struct walk next;
+    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width, (uint)in[pos_at], (uint)in[seq_at]};
+    struct bases next;
     struct ring r;
 #pragma unroll
     for (uint i = 0; i < RING; i++) {
