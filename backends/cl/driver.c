@@ -232,7 +232,8 @@ static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *e
         return 0;
     clFlush(c->queue);
     int rc = wait_event(c, c->last, deadline_us, err);
-    keep_last(c, NULL);
+    if (rc != LM_ETIMEOUT) /* else it is waited for again before memory goes */
+        keep_last(c, NULL);
     return rc;
 }
 

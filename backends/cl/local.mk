@@ -15,13 +15,16 @@ cl_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-reg
 cl_la_LIBADD = libcl.la
 
 if HAVE_CHECK
-cl_tests = %D%/cache_test %D%/golden_test %D%/ops_test %D%/option_test
+cl_tests = %D%/cache_test %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/weight_test
 check_PROGRAMS += $(cl_tests)
 TESTS += $(cl_tests)
 cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"'
 %C%_cache_test_SOURCES = %D%/cache_test.c
 %C%_cache_test_CFLAGS = $(TEST_CFLAGS) $(OPENCL_CFLAGS) $(cl_plugin)
 %C%_cache_test_LDADD = libcl.la $(TEST_LIBS)
+%C%_cl_test_SOURCES = %D%/cl_test.c
+%C%_cl_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
+%C%_cl_test_LDADD = $(TEST_LIBS)
 %C%_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_golden_test_SOURCES = %D%/golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
@@ -32,5 +35,8 @@ cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"'
 %C%_option_test_SOURCES = %D%/option_test.c
 %C%_option_test_CFLAGS = $(TEST_CFLAGS)
 %C%_option_test_LDADD = libcl.la $(TEST_LIBS)
+%C%_weight_test_SOURCES = %D%/weight_test.c
+%C%_weight_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
+%C%_weight_test_LDADD = libqtype.la $(TEST_LIBS)
 endif
 endif

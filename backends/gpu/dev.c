@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { LOST_DEADLINE_US = 5 * 1000 * 1000 };
+
 struct lm_dev {
     struct gpu_driver *drv;
     struct gpu_lib lib;
@@ -67,7 +69,7 @@ int gpu_dev_pack(struct lm_dev *dev, struct lm_weight *w, uint32_t row, uint32_t
 
 int gpu_dev_measure(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err)
 {
-    return gpu_plan_measure(desc, out, err);
+    return gpu_plan_measure(dev->drv, desc, out, err);
 }
 
 int gpu_dev_prepare(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
@@ -79,12 +81,14 @@ int gpu_dev_prepare(struct lm_dev *dev, const struct lm_plan_desc *desc, struct 
     return rc;
 }
 
+/* A plan that the device may still write to is not freed: of a lost device only what it has left running. */
 void gpu_dev_release(struct lm_dev *dev, struct lm_plan *plan)
 {
-    if (plan && dev->running == plan_of(plan)) {
-        dev->drv->call->wait(dev->drv, GPU_COPY_DEADLINE_US, NULL);
+    bool busy = plan && (dev->running == plan_of(plan) || dev->lost.code);
+    if (dev->running == plan_of(plan))
         dev->running = NULL;
-    }
+    if (busy && dev->drv->call->wait(dev->drv, dev->lost.code ? LOST_DEADLINE_US : GPU_COPY_DEADLINE_US, NULL) == LM_ETIMEOUT)
+        return;
     gpu_plan_destroy(plan_of(plan));
 }
 

@@ -569,7 +569,7 @@ static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_s
     const struct gpu_arg first[] = {{.kind = GPU_ARG_BUF, .buf = l->buf}, {.kind = GPU_ARG_U32, .u = l->n},
                                     {.kind = GPU_ARG_BUF, .buf = f->bar}, {.kind = GPU_ARG_U32, .u = f->target}};
     f->target += (l->n - 1) * n_group;
-    return launch(p, step, f->step[k], first, 4, more, 3, groups, k == 2 ? 256 : 512, err);
+    return launch(p, step, f->step[k], first, 4, more, 3, groups, warps * 32, err);
 }
 
 static int launch_phase(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, uint32_t i, uint32_t tiles_at, uint32_t n_tile,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the plugins for GPUs share. It knows no driver.
-EXTRA_DIST += %D%/embed $(gpu_cl)
+EXTRA_DIST += %D%/embed %D%/ocloc_test $(gpu_cl)
 gpu_cl = %D%/cl/row.cl %D%/cl/attn.cl %D%/cl/weight.cl \
 	%D%/cl/nv.cl %D%/cl/phase.cl %D%/cl/step.cl %D%/cl/prefill.cl
 
@@ -13,4 +13,17 @@ libgpu_la_LIBADD = libops.la libqtype.la libbase.la
 CLEANFILES += %D%/sources.c
 %D%/sources.c: $(gpu_cl) %D%/embed
 	$(AM_V_GEN)$(MKDIR_P) %D% && cd $(srcdir) && %D%/embed $(gpu_cl) >$(abs_top_builddir)/$@.tmp && mv $(abs_top_builddir)/$@.tmp $(abs_top_builddir)/$@
+
+check_PROGRAMS += %D%/programs
+%C%_programs_SOURCES = %D%/programs.c
+%C%_programs_LDADD = libgpu.la
+TESTS += %D%/ocloc_test
+
+if HAVE_CHECK
+check_PROGRAMS += %D%/kind_test
+TESTS += %D%/kind_test
+%C%_kind_test_SOURCES = %D%/kind_test.c
+%C%_kind_test_CFLAGS = $(TEST_CFLAGS)
+%C%_kind_test_LDADD = libgpu.la $(TEST_LIBS)
+endif
 endif

@@ -116,7 +116,7 @@ static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, stru
 static size_t scratch_bytes(const struct gpu_plan *p)
 {
     const struct lm_plan_desc *d = &p->desc;
-    size_t bytes = p->step_words * 4 + p->part_bytes + ((size_t)d->max_out + 1) * 4 + gpu_fuse_bytes(d);
+    size_t bytes = p->step_words * 4 + p->part_bytes + ((size_t)d->max_out + 1) * 4;
     for (uint32_t i = 0; i < d->graph->n_act; i++)
         bytes += act_bytes(d, i);
     for (uint32_t i = 0; i < p->n_angles; i++)
@@ -124,12 +124,12 @@ static size_t scratch_bytes(const struct gpu_plan *p)
     return bytes;
 }
 
-int gpu_plan_measure(const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err)
+int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err)
 {
     struct gpu_plan *p = NULL;
     int rc = new_plan(desc, &p, err);
     if (rc == 0) {
-        *out = (struct lm_plan_size){.scratch_bytes = scratch_bytes(p)};
+        *out = (struct lm_plan_size){.scratch_bytes = scratch_bytes(p) + (drv->caps.class == GPU_NVIDIA ? gpu_fuse_bytes(desc) : 0)};
         for (uint32_t i = 0; i < desc->graph->n_layer; i++)
             out->block_bytes += 2 * kv_bytes(desc, i);
     }
@@ -300,7 +300,8 @@ void gpu_plan_destroy(struct gpu_plan *p)
 {
     if (!p)
         return;
-    gpu_fuse_destroy(p, p->fuse);
+    if (p->fuse)
+        gpu_fuse_destroy(p, p->fuse);
     for (uint32_t i = 0; p->act && i < p->desc.graph->n_act; i++)
         drop(p, p->act[i]);
     for (uint32_t i = 0; p->kv && i < p->desc.graph->n_layer; i++) {

@@ -44,11 +44,11 @@ struct gpu_plan {
     void *sample_scratch;
     uint32_t pos_at, seq_at, out_at, table_at, stride, tiles_at, n_tile; /* words in step: token from 0 */
     struct gpu_fuse *fuse;                                               /* NULL: op by op */
-    const struct lm_step *running;                     /* until sync() */
+    const struct lm_step *running; /* until sync() */
 };
 
 /** What a plan takes. Errors LM_EINVAL, LM_EUNSUPPORTED heads of more than GPU_MAX_HEAD_DIM columns */
-int gpu_plan_measure(const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err);
+int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err);
 
 /** Allocate all, build the kernels. Errors also LM_ENOMEM: says needed, available and the knob to turn */
 int gpu_plan_create(struct gpu_lib *lib, const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err);

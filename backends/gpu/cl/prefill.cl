@@ -2,7 +2,7 @@
 /*
  * Phases of many rows, one launch each. After phase.cl; TT 128, HD the columns of a head: 64 or 128.
  */
-enum { BM = 64, STAGES = 4, TILES = 16, KEYS = 64, QUERIES = 64, PITCH = HD + 32, PITCH_V = HD + 8 };
+enum { BM = 64, STAGES = 4, TILES = 16, KEYS = 32, PITCH = HD + 32, PITCH_V = HD + 8 };
 
 #define CP_ASYNC(to, from) asm volatile("cp.async.cg.shared.global [%0],[%1],16;" ::"r"(to), "l"(from) : "memory")
 #define CP_COMMIT() asm volatile("cp.async.commit_group;" ::: "memory")
@@ -190,18 +190,17 @@ INLINE void load_keys(__local const struct phase *p, __global const int *table, 
         CP_ASYNC(vs + (row * PITCH_V + col * 8) * 2, (__global const uint4 *)p->value + at);
     }
     CP_COMMIT();
-    CP_WAIT(0);
 }
 
 /*
- * Flash attention: a group of 4 warps takes 64 rows of a sequence (first row and their number in `tiles`) and a head; a
- * warp 16 rows. S = Q K^T by mma with columns in the order of 16-byte pieces, P V with V through ldmatrix.trans.
+ * Flash attention: a group of 4 warps takes 64 rows of a sequence (first row and their number at tiles_at) and a head; a
+ * warp 16 rows; the next keys are on their way meanwhile. S = Q K^T by mma with columns in the order of 16-byte pieces, P V with V through ldmatrix.trans.
  */
 __kernel __attribute__((reqd_work_group_size(128, 1, 1)))
 void flash(__global const struct phase *list, uint index, __global const int *in, uint n_tok, uint n_out, uint pos_at, uint seq_at,
            uint out_at, uint table_at, uint stride, uint tiles_at)
 {
-    __local ushort ks[KEYS * PITCH] __attribute__((aligned(16))), vs[KEYS * PITCH_V] __attribute__((aligned(16)));
+    __local ushort k2[2 * KEYS * PITCH] __attribute__((aligned(16))), v2[2 * KEYS * PITCH_V] __attribute__((aligned(16)));
     __local struct phase ph;
     for (uint i = LID; i < sizeof ph / 4; i += 128)
         ((__local uint *)&ph)[i] = ((__global const uint *)(list + index))[i];
@@ -228,10 +227,14 @@ void flash(__global const struct phase *list, uint index, __global const int *in
         for (uint e = 0; e < 4; e++)
             acc[i][e] = 0;
     uint last = pos0 + n_row - 1, low = p->window && pos0 >= p->window ? pos0 - p->window + 1 : 0;
-    for (uint j0 = low / KEYS * KEYS; j0 <= last; j0 += KEYS) {
+    uint j0 = low / KEYS * KEYS;
+    load_keys(p, table, kv, j0, last, shared_at(k2), shared_at(v2));
+    for (uint turn = 0; j0 <= last; j0 += KEYS, turn ^= 1) {
+        __local const ushort *ks = k2 + turn * KEYS * PITCH, *vs = v2 + turn * KEYS * PITCH_V;
+        CP_WAIT(0);
         barrier(CLK_LOCAL_MEM_FENCE);
-        load_keys(p, table, kv, j0, last, shared_at(ks), shared_at(vs));
-        barrier(CLK_LOCAL_MEM_FENCE);
+        if (j0 + KEYS <= last)
+            load_keys(p, table, kv, j0 + KEYS, last, shared_at(k2 + (turn ^ 1) * KEYS * PITCH), shared_at(v2 + (turn ^ 1) * KEYS * PITCH_V));
         float z[KEYS / 8][4];
 #pragma unroll
         for (uint n = 0; n < KEYS / 8; n++) {

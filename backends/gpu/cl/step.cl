@@ -6,7 +6,7 @@
  * unit, or the barrier waits for ever. Weights are read once, each unit by one warp; the first units of the next
  * matmul are asked for before the barrier. struct phase is gpu_phase of fuse.h.
  */
-enum { NW = TT / 32, RING = MT == 2 ? 6 : MT ? 4 : 112 / NW, CHUNK = 32, MAX_KC = 112, MAX_HD = 256 };
+enum { NW = TT / 32, RING = MT == 0 ? 112 / NW : TT == 256 ? 6 : 4, CHUNK = 32, MAX_KC = 112, MAX_HD = 256 };
 union scratch {
     float red[CHUNK * 8 * (NW + 1)];  /* one row: partial sums of the warps */
     float tile[MT ? NW * 512 : 1];    /* more rows: 16 rows x 32 outputs of each warp */
