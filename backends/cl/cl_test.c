@@ -163,13 +163,13 @@ START_TEST(test_cl_cl__a_step_past_its_deadline_loses_the_device)
 }
 END_TEST
 
-START_TEST(test_cl_cl__heads_that_are_too_wide_are_refused_by_name)
+START_TEST(test_cl_cl__what_has_no_kernel_is_refused_by_name)
 {
     struct lm_act act[] = {{LM_ROWS_TOK, 1024}, {LM_ROWS_TOK, 1024}};
     struct lm_op op = {.kind = LM_OP_ATTENTION, .x = 0, .x2 = LM_NONE, .y = 1, .u.attn = {.n_head = 1, .n_kv_head = 1, .head_dim = 1024, .scale = 1}};
     const uint32_t kv_dim = 1024;
     const struct lm_graph g = {.act = act, .n_act = 2, .op = &op, .n_op = 1, .n_layer = 1, .kv_head_dim = &kv_dim, .n_vocab = 10};
-    const struct lm_plan_desc desc = {.graph = &g, .max_tok = 4, .max_seq = 1, .max_len = 128, .block_size = 16, .n_block = 8};
+    struct lm_plan_desc desc = {.graph = &g, .max_tok = 4, .max_seq = 1, .max_len = 128, .block_size = 16, .n_block = 8};
     struct lm_plan_size size;
     struct lm_plan *plan = NULL;
     struct lm_err err = {0};
@@ -177,10 +177,13 @@ START_TEST(test_cl_cl__heads_that_are_too_wide_are_refused_by_name)
     ck_assert_int_eq(be->measure(dev, &desc, &size, &err), LM_EUNSUPPORTED);
     ck_assert_int_eq(be->prepare(dev, &desc, &plan, &err), LM_EUNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.msg, "1024"));
+    desc.kv_dtype = LM_KV_I8;
+    ck_assert_int_eq(be->measure(dev, &desc, &size, &err), LM_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.msg, "kv-cache-dtype"));
     be->close(dev);
 }
 END_TEST
 
 SUITE_MAIN("cl/cl", test_cl_cl__what_cannot_be_opened_says_why, test_cl_cl__devices_and_memory_are_told,
            test_cl_cl__a_cache_of_programs_is_used_and_a_bad_one_is_rebuilt, test_cl_cl__a_step_past_its_deadline_loses_the_device,
-           test_cl_cl__heads_that_are_too_wide_are_refused_by_name)
+           test_cl_cl__what_has_no_kernel_is_refused_by_name)

@@ -93,6 +93,8 @@ static int check_ops(struct gpu_plan *p, struct lm_err *err)
 static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err)
 {
     int rc = lm_plan_check(desc, err);
+    if (rc == 0 && desc->kv_dtype != LM_KV_AUTO && desc->kv_dtype > LM_KV_F32)
+        rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of integers: kv-cache-dtype of this backend is auto, float16, bfloat16 or float32");
     struct gpu_plan *p = rc < 0 ? NULL : calloc(1, sizeof *p);
     if (rc < 0)
         return rc;
@@ -100,6 +102,8 @@ static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, stru
         return lm_fail(err, LM_ENOMEM, "no memory for a plan");
     const struct lm_graph *g = desc->graph;
     p->desc = *desc;
+    if (desc->kv_dtype == LM_KV_AUTO)
+        p->desc.kv_dtype = LM_KV_F16;
     p->mat = calloc((size_t)g->n_op + 1, sizeof *p->mat);
     p->angles = calloc((size_t)g->n_op + 1, sizeof *p->angles);
     p->angles_of = calloc((size_t)g->n_op + 1, sizeof *p->angles_of);
@@ -131,7 +135,7 @@ int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *de
     if (rc == 0) {
         *out = (struct lm_plan_size){.scratch_bytes = scratch_bytes(p) + (drv->caps.class == GPU_NVIDIA ? gpu_fuse_bytes(desc) : 0)};
         for (uint32_t i = 0; i < desc->graph->n_layer; i++)
-            out->block_bytes += 2 * kv_bytes(desc, i);
+            out->block_bytes += 2 * kv_bytes(&p->desc, i);
     }
     gpu_plan_destroy(p);
     return rc;

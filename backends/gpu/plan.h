@@ -47,7 +47,7 @@ struct gpu_plan {
     const struct lm_step *running; /* until sync() */
 };
 
-/** What a plan takes. Errors LM_EINVAL, LM_EUNSUPPORTED heads of more than GPU_MAX_HEAD_DIM columns */
+/** What a plan takes. Errors LM_EINVAL, LM_EUNSUPPORTED heads of more than GPU_MAX_HEAD_DIM columns, a cache of integers */
 int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err);
 
 /** Allocate all, build the kernels. Errors also LM_ENOMEM: says needed, available and the knob to turn */
