@@ -19,6 +19,19 @@ INLINE float shx(float v, uint mask)
     return r;
 }
 
+/* The value of lane i, for all. */
+INLINE float lane_of(float v, uint i)
+{
+    float r;
+    asm volatile("shfl.sync.idx.b32 %0,%1,%2,0x1f,0xffffffff;" : "=f"(r) : "f"(v), "r"(i));
+    return r;
+}
+
+INLINE float lane0(float v)
+{
+    return lane_of(v, 0);
+}
+
 INLINE float h2f(uint s)
 {
     float r;

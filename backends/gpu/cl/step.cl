@@ -31,12 +31,18 @@ struct ring {
     uint2 s[RING];
 };
 
-INLINE void grid_barrier(__global uint *bar, uint target)
+/* A barrier of the grid in two halves, between which a group may do what needs no other group. */
+INLINE void grid_arrive(__global uint *bar)
 {
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
+    if (LID == 0)
+        asm volatile("fence.acq_rel.gpu; red.relaxed.gpu.global.add.u32 [%0],1;" ::"l"(bar) : "memory");
+}
+
+INLINE void grid_wait(__global uint *bar, uint target)
+{
     if (LID == 0) {
         uint v;
-        asm volatile("fence.acq_rel.gpu; red.relaxed.gpu.global.add.u32 [%0],1;" ::"l"(bar) : "memory");
         do {
             asm volatile("ld.relaxed.gpu.global.u32 %0,[%1];" : "=r"(v) : "l"(bar) : "memory");
         } while ((int)(v - target) < 0);
@@ -249,8 +255,9 @@ INLINE void matmul(__local const struct phase *p, const struct now *t, __local s
         for (uint i = LID; i < (stop - begin + 3) / 4 * 32; i += TT) {
             bool ok = begin + i / 8 < stop;
             float v = 0;
-            for (uint j = 0; ok && j < n_warp; j++)
-                v += m->u.red[i * (NW + 1) + j];
+#pragma unroll
+            for (uint j = 0; j < NW; j++)
+                v += ok && j < n_warp ? m->u.red[i * (NW + 1) + j] : 0;
             finish(p, t, 0, begin + i / 8, i % 8, v * factor, ok, begin == from ? e : early_of(p, t, 0, begin + i / 8, i % 8));
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -322,8 +329,9 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
         float v = 0;
         if (m * 16 + row >= rows) /* a whole warp */
             continue;
-        for (uint q = 0; q < n_warp; q++)
-            v += l->u.tile[q * 512 + o];
+#pragma unroll
+        for (uint q = 0; q < NW; q++)
+            v += q < n_warp ? l->u.tile[q * 512 + o] : 0;
         finish(p, t, m * 16 + row, n, at & 7, v, n < end, early_of(p, t, m * 16 + row, n, at & 7));
     }
 }
@@ -543,16 +551,24 @@ INLINE void attention(__local const struct phase *p, const struct now *t, __loca
             to[MAX_HD + 1] = s.sum;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        float top = -INFINITY, sum = 0;
-        for (uint i = 0; i < width; i++)
-            top = fmax(top, of[i * (MAX_HD + 2) + MAX_HD]);
-        for (uint i = 0; i < width && top > -INFINITY; i++)
-            sum += native_exp(of[i * (MAX_HD + 2) + MAX_HD] - top) * of[i * (MAX_HD + 2) + MAX_HD + 1];
+        /* every warp weighs the parts itself: lane i part i */
+        float its = LID % 32 < width ? of[LID % 32 * (MAX_HD + 2) + MAX_HD] : -INFINITY, top = its, weight, sum;
+        for (uint mask = 8; mask; mask /= 2)
+            top = fmax(top, shx(top, mask));
+        top = lane0(top);
+        weight = its > -INFINITY ? native_exp(its - top) : 0;
+        sum = LID % 32 < width ? weight * of[LID % 32 * (MAX_HD + 2) + MAX_HD + 1] : 0;
+        for (uint mask = 8; mask; mask /= 2)
+            sum += shx(sum, mask);
+        sum = lane0(sum);
         __global float *part = (__global float *)p->part + ((size_t)row * p->n_head + h) * t->n_split * (hd + 2);
-        for (uint c = at; c < hd && mine; c += width * 32) {
+        for (uint c = at; c < hd; c += width * 32) {
             float acc = 0;
-            for (uint i = 0; i < width && top > -INFINITY; i++)
-                acc += native_exp(of[i * (MAX_HD + 2) + MAX_HD] - top) * of[i * (MAX_HD + 2) + c];
+#pragma unroll
+            for (uint i = 0; i < NW; i++)
+                acc += lane_of(weight, i) * of[min(i, width - 1) * (MAX_HD + 2) + c];
+            if (!mine)
+                continue;
             if (t->n_split == 1)
                 leave(p, row, h, acc / sum, c);
             else
@@ -657,13 +673,13 @@ void step(__global const struct phase *list, uint n_phase, __global uint *bar, u
         case PH_ARGMAX: argmax(p, &t, &m); break;
         case PH_ARGMAX_JOIN: argmax_join(p, &t, &m); break;
         }
-        barrier(CLK_LOCAL_MEM_FENCE);
         if (i + 1 == n_phase)
             break;
+        grid_arrive(bar);
         if (after->kind == PH_MATMUL)
             prime(after, &next, &r, first_tile(after, WG));
         target += NWG;
-        grid_barrier(bar, target);
+        grid_wait(bar, target);
     }
 }
 
