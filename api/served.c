@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
+#include "runtime/model/source.h"
 
 #include <stdlib.h>
 
@@ -165,13 +166,15 @@ int lm_served_create(struct event_base *base, const struct lm_served_desc *d, st
     };
     int rc = add_names(m, err);
     if (rc == 0)
-        rc = lm_gguf_open(m->conf->path, &m->gguf, err);
+        rc = lm_source_open(m->conf->path, &m->gguf, err);
     if (rc == 0)
         rc = lm_supervisor_create(base, &sd, &m->engine, err);
     if (rc) {
         lm_served_destroy(m);
         return lm_fail_in(err, rc, "model %s", d->conf->model[d->model].name);
     }
+    if (m->conf->trust_remote_code)
+        lm_log(LM_WARN, "server", "trust-remote-code is ignored: no code of a model is run model=%s", m->conf->name);
     *out = m;
     return 0;
 }
@@ -184,7 +187,7 @@ static struct lm_served *of_job(struct lm_job *job)
 static void load_text(struct lm_job *job)
 {
     struct lm_served *m = of_job(job);
-    m->text_rc = lm_model_text_init(m->gguf, m->conf->chat_template, &m->text, &m->text_err);
+    m->text_rc = lm_model_text_init(m->conf->path, m->gguf, m->conf->chat_template, &m->text, &m->text_err);
     atomic_store(&m->ready_text, m->text_rc == 0);
 }
 

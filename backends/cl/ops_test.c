@@ -26,6 +26,10 @@ START_TEST(test_cl_ops__elementwise_agree) { with_plugin(lm_op_suite_elementwise
 END_TEST
 START_TEST(test_cl_ops__gather_and_sample_agree) { with_plugin(lm_op_suite_gather_and_sample); }
 END_TEST
+START_TEST(test_cl_ops__heads_and_gates_agree) { with_plugin(lm_op_suite_heads_and_gates); }
+END_TEST
+START_TEST(test_cl_ops__mixtures_of_experts_agree) { with_plugin(lm_op_suite_moe); }
+END_TEST
 START_TEST(test_cl_ops__models_agree) { with_plugin(lm_op_suite_models); }
 END_TEST
 START_TEST(test_cl_ops__bad_steps_are_refused) { with_plugin(lm_op_suite_bad_steps); }
@@ -33,4 +37,4 @@ END_TEST
 
 SUITE_MAIN("cl/ops", test_cl_ops__embed_agrees, test_cl_ops__norms_agree, test_cl_ops__matmul_agrees, test_cl_ops__rope_agrees,
            test_cl_ops__attention_agrees, test_cl_ops__elementwise_agree, test_cl_ops__gather_and_sample_agree,
-           test_cl_ops__models_agree, test_cl_ops__bad_steps_are_refused)
+           test_cl_ops__heads_and_gates_agree, test_cl_ops__mixtures_of_experts_agree, test_cl_ops__models_agree, test_cl_ops__bad_steps_are_refused)

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_KERNELS = 16 };
+enum { MAX_KERNELS = 32 };
 
 struct gpu_kernel {
     cl_kernel handle;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/fuse_read.h"
+#include "ops/check.h"
 
 enum { MAX_KC_1 = 112 };
 
@@ -101,7 +102,7 @@ static uint32_t take_qkv(const struct gpu_reader *r, uint32_t i, struct gpu_phas
     if (a->y != op_at(r, i)->y || b->y != op_at(r, i + 1)->y || store->x != b->y || store->x2 != op_at(r, i + 2)->y)
         return 0;
     if (a->u.rope.pairing != LM_ROPE_INTERLEAVED || b->u.rope.pairing != LM_ROPE_INTERLEAVED ||
-        r->p->angles_of[i + 3] != r->p->angles_of[i + 4] || a->u.rope.mscale != b->u.rope.mscale)
+        r->p->angles_of[i + 3] != r->p->angles_of[i + 4] || a->u.rope.mscale != b->u.rope.mscale || a->u.rope.first != 0 || b->u.rope.first != 0)
         return 0;
     if (a->u.rope.head_dim != b->u.rope.head_dim || a->u.rope.head_dim != store->u.attn.head_dim || a->u.rope.head_dim % 8 != 0)
         return 0;
@@ -204,7 +205,7 @@ static uint32_t take_attention(const struct gpu_reader *r, uint32_t i)
 {
     const struct lm_op *op = op_at(r, i);
     struct gpu_places s = gpu_fuse_places(r->p);
-    if (op->u.attn.head_dim != 64 && op->u.attn.head_dim != 128)
+    if ((op->u.attn.head_dim != 64 && op->u.attn.head_dim != 128) || lm_v_dim(op) != op->u.attn.head_dim || op->w || op->u.attn.slope)
         return 0;
     struct gpu_phase *ph = new_phase(r, PH_ATTENTION, op->y);
     ph->x = act_at(r, op->x);

@@ -13,6 +13,9 @@ static const struct { enum gpu_program_id program; const char *name; } fixed[GPU
     [GPU_K_SILU_MUL] = {GPU_ROW, "silu_mul"},       [GPU_K_GELU_MUL] = {GPU_ROW, "gelu_mul"},
     [GPU_K_SCALE] = {GPU_ROW, "scale"},             [GPU_K_SOFTCAP] = {GPU_ROW, "softcap"},
     [GPU_K_GATHER] = {GPU_ROW, "gather"},           [GPU_K_ARGMAX] = {GPU_ROW, "argmax"},
+    [GPU_K_GELU] = {GPU_ROW, "gelu"},               [GPU_K_SWIGLU_CLAMP] = {GPU_ROW, "swiglu_clamp"},
+    [GPU_K_GATE_ROWS] = {GPU_ROW, "gate_rows"},     [GPU_K_COPY_HEADS] = {GPU_ROW, "copy_heads"},
+    [GPU_K_MOE_ROUTE] = {GPU_ROW, "moe_route"},     [GPU_K_MOE_SUM] = {GPU_ROW, "moe_sum"},
     [GPU_K_KV_STORE] = {GPU_ATTN_F16, "kv_store"},  [GPU_K_ATTENTION] = {GPU_ATTN_F16, "attention"},
     [GPU_K_JOIN] = {GPU_ATTN_F16, "join"},
 };
@@ -69,6 +72,20 @@ static void find_angles(struct gpu_plan *p)
     }
 }
 
+/* Experts are matrices of one kind, so that one kernel reads them. */
+static int check_experts(const struct lm_op *op, struct lm_err *err)
+{
+    const struct gpu_weight *first = gpu_weight_of(op->u.moe.w[0]);
+    for (uint32_t e = 0; e < op->u.moe.n_expert; e++) {
+        const struct gpu_weight *w = gpu_weight_of(op->u.moe.w[e]);
+        if (w->vector || (op->u.moe.b && !gpu_weight_of(op->u.moe.b[e])->vector))
+            return lm_fail(err, LM_EINVAL, "expert %u: a weight that was made for another use", e);
+        if (w->kind != first->kind || w->tiled != first->tiled)
+            return lm_fail(err, LM_EUNSUPPORTED, "experts of different types");
+    }
+    return 0;
+}
+
 /* Is every weight made for what the op does with it, and every head small enough? */
 static int check_ops(struct gpu_plan *p, struct lm_err *err)
 {
@@ -78,6 +95,9 @@ static int check_ops(struct gpu_plan *p, struct lm_err *err)
         bool matrix = op->kind == LM_OP_MATMUL || op->kind == LM_OP_EMBED;
         if ((op->w && matrix == gpu_weight_of(op->w)->vector) || (op->b && !gpu_weight_of(op->b)->vector))
             return lm_fail(err, LM_EINVAL, "op %u (%s): a weight that was made for another use", i, lm_op_name(op->kind));
+        int rc = op->kind == LM_OP_MOE_MATMUL ? check_experts(op, err) : 0;
+        if (rc < 0)
+            return lm_fail_in(err, rc, "op %u (%s)", i, lm_op_name(op->kind));
         if (op->kind != LM_OP_ATTENTION)
             continue;
         if (op->u.attn.head_dim > GPU_MAX_HEAD_DIM)
@@ -109,8 +129,9 @@ static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, stru
     p->angles_of = calloc((size_t)g->n_op + 1, sizeof *p->angles_of);
     p->act = calloc((size_t)g->n_act + 1, sizeof *p->act);
     p->kv = calloc((size_t)g->n_layer + 1, sizeof *p->kv);
+    p->slope = calloc((size_t)g->n_op + 1, sizeof *p->slope);
     *out = p;
-    if (!p->mat || !p->angles || !p->angles_of || !p->act || !p->kv)
+    if (!p->mat || !p->angles || !p->angles_of || !p->act || !p->kv || !p->slope)
         return lm_fail(err, LM_ENOMEM, "no memory for a plan of %u ops", g->n_op);
     find_angles(p);
     p->step_words = step_words(desc);
@@ -183,6 +204,21 @@ static int make_angles(struct gpu_plan *p, struct gpu_angles *a, struct lm_err *
     return rc;
 }
 
+static int make_slopes(struct gpu_plan *p, struct lm_err *err)
+{
+    const struct lm_graph *g = p->desc.graph;
+    int rc = 0;
+    for (uint32_t i = 0; i < g->n_op && rc == 0; i++) {
+        const struct lm_op *op = &g->op[i];
+        size_t bytes = op->kind == LM_OP_ATTENTION && op->u.attn.slope ? op->u.attn.n_head * sizeof(float) : 0;
+        if (bytes)
+            rc = make(p, bytes, "slopes", &p->slope[i], err);
+        if (bytes && rc == 0)
+            rc = p->drv->call->write(p->drv, p->slope[i], 0, op->u.attn.slope, bytes, err);
+    }
+    return rc;
+}
+
 static int make_buffers(struct gpu_plan *p, struct lm_err *err)
 {
     const struct lm_graph *g = p->desc.graph;
@@ -195,6 +231,8 @@ static int make_buffers(struct gpu_plan *p, struct lm_err *err)
         rc = make(p, act_bytes(&p->desc, i), "an activation (lower max-num-batched-tokens)", &p->act[i], err);
     for (uint32_t i = 0; i < p->n_angles && rc == 0; i++)
         rc = make_angles(p, &p->angles[i], err);
+    if (rc == 0)
+        rc = make_slopes(p, err);
     return rc == 0 ? make_cache(p, err) : rc;
 }
 
@@ -226,6 +264,12 @@ static enum gpu_kernel_id kernel_of(enum lm_op_kind kind)
     case LM_OP_SOFTCAP: return GPU_K_SOFTCAP;
     case LM_OP_LOGITS_GATHER: return GPU_K_GATHER;
     case LM_OP_SAMPLE: return GPU_K_ARGMAX;
+    case LM_OP_GELU: return GPU_K_GELU;
+    case LM_OP_SWIGLU_CLAMP: return GPU_K_SWIGLU_CLAMP;
+    case LM_OP_GATE_ROWS: return GPU_K_GATE_ROWS;
+    case LM_OP_COPY_HEADS: return GPU_K_COPY_HEADS;
+    case LM_OP_MOE_ROUTE: return GPU_K_MOE_ROUTE;
+    case LM_OP_MOE_SUM: return GPU_K_MOE_SUM;
     default: return GPU_N_FIXED_KERNEL;
     }
 }
@@ -240,9 +284,17 @@ static enum gpu_program_id weight_program(const struct lm_weight *w)
     return gpu_lib_weight(gpu_weight_of(w)->kind, gpu_weight_of(w)->tiled);
 }
 
+/* The matrix, or the first of them, that an op without a fixed kernel reads. */
+static const struct lm_weight *matrix_of(const struct lm_op *op)
+{
+    return op->kind == LM_OP_MOE_MATMUL ? op->u.moe.w[0] : op->w;
+}
+
 static int get_mat(struct gpu_lib *lib, const struct lm_op *op, struct gpu_mat_kernels *out, struct lm_err *err)
 {
-    enum gpu_program_id id = weight_program(op->w);
+    enum gpu_program_id id = weight_program(matrix_of(op));
+    if (op->kind == LM_OP_MOE_MATMUL)
+        return gpu_lib_kernel(lib, id, "mv_expert", &out->expert, err);
     if (op->kind == LM_OP_EMBED)
         return gpu_lib_kernel(lib, id, "embed", &out->embed, err);
     int rc = gpu_lib_kernel(lib, id, "mv1", &out->mv1, err);
@@ -257,7 +309,7 @@ static int get_kernels(struct gpu_plan *p, struct gpu_lib *lib, struct lm_err *e
     struct gpu_need need = {0};
     for (uint32_t i = 0; i < g->n_op; i++) {
         enum gpu_kernel_id id = kernel_of(g->op[i].kind);
-        need.program[id < GPU_N_FIXED_KERNEL ? program_of(p, id) : weight_program(g->op[i].w)] = true;
+        need.program[id < GPU_N_FIXED_KERNEL ? program_of(p, id) : weight_program(matrix_of(&g->op[i]))] = true;
     }
     int rc = gpu_lib_build(lib, &need, err);
     for (uint32_t i = 0; i < g->n_op && rc == 0; i++) {
@@ -312,12 +364,14 @@ void gpu_plan_destroy(struct gpu_plan *p)
         drop(p, p->kv[i].k);
         drop(p, p->kv[i].v);
     }
+    for (uint32_t i = 0; p->slope && i < p->desc.graph->n_op; i++)
+        drop(p, p->slope[i]);
     for (uint32_t i = 0; i < p->n_angles; i++)
         drop(p, p->angles[i].table);
     drop(p, p->step);
     drop(p, p->part);
     drop(p, p->token);
-    free(p->mat), free(p->angles), free(p->angles_of), free(p->act), free(p->kv);
+    free(p->mat), free(p->angles), free(p->angles_of), free(p->act), free(p->kv), free(p->slope);
     free(p->host_step), free(p->host_token), free(p->host_logits), free(p->sample_scratch);
     free(p);
 }

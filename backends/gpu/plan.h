@@ -11,13 +11,13 @@
 
 enum gpu_kernel_id {
     GPU_K_RMSNORM, GPU_K_LAYERNORM, GPU_K_ROPE, GPU_K_ADD, GPU_K_SILU_MUL, GPU_K_GELU_MUL, GPU_K_SCALE, GPU_K_SOFTCAP,
-    GPU_K_GATHER, GPU_K_ARGMAX, GPU_K_KV_STORE, GPU_K_ATTENTION, GPU_K_JOIN, GPU_N_FIXED_KERNEL
+    GPU_K_GATHER, GPU_K_ARGMAX, GPU_K_GELU, GPU_K_SWIGLU_CLAMP, GPU_K_GATE_ROWS, GPU_K_COPY_HEADS, GPU_K_MOE_ROUTE, GPU_K_MOE_SUM, GPU_K_KV_STORE, GPU_K_ATTENTION, GPU_K_JOIN, GPU_N_FIXED_KERNEL
 };
 
-enum { GPU_MAX_HEAD_DIM = 512, GPU_MAX_SPLITS = 512, GPU_LOGITS_ROWS = 16 };
+enum { GPU_MAX_HEAD_DIM = 576, GPU_MAX_SPLITS = 512, GPU_LOGITS_ROWS = 16 };
 
 /** Kernels for one op's weight. */
-struct gpu_mat_kernels { struct gpu_kernel *embed, *mv1, *mv4, *mm; };
+struct gpu_mat_kernels { struct gpu_kernel *embed, *mv1, *mv4, *mm, *expert; };
 
 /** Angles of one kind of rope: its table, and the op they came from. */
 struct gpu_angles {
@@ -36,6 +36,7 @@ struct gpu_plan {
     uint32_t n_angles, *angles_of; /* [n_op] */
     struct gpu_buf **act;          /* [n_act] */
     struct gpu_kv *kv;             /* [n_layer] */
+    struct gpu_buf **slope;        /* [n_op] of attention with ALiBi; NULL: none */
     struct gpu_buf *step, *part, *token; /* what a step uploads; splits of attention; greedy tokens */
     size_t part_bytes, step_words;
     int32_t *host_step;  /* [step_words] */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/run.h"
 #include "backends/gpu/fuse.h"
+#include "ops/check.h"
 #include "ops/sample.h"
 
-enum { MAX_ARG = 24, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128 };
+enum { MAX_ARG = 32, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128 };
 
 /* Arguments of one launch. */
 struct args {
@@ -85,8 +86,10 @@ static int run_norm(struct gpu_plan *p, const struct lm_step *step, const struct
         f32(&a, op->u.norm.eps), f32(&a, op->u.norm.w_add);
         return run(p, p->kernel[GPU_K_RMSNORM], &a, rows * (dim / op->u.norm.group), 1, 64, err);
     }
-    u32(&a, op->w != NULL), buf(&a, vector_of(p, op->b)), u32(&a, op->b != NULL), u32(&a, dim), f32(&a, op->u.norm.eps);
-    return run(p, p->kernel[GPU_K_LAYERNORM], &a, rows, 1, 64, err);
+    uint32_t group = op->u.norm.group ? op->u.norm.group : dim;
+    u32(&a, op->w ? op->w->rows * op->w->cols : 0), buf(&a, vector_of(p, op->b)), u32(&a, op->b ? op->b->rows * op->b->cols : 0);
+    u32(&a, dim), u32(&a, group), f32(&a, op->u.norm.eps);
+    return run(p, p->kernel[GPU_K_LAYERNORM], &a, rows * (dim / group), 1, 64, err);
 }
 
 static int run_rope(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
@@ -94,7 +97,7 @@ static int run_rope(struct gpu_plan *p, const struct lm_step *step, uint32_t i, 
     const struct lm_op *op = &p->desc.graph->op[i];
     struct args a = {.n = 0};
     buf(&a, p->act[op->y]), buf(&a, p->step), u32(&a, p->pos_at), buf(&a, p->angles[p->angles_of[i]].table);
-    u32(&a, op->u.rope.n_head), u32(&a, op->u.rope.head_dim), u32(&a, op->u.rope.n_rot);
+    u32(&a, op->u.rope.n_head), u32(&a, op->u.rope.head_dim), u32(&a, op->u.rope.n_rot), u32(&a, op->u.rope.first);
     u32(&a, op->u.rope.pairing == LM_ROPE_NEOX), f32(&a, op->u.rope.mscale);
     return run(p, p->kernel[GPU_K_ROPE], &a, step->n_tok * op->u.rope.n_head, 1, 64, err);
 }
@@ -110,7 +113,7 @@ static int run_store(struct gpu_plan *p, const struct lm_step *step, const struc
     struct args a = {.n = 0};
     buf(&a, p->act[op->x]), buf(&a, p->act[op->x2]), buf(&a, kv->k), buf(&a, kv->v);
     step_args(p, &a);
-    u32(&a, op->u.attn.n_kv_head), u32(&a, op->u.attn.head_dim);
+    u32(&a, op->u.attn.n_kv_head), u32(&a, op->u.attn.head_dim), u32(&a, lm_v_dim(op));
     return run(p, p->kernel[GPU_K_KV_STORE], &a, step->n_tok, 1, 64, err);
 }
 
@@ -133,38 +136,97 @@ static uint32_t span_of(const struct gpu_plan *p, const struct lm_step *step, co
     return span;
 }
 
-static int run_attention(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
+static int run_attention(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
 {
+    const struct lm_op *op = &p->desc.graph->op[i];
     const struct gpu_kv *kv = &p->kv[op->u.attn.layer];
     uint32_t n_split, span = span_of(p, step, op, &n_split);
     struct args a = {.n = 0};
     buf(&a, p->act[op->x]), buf(&a, kv->k), buf(&a, kv->v);
     step_args(p, &a);
     buf(&a, p->act[op->y]), buf(&a, p->part), u32(&a, n_split), u32(&a, span);
-    u32(&a, op->u.attn.n_head), u32(&a, op->u.attn.n_kv_head), u32(&a, op->u.attn.head_dim);
+    u32(&a, op->u.attn.n_head), u32(&a, op->u.attn.n_kv_head), u32(&a, op->u.attn.head_dim), u32(&a, lm_v_dim(op));
     f32(&a, op->u.attn.scale), f32(&a, op->u.attn.softcap), u32(&a, op->u.attn.window);
+    buf(&a, vector_of(p, op->w)), u32(&a, op->w != NULL), buf(&a, p->slope[i] ? p->slope[i] : p->token), u32(&a, p->slope[i] != NULL);
     int rc = run(p, p->kernel[GPU_K_ATTENTION], &a, op->u.attn.n_head, step->n_tok * n_split, 64, err);
     if (rc < 0 || n_split == 1)
         return rc;
     struct args j = {.n = 0};
-    buf(&j, p->part), buf(&j, p->act[op->y]), u32(&j, n_split), u32(&j, op->u.attn.head_dim);
+    buf(&j, p->part), buf(&j, p->act[op->y]), u32(&j, n_split), u32(&j, lm_v_dim(op));
     return run(p, p->kernel[GPU_K_JOIN], &j, op->u.attn.n_head * step->n_tok, 1, 64, err);
 }
 
 static int run_elementwise(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
 {
-    uint64_t n = (uint64_t)gpu_plan_rows(p, step, op->y) * p->desc.graph->act[op->y].dim;
+    static const enum gpu_kernel_id ids[LM_OP_KIND_END] = {
+        [LM_OP_SILU_MUL] = GPU_K_SILU_MUL, [LM_OP_GELU_MUL] = GPU_K_GELU_MUL, [LM_OP_ADD] = GPU_K_ADD, [LM_OP_SCALE] = GPU_K_SCALE,
+        [LM_OP_SOFTCAP] = GPU_K_SOFTCAP, [LM_OP_GELU] = GPU_K_GELU, [LM_OP_SWIGLU_CLAMP] = GPU_K_SWIGLU_CLAMP,
+        [LM_OP_GATE_ROWS] = GPU_K_GATE_ROWS, [LM_OP_MOE_SUM] = GPU_K_MOE_SUM,
+    };
+    uint32_t dim = p->desc.graph->act[op->y].dim;
+    uint64_t n = (uint64_t)gpu_plan_rows(p, step, op->y) * dim;
     struct args a = {.n = 0};
     if (n > UINT32_MAX)
         return lm_fail(err, LM_ELIMIT, "an activation of %llu elements", (unsigned long long)n);
     buf(&a, p->act[op->x]);
-    if (op->kind == LM_OP_SCALE || op->kind == LM_OP_SOFTCAP) {
-        buf(&a, p->act[op->y]), u32(&a, (uint32_t)n), f32(&a, op->kind == LM_OP_SCALE ? op->u.scale.scale : op->u.softcap.cap);
-        return run(p, p->kernel[op->kind == LM_OP_SCALE ? GPU_K_SCALE : GPU_K_SOFTCAP], &a, (uint32_t)((n + 255) / 256), 1, 256, err);
+    if (op->kind != LM_OP_SCALE && op->kind != LM_OP_SOFTCAP && op->kind != LM_OP_GELU)
+        buf(&a, p->act[op->x2]);
+    buf(&a, p->act[op->y]), u32(&a, (uint32_t)n);
+    if (op->kind == LM_OP_SCALE || op->kind == LM_OP_SOFTCAP)
+        f32(&a, op->kind == LM_OP_SCALE ? op->u.scale.scale : op->u.softcap.cap);
+    if (op->kind == LM_OP_SWIGLU_CLAMP)
+        f32(&a, op->u.swiglu.alpha), f32(&a, op->u.swiglu.limit);
+    if (op->kind == LM_OP_GATE_ROWS || op->kind == LM_OP_MOE_SUM)
+        u32(&a, dim);
+    if (op->kind == LM_OP_MOE_SUM)
+        u32(&a, p->desc.graph->act[op->x2].dim / 2);
+    return run(p, p->kernel[ids[op->kind]], &a, (uint32_t)((n + 255) / 256), 1, 256, err);
+}
+
+static int run_copy_heads(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
+{
+    uint32_t x_dim = p->desc.graph->act[op->x].dim, n_head = op->u.copy.n_head;
+    uint64_t n = (uint64_t)gpu_plan_rows(p, step, op->y) * n_head * op->u.copy.n;
+    struct args a = {.n = 0};
+    if (n > UINT32_MAX)
+        return lm_fail(err, LM_ELIMIT, "a copy of %llu elements", (unsigned long long)n);
+    buf(&a, p->act[op->x]), buf(&a, p->act[op->y]), u32(&a, (uint32_t)n), u32(&a, op->u.copy.n), u32(&a, n_head), u32(&a, x_dim);
+    u32(&a, op->u.copy.n_head_x == 1 ? 0 : x_dim / n_head), u32(&a, op->u.copy.x_first);
+    u32(&a, p->desc.graph->act[op->y].dim / n_head), u32(&a, op->u.copy.y_first);
+    return run(p, p->kernel[GPU_K_COPY_HEADS], &a, (uint32_t)((n + 63) / 64), 1, 64, err);
+}
+
+static int run_route(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
+{
+    uint32_t rows = gpu_plan_rows(p, step, op->y);
+    struct args a = {.n = 0};
+    buf(&a, p->act[op->x]), buf(&a, p->act[op->y]), buf(&a, vector_of(p, op->b)), u32(&a, op->b != NULL), u32(&a, rows);
+    u32(&a, p->desc.graph->act[op->x].dim), u32(&a, p->desc.graph->act[op->y].dim / 2), u32(&a, (uint32_t)op->u.route.score);
+    u32(&a, op->u.route.n_group), u32(&a, op->u.route.n_group_used), u32(&a, op->u.route.group_top), u32(&a, op->u.route.norm);
+    f32(&a, op->u.route.scale);
+    return run(p, p->kernel[GPU_K_MOE_ROUTE], &a, rows, 1, 1, err);
+}
+
+/* A launch for each expert, whose groups end at once where a slot is not routed to it. */
+static int run_experts(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
+{
+    const struct lm_op *op = &p->desc.graph->op[i];
+    uint32_t rows = gpu_plan_rows(p, step, op->y), n_slot = op->u.moe.n_slot, x_dim = p->desc.graph->act[op->x].dim;
+    int rc = 0;
+    for (uint32_t e = 0; e < op->u.moe.n_expert && rc == 0; e++) {
+        const struct gpu_weight *w = gpu_weight_of(op->u.moe.w[e]);
+        const struct lm_weight *b = op->u.moe.b ? op->u.moe.b[e] : NULL;
+        for (uint32_t s = 0; s < w->n_slice && rc == 0; s++) {
+            const struct gpu_slice *c = &w->slice[s];
+            struct args a = {.n = 0};
+            buf(&a, c->buf), u32(&a, c->s_at), u32(&a, c->d_at), buf(&a, p->act[op->x]), buf(&a, p->act[op->y]);
+            buf(&a, vector_of(p, b)), u32(&a, b != NULL), buf(&a, op->x2 == LM_NONE ? p->token : p->act[op->x2]), u32(&a, op->x2 != LM_NONE);
+            u32(&a, e), u32(&a, op->u.moe.n_expert), u32(&a, n_slot), u32(&a, c->rows), u32(&a, w->weight.cols), u32(&a, x_dim);
+            u32(&a, op->u.moe.x_shared ? 0 : x_dim / n_slot), u32(&a, p->desc.graph->act[op->y].dim / n_slot), u32(&a, c->first);
+            rc = run(p, p->mat[i].expert, &a, (c->rows + 7) / 8, rows * n_slot, 64, err);
+        }
     }
-    enum gpu_kernel_id id = op->kind == LM_OP_ADD ? GPU_K_ADD : op->kind == LM_OP_SILU_MUL ? GPU_K_SILU_MUL : GPU_K_GELU_MUL;
-    buf(&a, p->act[op->x2]), buf(&a, p->act[op->y]), u32(&a, (uint32_t)n);
-    return run(p, p->kernel[id], &a, (uint32_t)((n + 255) / 256), 1, 256, err);
+    return rc;
 }
 
 static int run_gather(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
@@ -204,14 +266,21 @@ static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, st
     case LM_OP_MATMUL: return run_matmul(p, step, i, err);
     case LM_OP_ROPE: return run_rope(p, step, i, err);
     case LM_OP_KV_STORE: return run_store(p, step, op, err);
-    case LM_OP_ATTENTION: return run_attention(p, step, op, err);
+    case LM_OP_ATTENTION: return run_attention(p, step, i, err);
     case LM_OP_SILU_MUL:
     case LM_OP_GELU_MUL:
     case LM_OP_ADD:
     case LM_OP_SCALE:
+    case LM_OP_GELU:
+    case LM_OP_SWIGLU_CLAMP:
+    case LM_OP_GATE_ROWS:
+    case LM_OP_MOE_SUM:
     case LM_OP_SOFTCAP: return run_elementwise(p, step, op, err);
     case LM_OP_LOGITS_GATHER: return run_gather(p, step, op, err);
     case LM_OP_SAMPLE: return run_argmax(p, step, op, err);
+    case LM_OP_COPY_HEADS: return run_copy_heads(p, step, op, err);
+    case LM_OP_MOE_ROUTE: return run_route(p, step, op, err);
+    case LM_OP_MOE_MATMUL: return run_experts(p, step, i, err);
     case LM_OP_KIND_END: break;
     }
     return lm_fail(err, LM_EINVAL, "op %u of kind %d", i, (int)op->kind);

@@ -10,6 +10,7 @@
  * Thread   [engine] for everything
  */
 #include <llmserve/backend.h>
+#include "conf/speculative.h"
 #include "runtime/engine/protocol.h"
 
 struct lm_engine;
@@ -17,10 +18,15 @@ struct lm_engine;
 struct lm_engine_desc {
     const struct lm_backend *be;
     struct lm_dev *dev;
-    struct lm_plan_desc plan; /* max_seq <= max_tok; max_out is set to max_seq */
+    struct lm_plan_desc plan; /* max_seq <= max_tok; max_out as lm_engine_max_out() says */
     bool prefix_cache;
+    struct lm_conf_speculative speculative;
+    bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
 };
+
+/** Rows of a step that may need logits: one a sequence, and drafts where they can pay. */
+uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf_speculative *speculative);
 
 /** What is told: every token of a request, then its end. What the pointers point to lives during the call. */
 struct lm_engine_events {

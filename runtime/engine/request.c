@@ -63,13 +63,14 @@ static bool has_penalty(const struct lm_msg_submit *h)
 }
 
 /* Bytes of the request and its arrays; with base, also set the pointers. */
-static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, uint32_t block_size)
+static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, const struct lm_request_limits *l)
 {
     size_t n_token = (size_t)h->n_prompt + h->max_tokens, n_bias = (size_t)h->n_bias + h->n_stop;
-    size_t n_seen = has_penalty(h) ? n_token : 0, n_block = (n_token + block_size - 1) / block_size;
-    size_t at[8] = {sizeof(struct lm_request)};
-    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias};
-    for (int i = 0; i < 7; i++)
+    size_t n_seen = has_penalty(h) ? n_token * (1 + l->speculative.n_tok) : 0, n_block = (n_token + l->block_size - 1) / l->block_size;
+    size_t n_draft = l->speculative.n_tok ? lm_draft_words((uint32_t)n_token) : 0;
+    size_t at[9] = {sizeof(struct lm_request)};
+    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_draft};
+    for (int i = 0; i < 8; i++)
         at[i + 1] = at[i] + n[i] * 4;
     if (base) {
         char *p = (char *)base;
@@ -80,8 +81,10 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, uin
         base->stop_id = (int32_t *)(p + at[4]);
         base->sampling.bias_id = (const int32_t *)(p + at[5]);
         base->sampling.bias = (const float *)(p + at[6]);
+        if (n_draft)
+            lm_draft_init(&base->draft, (uint32_t *)(p + at[7]), (uint32_t)n_token, &l->speculative, &l->odds);
     }
-    return at[7];
+    return at[8];
 }
 
 static int by_id(const void *a, const void *b)
@@ -103,24 +106,56 @@ static void seen_begin(struct lm_request *r)
     r->sampling.n_seen = n;
 }
 
-static void seen_add(struct lm_request *r, int32_t token)
+/* seen and count are those that s points to, or will. */
+static void seen_add(struct lm_sampling *s, int32_t *seen, uint32_t *count, int32_t token)
 {
-    uint32_t lo = 0, hi = r->sampling.n_seen;
+    uint32_t lo = 0, hi = s->n_seen;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (r->seen[mid] < token)
+        if (seen[mid] < token)
             lo = mid + 1;
         else
             hi = mid;
     }
-    if (lo == r->sampling.n_seen || r->seen[lo] != token) {
-        size_t tail = r->sampling.n_seen++ - lo;
-        memmove(r->seen + lo + 1, r->seen + lo, tail * sizeof *r->seen);
-        memmove(r->count + lo + 1, r->count + lo, tail * sizeof *r->count);
-        r->seen[lo] = token;
-        r->count[lo] = 0;
+    if (lo == s->n_seen || seen[lo] != token) {
+        size_t tail = s->n_seen++ - lo;
+        memmove(seen + lo + 1, seen + lo, tail * sizeof *seen);
+        memmove(count + lo + 1, count + lo, tail * sizeof *count);
+        seen[lo] = token;
+        count[lo] = 0;
     }
-    r->count[lo]++;
+    count[lo]++;
+}
+
+/* The list of the row before with one more token, in this row's place. */
+static void seen_copy(const struct lm_request *r, uint32_t row, struct lm_sampling *s, int32_t token)
+{
+    size_t longest = (size_t)r->n_prompt + r->max_tokens;
+    int32_t *seen = r->seen + row * longest;
+    uint32_t *count = r->count + row * longest;
+    memcpy(seen, s->seen, s->n_seen * sizeof *seen);
+    memcpy(count, s->count, s->n_seen * sizeof *count);
+    seen_add(s, seen, count, token);
+    s->seen = seen;
+    s->count = count;
+}
+
+/* How many biases are in force when n_output tokens are out. */
+static uint32_t n_bias_at(const struct lm_request *r, uint32_t n_output)
+{
+    return r->n_bias + (n_output < r->min_tokens ? r->n_stop : 0);
+}
+
+void lm_request_sampling(struct lm_request *r, struct lm_sampling *out)
+{
+    out[0] = r->sampling;
+    for (uint32_t i = 1; i <= r->n_draft; i++) {
+        out[i] = out[i - 1];
+        out[i].counter++;
+        out[i].n_bias = n_bias_at(r, lm_request_n_output(r) + i);
+        if (r->seen)
+            seen_copy(r, i, &out[i], r->token[r->n_token + i - 1]);
+    }
 }
 
 /* The stop ids stand behind the request's own bias as -infinity, in force while n_bias counts them. */
@@ -136,7 +171,7 @@ static void bias_begin(struct lm_request *r, const struct lm_msg_submit_view *in
         id[r->n_bias + i] = r->stop_id[i];
         bias[r->n_bias + i] = -INFINITY;
     }
-    r->sampling.n_bias = r->n_bias + (r->min_tokens > 0 ? r->n_stop : 0);
+    r->sampling.n_bias = n_bias_at(r, 0);
 }
 
 static void fill(struct lm_request *r, const struct lm_msg_submit_view *in)
@@ -172,7 +207,7 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
         rc = ids_check("logit_bias", in->bias_id, h->n_bias, limits->n_vocab, err);
     if (rc)
         return rc;
-    struct lm_request *r = malloc(layout(NULL, h, limits->block_size));
+    struct lm_request *r = malloc(layout(NULL, h, limits));
     if (!r)
         return lm_fail(err, LM_ENOMEM, "no memory for a request of %u tokens", (unsigned)(h->n_prompt + h->max_tokens));
     *r = (struct lm_request){
@@ -183,7 +218,7 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
                      .repetition = fminf(fmaxf(h->repetition, 1 / max_repetition), max_repetition), .seed = h->seed,
                      .n_logprobs = h->n_logprobs, .logprob = h->logprob},
     };
-    layout(r, h, limits->block_size);
+    layout(r, h, limits);
     fill(r, in);
     *out = r;
     return 0;
@@ -212,9 +247,8 @@ void lm_request_push(struct lm_request *r, int32_t token)
     uint32_t n_output = lm_request_n_output(r);
     r->sampling.counter = n_output;
     if (r->seen)
-        seen_add(r, token);
-    if (n_output >= r->min_tokens)
-        r->sampling.n_bias = r->n_bias;
+        seen_add(&r->sampling, r->seen, r->count, token);
+    r->sampling.n_bias = n_bias_at(r, n_output);
     if (r->n_stop && n_output >= r->min_tokens && bsearch(&token, r->stop_id, r->n_stop, sizeof token, by_id))
         finish(r, LM_FINISH_STOP);
     else if (n_output == r->max_tokens)

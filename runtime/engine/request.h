@@ -9,6 +9,7 @@
  *
  * Thread   [engine]
  */
+#include "runtime/engine/draft.h"
 #include "runtime/engine/kv.h"
 
 enum lm_request_state { LM_REQUEST_WAITING, LM_REQUEST_RUNNING, LM_REQUEST_DONE };
@@ -27,8 +28,10 @@ struct lm_request {
     uint32_t n_token;    /* known so far */
     uint32_t n_computed; /* whose keys and values lie in blocks: those before are not sent again */
     uint32_t n_sched;    /* of the step that is being made or runs */
+    uint32_t n_draft;    /* the last of them, guessed: they stand behind the known tokens */
+    struct lm_draft draft;
     struct lm_sampling sampling;
-    int32_t *seen;       /* sampling.seen and .count, or NULL */
+    int32_t *seen;       /* [1 + most drafts][longest] sampling.seen and .count, then those of drafts, or NULL */
     uint32_t *count;
 
     /* Its blocks: block[i] holds tokens i * block_size …; the first n_published are in the prefix tree. */
@@ -52,6 +55,8 @@ struct lm_request {
 
 struct lm_request_limits {
     uint32_t n_vocab, max_model_len, block_size, n_block;
+    struct lm_conf_speculative speculative;
+    struct lm_draft_odds odds; /* expected of its drafts */
 };
 
 /**
@@ -69,6 +74,13 @@ void lm_request_destroy(struct lm_request *r);
  * token -1 (NaN) ends it with LM_EDEVICE and is not stored.
  */
 void lm_request_push(struct lm_request *r, int32_t token);
+
+/**
+ * How the tokens are drawn that follow the known ones and 0, 1, … n_draft drafts: as if these were known.
+ *
+ * out      [1 + n_draft]; what it points to holds until the next push
+ */
+void lm_request_sampling(struct lm_request *r, struct lm_sampling *out);
 
 static inline uint32_t lm_request_n_output(const struct lm_request *r)
 {

@@ -32,21 +32,22 @@ void rmsnorm(__global const float *x, __global float *y, __global const float *w
 }
 
 __kernel __attribute__((reqd_work_group_size(64, 1, 1)))
-void layernorm(__global const float *x, __global float *y, __global const float *w, uint has_w, __global const float *b, uint has_b,
-               uint dim, float eps)
+void layernorm(__global const float *x, __global float *y, __global const float *w, uint n_w, __global const float *b, uint n_b,
+               uint dim, uint group, float eps)
 {
     __local float part[64];
-    size_t at = (size_t)get_group_id(0) * dim;
+    size_t at = (size_t)get_group_id(0) * group;
+    uint column = (uint)(at % dim);
     float sum = 0;
-    for (uint i = get_local_id(0); i < dim; i += 64)
+    for (uint i = get_local_id(0); i < group; i += 64)
         sum += x[at + i];
-    float mean = sum64(sum, part) / (float)dim;
+    float mean = sum64(sum, part) / (float)group;
     sum = 0;
-    for (uint i = get_local_id(0); i < dim; i += 64)
+    for (uint i = get_local_id(0); i < group; i += 64)
         sum += (x[at + i] - mean) * (x[at + i] - mean);
-    float inv = 1 / sqrt(sum64(sum, part) / (float)dim + eps);
-    for (uint i = get_local_id(0); i < dim; i += 64)
-        y[at + i] = (x[at + i] - mean) * inv * (has_w ? w[i] : 1) + (has_b ? b[i] : 0);
+    float inv = 1 / sqrt(sum64(sum, part) / (float)group + eps);
+    for (uint i = get_local_id(0); i < group; i += 64)
+        y[at + i] = (x[at + i] - mean) * inv * (n_w ? w[(column + i) % n_w] : 1) + (n_b ? b[(column + i) % n_b] : 0);
 }
 
 /*
@@ -55,10 +56,10 @@ void layernorm(__global const float *x, __global float *y, __global const float 
  */
 __kernel __attribute__((reqd_work_group_size(64, 1, 1)))
 void rope(__global float *y, __global const int *step, uint pos_at, __global const float2 *table, uint n_head, uint head_dim,
-          uint n_rot, uint neox, float mscale)
+          uint n_rot, uint first, uint neox, float mscale)
 {
     uint r = get_group_id(0) / n_head, half_n = n_rot / 2, pos = (uint)step[pos_at + r];
-    __global float *head = y + (size_t)get_group_id(0) * head_dim;
+    __global float *head = y + (size_t)get_group_id(0) * head_dim + first;
     for (uint i = get_local_id(0); i < half_n; i += 64) {
         float2 a = table[(size_t)(pos % 256) * half_n + i], b = table[(size_t)(256 + pos / 256) * half_n + i];
         float c = (a.x * b.x - a.y * b.y) * mscale, s = (a.y * b.x + a.x * b.y) * mscale;
@@ -90,6 +91,124 @@ __kernel void gelu_mul(__global const float *x, __global const float *x2, __glob
         return;
     float v = x[i], u = 0.7978845608f * (v + 0.044715f * v * v * v);
     y[i] = v / (1 + exp(-2 * u)) * x2[i];
+}
+
+__kernel void gelu(__global const float *x, __global float *y, uint n)
+{
+    uint i = get_global_id(0);
+    if (i >= n)
+        return;
+    float v = x[i], u = 0.7978845608f * (v + 0.044715f * v * v * v);
+    y[i] = v / (1 + exp(-2 * u));
+}
+
+__kernel void swiglu_clamp(__global const float *x, __global const float *x2, __global float *y, uint n, float alpha, float limit)
+{
+    uint i = get_global_id(0);
+    if (i >= n)
+        return;
+    float g = fmin(x[i], limit);
+    y[i] = g / (1 + exp(-alpha * g)) * (1 + fmax(-limit, fmin(limit, x2[i])));
+}
+
+__kernel void gate_rows(__global const float *x, __global const float *x2, __global float *y, uint n, uint dim)
+{
+    uint i = get_global_id(0);
+    if (i < n)
+        y[i] = x[i] / (1 + exp(-x2[i / dim]));
+}
+
+/* n columns of each head; heads of x are x_head columns apart, or all the same (x_head 0). */
+__kernel void copy_heads(__global const float *x, __global float *y, uint count, uint n, uint n_head, uint x_dim, uint x_head, uint x_first,
+                         uint y_head, uint y_first)
+{
+    uint i = get_global_id(0), c = i % n, h = i / n % n_head, r = i / n / n_head;
+    if (i < count)
+        y[((size_t)r * n_head + h) * y_head + y_first + c] = x[(size_t)r * x_dim + (size_t)h * x_head + x_first + c];
+}
+
+/* The index of the largest of n that is not taken, the first of equals. */
+static uint largest(const float *v, const uchar *taken, uint n)
+{
+    uint best = n;
+    for (uint i = 0; i < n; i++)
+        if (!taken[i] && (best == n || v[i] > v[best]))
+            best = i;
+    return best;
+}
+
+enum { MAX_EXPERT = 1024 };
+
+/* A work-item takes a row. score: 0 softmax, 1 sigmoid, 2 softmax over the chosen. */
+__kernel void moe_route(__global const float *x, __global float *y, __global const float *b, uint has_b, uint rows, uint n, uint n_used,
+                        uint score, uint n_group, uint n_group_used, uint group_top, uint norm, float scale)
+{
+    float p[MAX_EXPERT], by[MAX_EXPERT], group[MAX_EXPERT], sum = 0, most = -INFINITY;
+    uchar taken[MAX_EXPERT];
+    uint r = get_global_id(0);
+    if (r >= rows)
+        return;
+    x += (size_t)r * n;
+    y += (size_t)r * 2 * n_used;
+    for (uint e = 0; e < n; e++)
+        most = fmax(most, x[e]);
+    for (uint e = 0; e < n; e++) {
+        p[e] = score == 0 ? exp(x[e] - most) : score == 1 ? 1 / (1 + exp(-x[e])) : x[e];
+        sum += p[e];
+    }
+    for (uint e = 0; e < n; e++) {
+        p[e] = score == 0 ? p[e] / sum : p[e];
+        by[e] = p[e] + (has_b ? b[e] : 0);
+        taken[e] = 0;
+    }
+    if (n_group > 1) {
+        uint size = n / n_group;
+        for (uint g = 0; g < n_group; g++) {
+            group[g] = 0;
+            for (uint i = 0; i < group_top; i++) {
+                uint e = largest(by + g * size, taken + g * size, size);
+                group[g] += by[g * size + e];
+                taken[g * size + e] = 1;
+            }
+        }
+        for (uint e = 0; e < n; e++)
+            taken[e] = 1; /* of groups here, 1: not chosen yet */
+        for (uint i = 0; i < n_group_used; i++) {
+            uint best = n_group;
+            for (uint g = 0; g < n_group; g++)
+                if (taken[g * size] && (best == n_group || group[g] > group[best]))
+                    best = g;
+            for (uint e = 0; e < size; e++)
+                taken[best * size + e] = 0;
+        }
+    }
+    sum = 0;
+    most = 0;
+    for (uint j = 0; j < n_used; j++) {
+        uint e = largest(by, taken, n);
+        e = min(e, n - 1);
+        taken[e] = 1;
+        y[j] = (float)e;
+        most = j == 0 ? p[e] : fmax(most, p[e]);
+        y[n_used + j] = p[e];
+    }
+    for (uint j = 0; j < n_used; j++) {
+        y[n_used + j] = score == 2 ? exp(y[n_used + j] - most) : y[n_used + j];
+        sum += y[n_used + j];
+    }
+    for (uint j = 0; j < n_used; j++)
+        y[n_used + j] *= (norm || score == 2 ? 1 / sum : 1) * scale;
+}
+
+__kernel void moe_sum(__global const float *x, __global const float *route, __global float *y, uint count, uint dim, uint n_slot)
+{
+    uint i = get_global_id(0), r = i / dim, c = i % dim;
+    if (i >= count)
+        return;
+    float sum = 0;
+    for (uint j = 0; j < n_slot; j++)
+        sum += route[(size_t)r * 2 * n_slot + n_slot + j] * x[((size_t)r * n_slot + j) * dim + c];
+    y[i] = sum;
 }
 
 __kernel void scale(__global const float *x, __global float *y, uint n, float a)
