@@ -41,10 +41,13 @@ static bool may_call(const struct lm_server *s, const struct lm_http_req *req)
     return key && key_is_good(s, key);
 }
 
-static bool path_matches(const struct lm_route *r, const char *path)
+/* An escaped slash is part of a name, never of a route. */
+static bool path_matches(const struct lm_route *r, const struct lm_http_req *req)
 {
     size_t n = strlen(r->path);
-    return r->flags & LM_ROUTE_PREFIX ? strncmp(path, r->path, n) == 0 && path[n] : strcmp(path, r->path) == 0;
+    if (strncmp(req->path, r->path, n) != 0 || req->n_plain < n)
+        return false;
+    return r->flags & LM_ROUTE_PREFIX ? req->path[n] : !req->path[n];
 }
 
 static bool method_matches(const struct lm_route *r, const char *method)
@@ -93,7 +96,7 @@ static void wrong_method(struct lm_call *call)
     const struct lm_server *s = call->server;
     char allow[64] = "";
     for (size_t i = 0, n = 0; i < s->n_route && n < sizeof allow - 16; i++)
-        if (path_matches(&s->route[i], call->req->path))
+        if (path_matches(&s->route[i], call->req))
             n += (size_t)snprintf(allow + n, sizeof allow - n, "%s%s%s", n ? ", " : "", s->route[i].method,
                                   strcmp(s->route[i].method, "GET") == 0 ? ", HEAD" : "");
     lm_api_fail(&e, 405, NULL, "Method Not Allowed");
@@ -107,7 +110,7 @@ static void on_request(struct lm_http_req *req, void *arg)
     struct lm_call call = {.server = s, .req = req, .route = s->n_route};
     bool known = false, open = false;
     for (size_t i = 0; i < s->n_route; i++) {
-        if (!path_matches(&s->route[i], req->path))
+        if (!path_matches(&s->route[i], req))
             continue;
         known = true;
         open = s->route[i].flags & LM_ROUTE_OPEN;
