@@ -147,27 +147,34 @@ static int add_names(struct lm_served *m, struct lm_err *err)
     return rc;
 }
 
-int lm_served_create(struct event_base *base, const struct lm_served_desc *d, struct lm_served **out, struct lm_err *err)
+/* What the file says of itself, and the template that stands beside it. */
+static int check_files(struct lm_served *m, struct lm_err *err)
+{
+    struct lm_hparams hp;
+    int rc = lm_gguf_open(m->conf->path, &m->gguf, err);
+    if (rc == 0 && (rc = lm_model_hparams(m->gguf, &hp, err)))
+        return lm_fail_in(err, rc, "%s", m->conf->path);
+    return rc ? rc : lm_model_text_check(m->conf->chat_template, err);
+}
+
+int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, struct lm_err *err)
 {
     struct lm_served *m = calloc(1, sizeof *m);
     if (!m)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     m->conf = &d->conf->model[d->model];
-    m->start_us = lm_now_us();
     m->max_seq = (size_t)d->conf->server.max_queued_requests;
     m->max_seq_tok = (size_t)d->conf->server.max_queued_tokens;
     m->free_slot = NO_SLOT;
     m->on_fatal = d->on_fatal;
     m->arg = d->arg;
-    struct lm_supervisor_desc sd = {
+    m->desc = (struct lm_supervisor_desc){
         .program = d->engine_path, .flag = d->flag, .name = m->conf->name, .events = &events, .arg = m,
         .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US,
     };
     int rc = add_names(m, err);
     if (rc == 0)
-        rc = lm_gguf_open(m->conf->path, &m->gguf, err);
-    if (rc == 0)
-        rc = lm_supervisor_create(base, &sd, &m->engine, err);
+        rc = check_files(m, err);
     if (rc) {
         lm_served_destroy(m);
         return lm_fail_in(err, rc, "model %s", d->conf->model[d->model].name);
@@ -200,10 +207,15 @@ static void text_loaded(struct lm_job *job)
     announce(m);
 }
 
-void lm_served_load(struct lm_served *m, struct lm_workers *w)
+int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_workers *w, struct lm_err *err)
 {
+    m->start_us = lm_now_us();
+    int rc = lm_supervisor_create(base, &m->desc, &m->engine, err);
+    if (rc)
+        return lm_fail_in(err, rc, "model %s", m->conf->name);
     m->job = (struct lm_job){.run = load_text, .done = text_loaded};
     lm_workers_submit(w, &m->job);
+    return 0;
 }
 
 void lm_served_destroy(struct lm_served *m)

@@ -11,6 +11,7 @@
 #include "api/text.h"
 #include "api/workers.h"
 #include "conf/conf.h"
+#include "runtime/model/model.h"
 #include <stdatomic.h>
 
 /** One sequence in the engine; embedded in its owner. */
@@ -26,6 +27,7 @@ struct lm_served_slot { struct lm_seq *seq; uint32_t turn, next_free; };
 
 struct lm_served {
     const struct lm_conf_model *conf;
+    struct lm_supervisor_desc desc;
     char **name; /* names it answers to; name[0] is the one it calls itself */
     size_t n_name;
     struct lm_gguf *gguf; /* until the text side is loaded */
@@ -63,13 +65,17 @@ struct lm_served_desc {
 };
 
 /**
- * Open the model's file and start its engine; the text side is left to lm_served_load().
+ * Open the model's file and check what can be checked without its weights; nothing is started.
  *
- * Errors   as lm_gguf_open() and lm_supervisor_create(), naming the model
+ * Errors   as lm_gguf_open(), lm_model_hparams() and lm_model_text_check(), naming the model
  */
-int lm_served_create(struct event_base *base, const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
-/** Build tokenizer and template in a worker. */
-void lm_served_load(struct lm_served *m, struct lm_workers *w);
+int lm_served_create(const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
+/**
+ * Start the engine, and have tokenizer and template built by a worker.
+ *
+ * Errors   as lm_supervisor_create(), naming the model
+ */
+int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_workers *w, struct lm_err *err);
 /** Calls on_lost of what is in the engine. Takes NULL. */
 void lm_served_destroy(struct lm_served *m);
 

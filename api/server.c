@@ -217,16 +217,19 @@ static int listen_on(struct lm_server *s, struct lm_err *err)
         .body_us = us(c->body_timeout), .idle_us = us(c->keep_alive_timeout), .write_stall_us = us(c->write_timeout),
         .out_high_bytes = LM_OUT_HIGH_BYTES,
     };
-    uint16_t port;
     int rc = lm_http_server_create(s->base, &limits, on_request, s, &s->http, err);
     if (rc == 0)
-        rc = lm_http_server_listen(s->http, c->host, (uint16_t)c->port, &port, err);
-    if (rc == 0)
-        lm_log(LM_INFO, "server", strchr(c->host, ':') ? "listening on http://[%s]:%u" : "listening on http://%s:%u", c->host, port);
+        rc = lm_http_server_listen(s->http, c->host, (uint16_t)c->port, &s->port, err);
     return rc;
 }
 
-static int start_models(struct lm_server *s, struct lm_err *err)
+static void announce(const struct lm_server *s)
+{
+    const char *host = s->conf->server.host;
+    lm_log(LM_INFO, "server", strchr(host, ':') ? "listening on http://[%s]:%u" : "listening on http://%s:%u", host, s->port);
+}
+
+static int open_models(struct lm_server *s, struct lm_err *err)
 {
     int rc = 0;
     s->model = calloc(s->conf->n_model, sizeof *s->model);
@@ -240,7 +243,7 @@ static int start_models(struct lm_server *s, struct lm_err *err)
             .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .arg = s,
         };
         if (rc == 0)
-            rc = lm_served_create(s->base, &d, &s->model[i], err);
+            rc = lm_served_create(&d, &s->model[i], err);
         s->n_model += rc == 0;
     }
     return rc;
@@ -263,15 +266,16 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
     if (rc == 0)
         rc = listen_on(s, err);
     if (rc == 0)
-        rc = start_models(s, err);
+        rc = open_models(s, err);
     if (rc == 0)
         rc = lm_workers_create(base, (unsigned)conf->server.http_threads, &s->workers, err);
+    for (size_t i = 0; i < s->n_model && rc == 0; i++)
+        rc = lm_served_start(s->model[i], base, s->workers, err);
     if (rc) {
         lm_server_destroy(s);
         return rc;
     }
-    for (size_t i = 0; i < s->n_model; i++)
-        lm_served_load(s->model[i], s->workers);
+    announce(s);
     *out = s;
     return 0;
 }

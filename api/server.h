@@ -39,6 +39,7 @@ struct lm_server {
     size_t n_route;
     struct lm_metrics_route *answered; /* [n_route + 1]; the last is for no route */
     struct lm_http_server *http;
+    uint16_t port; /* that was bound */
     struct lm_workers *workers;
     struct lm_served **model;
     size_t n_model;
@@ -57,7 +58,7 @@ struct lm_server {
 };
 
 /**
- * Listen, then open the models and start their engines; serves as soon as the loop runs.
+ * Bind the socket, open and check the models, then start their engines; serves as soon as the loop runs.
  *
  * Errors   LM_EIO a socket; else as lm_served_create()
  * Owns     *out is the caller's; conf and route must outlive it
