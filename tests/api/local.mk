@@ -4,5 +4,5 @@ check_PROGRAMS += %D%/fake_engine
 %C%_fake_engine_LDADD = libprotocol.la libbase.la
 
 dist_check_SCRIPTS += %D%/front_test %D%/model_test %D%/invariance_test
-EXTRA_DIST += tests/fuzz/request_fuzz.c %D%/harness.py %D%/toy_gguf.py
+EXTRA_DIST += %D%/harness.py %D%/toy_gguf.py
 TESTS += %D%/front_test %D%/model_test %D%/invariance_test
