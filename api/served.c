@@ -147,14 +147,22 @@ static int add_names(struct lm_served *m, struct lm_err *err)
     return rc;
 }
 
-/* What the file says of itself, and the template that stands beside it. */
-static int check_files(struct lm_served *m, struct lm_err *err)
+static int read_file(struct lm_served *m, struct lm_err *err)
 {
     struct lm_hparams hp;
-    int rc = lm_gguf_open(m->conf->path, &m->gguf, err);
-    if (rc == 0 && (rc = lm_model_hparams(m->gguf, &hp, err)))
-        return lm_fail_in(err, rc, "%s", m->conf->path);
-    return rc ? rc : lm_model_text_check(m->conf->chat_template, err);
+    struct lm_gguf *g;
+    int rc = lm_gguf_open(m->conf->path, &g, err);
+    if (rc)
+        return rc;
+    rc = lm_model_hparams(g, &hp, err);
+    if (rc)
+        lm_fail_in(err, rc, "%s", m->conf->path);
+    else
+        rc = lm_model_text_init(g, m->conf->chat_template, &m->text, err);
+    lm_gguf_close(g);
+    if (rc == 0 && m->text.problem[0])
+        lm_log(LM_WARN, "text", "no chat model=%s: %s", m->conf->name, m->text.problem);
+    return rc;
 }
 
 int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, struct lm_err *err)
@@ -174,7 +182,7 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
     };
     int rc = add_names(m, err);
     if (rc == 0)
-        rc = check_files(m, err);
+        rc = read_file(m, err);
     if (rc) {
         lm_served_destroy(m);
         return lm_fail_in(err, rc, "model %s", d->conf->model[d->model].name);
@@ -183,39 +191,11 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
     return 0;
 }
 
-static struct lm_served *of_job(struct lm_job *job)
-{
-    return (struct lm_served *)((char *)job - offsetof(struct lm_served, job));
-}
-
-static void load_text(struct lm_job *job)
-{
-    struct lm_served *m = of_job(job);
-    m->text_rc = lm_model_text_init(m->gguf, m->conf->chat_template, &m->text, &m->text_err);
-    atomic_store(&m->ready_text, m->text_rc == 0);
-}
-
-static void text_loaded(struct lm_job *job)
-{
-    struct lm_served *m = of_job(job);
-    lm_gguf_close(m->gguf);
-    m->gguf = NULL;
-    if (m->text_rc)
-        m->on_fatal(m->arg, m->text_rc, m->text_err.msg);
-    else if (m->text.problem[0])
-        lm_log(LM_WARN, "text", "no chat model=%s: %s", m->conf->name, m->text.problem);
-    announce(m);
-}
-
-int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_workers *w, struct lm_err *err)
+int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err)
 {
     m->start_us = lm_now_us();
     int rc = lm_supervisor_create(base, &m->desc, &m->engine, err);
-    if (rc)
-        return lm_fail_in(err, rc, "model %s", m->conf->name);
-    m->job = (struct lm_job){.run = load_text, .done = text_loaded};
-    lm_workers_submit(w, &m->job);
-    return 0;
+    return rc ? lm_fail_in(err, rc, "model %s", m->conf->name) : 0;
 }
 
 void lm_served_destroy(struct lm_served *m)
@@ -225,7 +205,6 @@ void lm_served_destroy(struct lm_served *m)
     lm_served_lose_all(m);
     lm_supervisor_destroy(m->engine);
     lm_model_text_fini(&m->text);
-    lm_gguf_close(m->gguf);
     for (size_t i = 0; i < m->n_name; i++)
         free(m->name[i]);
     free(m->name);
@@ -243,12 +222,12 @@ bool lm_served_has_name(const struct lm_served *m, const char *name)
 
 bool lm_served_serves(const struct lm_served *m)
 {
-    return atomic_load(&m->ready_text) && lm_supervisor_serves(m->engine);
+    return lm_supervisor_serves(m->engine);
 }
 
 bool lm_served_healthy(const struct lm_served *m)
 {
-    return atomic_load(&m->ready_text) && lm_supervisor_healthy(m->engine);
+    return lm_supervisor_healthy(m->engine);
 }
 
 bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)

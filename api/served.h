@@ -30,10 +30,8 @@ struct lm_served {
     struct lm_supervisor_desc desc;
     char **name; /* names it answers to; name[0] is the one it calls itself */
     size_t n_name;
-    struct lm_gguf *gguf; /* until the text side is loaded */
 
-    struct lm_model_text text;      /* [any] once ready_text */
-    _Atomic bool ready_text;
+    struct lm_model_text text;      /* [any] */
     _Atomic uint32_t max_model_len; /* [any] 0 before the first hello */
 
     struct lm_supervisor *engine;
@@ -50,9 +48,6 @@ struct lm_served {
     bool announced;
     void (*on_fatal)(void *arg, int code, const char *msg);
     void *arg;
-    struct lm_job job; /* loads the text */
-    int text_rc;
-    struct lm_err text_err;
 };
 
 struct lm_served_desc {
@@ -65,17 +60,13 @@ struct lm_served_desc {
 };
 
 /**
- * Open the model's file and check what can be checked without its weights; nothing is started.
+ * Make the text side, and check of the model's file what can be checked without its weights; nothing is started.
  *
- * Errors   as lm_gguf_open(), lm_model_hparams() and lm_model_text_check(), naming the model
+ * Errors   as lm_gguf_open(), lm_model_hparams() and lm_model_text_init(), naming the model
  */
 int lm_served_create(const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
-/**
- * Start the engine, and have tokenizer and template built by a worker.
- *
- * Errors   as lm_supervisor_create(), naming the model
- */
-int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_workers *w, struct lm_err *err);
+/** Start the engine.  Errors as lm_supervisor_create(), naming the model */
+int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err);
 /** Calls on_lost of what is in the engine. Takes NULL. */
 void lm_served_destroy(struct lm_served *m);
 

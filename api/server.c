@@ -270,7 +270,7 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
     if (rc == 0)
         rc = lm_workers_create(base, (unsigned)conf->server.http_threads, &s->workers, err);
     for (size_t i = 0; i < s->n_model && rc == 0; i++)
-        rc = lm_served_start(s->model[i], base, s->workers, err);
+        rc = lm_served_start(s->model[i], base, err);
     if (rc) {
         lm_server_destroy(s);
         return rc;

@@ -118,14 +118,6 @@ out:
     return rc;
 }
 
-int lm_model_text_check(const char *chat_template_path, struct lm_err *err)
-{
-    struct lm_model_text t = {0};
-    int rc = *chat_template_path ? template_of_file(chat_template_path, &t, err) : 0;
-    lm_model_text_fini(&t);
-    return rc;
-}
-
 void lm_model_text_fini(struct lm_model_text *t)
 {
     lm_tokenizer_destroy(t->tok);

@@ -27,7 +27,5 @@ struct lm_model_text {
  * Thread   [any]
  */
 int lm_model_text_init(const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out, struct lm_err *err);
-/** Only what lm_model_text_init() says of chat_template_path. */
-int lm_model_text_check(const char *chat_template_path, struct lm_err *err);
 void lm_model_text_fini(struct lm_model_text *t);
 #endif

@@ -16,7 +16,7 @@ static int find_model(struct lm_gen *g)
     g->model = lm_server_model(g->call.server, json_string_value(name));
     if (!g->model)
         return lm_api_fail(&g->error, 404, "model", "The model `%s` does not exist.", json_string_value(name));
-    if (!atomic_load(&g->model->ready_text) || !atomic_load(&g->model->max_model_len))
+    if (!atomic_load(&g->model->max_model_len))
         return lm_api_fail(&g->error, 503, NULL, "The engine is loading.");
     return 0;
 }
