@@ -166,6 +166,7 @@ static void collect(struct lm_engine *e)
         lm_sched_advance(e->sched, a->seq[s]);
     for (uint32_t o = 0; o < a->step.n_out; o++) {
         e->told[o] = a->out[o];
+        lm_request_learn(a->out[o], a->step.sampled[o].surprise);
         take_token(e, a->out[o], a->step.sampled[o].token, now_us);
     }
     e->n_told = a->step.n_out;

@@ -13,7 +13,7 @@
 #include <llmserve/op.h>
 #include "runtime/base/buf.h"
 
-#define LM_PROTOCOL_VERSION 1u
+#define LM_PROTOCOL_VERSION 3u
 #define LM_MSG_MAX_BYTES (64u << 20)
 #define LM_MAX_SALT_BYTES 128u
 
@@ -49,7 +49,7 @@ struct lm_msg_hello {
 
 /**
  * Arrays behind it, in this order: int32 prompt[n_prompt], int32 stop_id[n_stop], int32 bias_id[n_bias],
- * float bias[n_bias], char salt[n_salt].
+ * float bias[n_bias], int32 allow[n_allow], int32 bad[n_bad], int32 breaker[n_breaker], char salt[n_salt].
  */
 struct lm_msg_submit {
     uint64_t id;           /* the front's, unique while the engine lives */
@@ -67,8 +67,17 @@ struct lm_msg_submit {
     float temperature, top_p, min_p;
     int32_t top_k;
     float presence, frequency, repetition;
-    uint32_t reserved2;
+    uint32_t n_allow;      /* the only ids that may be drawn; 0: all */
     uint64_t seed;
+    uint32_t n_bad;        /* sequences that are not drawn, each its length (>= 1) and its ids */
+    uint32_t n_breaker;    /* ids that end what the DRY penalty compares */
+    uint32_t min_keep;     /* from here on as in struct lm_sampling; all zero: off */
+    float top_n_sigma, typical_p, xtc_probability, xtc_threshold, dynatemp_range, dynatemp_exponent;
+    uint32_t mirostat;
+    float mirostat_tau, mirostat_eta; /* surprise aimed at, in bits; how fast it is learned */
+    float dry_multiplier, dry_base;   /* 0: off; >= 1 */
+    uint32_t dry_allowed_length, dry_last_n; /* repeats shorter than it are free; tokens looked at, 0: all */
+    uint32_t reserved2;
 };
 
 struct lm_msg_cancel { uint64_t id; };
@@ -135,6 +144,7 @@ struct lm_msg_submit_view {
     struct lm_msg_submit h;
     const int32_t *prompt, *stop_id, *bias_id;
     const float *bias;
+    const int32_t *allow, *bad, *breaker;
     const char *salt;
 };
 int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_view *out, struct lm_err *err);

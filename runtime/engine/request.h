@@ -9,6 +9,7 @@
  *
  * Thread   [engine]
  */
+#include "runtime/engine/dry.h"
 #include "runtime/engine/kv.h"
 
 enum lm_request_state { LM_REQUEST_WAITING, LM_REQUEST_RUNNING, LM_REQUEST_DONE };
@@ -16,10 +17,12 @@ enum lm_request_state { LM_REQUEST_WAITING, LM_REQUEST_RUNNING, LM_REQUEST_DONE 
 struct lm_request {
     /* What was asked. */
     uint64_t id;
-    uint32_t n_prompt, max_tokens, min_tokens, n_stop, n_bias;
+    uint32_t n_prompt, max_tokens, min_tokens, n_stop, n_bias, n_bad;
     int32_t priority;
     int32_t *stop_id; /* [n_stop] ascending */
     struct lm_kv_salt salt;
+    int32_t *bad;     /* [n_bad] as in struct lm_msg_submit */
+    struct lm_dry dry;
     bool share;       /* reads and fills the prefix cache */
 
     /* Its tokens. */
@@ -28,6 +31,7 @@ struct lm_request {
     uint32_t n_computed; /* whose keys and values lie in blocks: those before are not sent again */
     uint32_t n_sched;    /* of the step that is being made or runs */
     struct lm_sampling sampling;
+    float mirostat_eta;
     int32_t *seen;       /* sampling.seen and .count, or NULL */
     uint32_t *count;
 
@@ -69,6 +73,13 @@ void lm_request_destroy(struct lm_request *r);
  * token -1 (NaN) ends it with LM_EDEVICE and is not stored.
  */
 void lm_request_push(struct lm_request *r, int32_t token);
+
+/** Mirostat: the next token was as surprising as this. Before lm_request_push(). */
+static inline void lm_request_learn(struct lm_request *r, float surprise)
+{
+    if (r->sampling.mirostat)
+        r->sampling.mirostat_mu -= r->mirostat_eta * (surprise - r->sampling.mirostat_tau);
+}
 
 static inline uint32_t lm_request_n_output(const struct lm_request *r)
 {
