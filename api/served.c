@@ -159,6 +159,8 @@ static int read_file(struct lm_served *m, struct lm_err *err)
         lm_fail_in(err, rc, "%s", m->conf->path);
     else
         rc = lm_model_text_init(g, m->conf->chat_template, &m->text, err);
+    if (rc == 0)
+        rc = lm_sampling_defaults_read(g, m->conf->path, m->conf->generation_config, &m->defaults, err);
     lm_gguf_close(g);
     if (rc == 0 && m->text.problem[0])
         lm_log(LM_WARN, "text", "no chat model=%s: %s", m->conf->name, m->text.problem);
@@ -232,7 +234,7 @@ bool lm_served_healthy(const struct lm_served *m)
 
 bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
 {
-    return n_seq <= m->max_seq - m->n_seq && n_tok <= m->max_seq_tok - m->n_seq_tok;
+    return m->n_seq + n_seq <= m->max_seq && m->n_seq_tok + n_tok <= m->max_seq_tok;
 }
 
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part)

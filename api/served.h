@@ -7,6 +7,7 @@
  * Thread   [loop], but where it says otherwise
  */
 #include "api/metrics.h"
+#include "api/openai/defaults.h"
 #include "api/supervisor.h"
 #include "api/text.h"
 #include "api/workers.h"
@@ -32,6 +33,7 @@ struct lm_served {
     size_t n_name;
 
     struct lm_model_text text;      /* [any] */
+    struct lm_sampling_defaults defaults; /* [any] */
     _Atomic uint32_t max_model_len; /* [any] 0 before the first hello */
 
     struct lm_supervisor *engine;

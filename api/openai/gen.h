@@ -11,15 +11,18 @@
  */
 #include "api/openai/logprobs.h"
 #include "api/openai/params.h"
+#include "api/openai/words.h"
 #include "api/server.h"
 
 struct lm_gen;
+struct lm_beam;
 
 /** One answer of a request: choices[index] of its body. */
 struct lm_choice {
     struct lm_seq seq;
     struct lm_gen *gen;
-    size_t index;
+    size_t index;    /* prompt-major, best_of for each prompt */
+    size_t number;   /* that the client sees */
     uint32_t max_tok;
     struct lm_detok detok;
     struct lm_stop stop;
@@ -27,7 +30,9 @@ struct lm_choice {
     struct lm_bytes ids;  /* "1,2,3" not yet written, if the request wants them */
     struct lm_logprobs logprobs;
     uint32_t n_tok, n_cached;
-    uint64_t token_us;  /* when the newest token came */
+    uint64_t first_us, token_us; /* when the first and the newest token came */
+    struct lm_bytes history; /* int32 ids, if repetition is looked for */
+    double sum_logprob;
     int stop_string;    /* that ended it; -1: none */
     int32_t stop_token; /* of stop_token_ids that ended it; -1: none */
     bool begun, done, pending; /* its first piece is written; it ended; something waits to be written */
@@ -55,14 +60,27 @@ struct lm_gen {
     size_t n_prompt;
     int32_t *stop_id;             /* eos and stop_token_ids, of mem */
     uint32_t n_stop_id;
+    struct lm_ids bad, breaker;   /* of mem */
 
     struct lm_choice *choice;  /* [n_choice], prompt-major */
     size_t n_choice, n_open;
+    struct lm_beam **beam;     /* [n_prompt]; NULL: no beam search */
     struct lm_bytes head;      /* what every event begins with */
     struct lm_bytes out, piece; /* scratch */
     struct event *ping;
     bool in_worker, streaming, wrote, paused;
 };
+
+/** [loop] The choice ends; with the last one the answer is sent. Then, last of all in a call from the loop, lm_gen_leave(). */
+void lm_gen_end_choice(struct lm_choice *c, enum lm_reason reason);
+/** [loop] The engine would not or could not: the whole request fails. */
+void lm_gen_refuse(struct lm_gen *g, const struct lm_msg_finished *f);
+/** [loop] The engine is gone, or the server ends. */
+void lm_gen_lose(struct lm_gen *g);
+/** [loop] A request without a client is done with, once no worker has it. g may be gone after it. */
+void lm_gen_leave(struct lm_gen *g);
+/** The token ends an answer. */
+bool lm_gen_is_stop_id(const struct lm_gen *g, int32_t token);
 
 /** [worker] Read, check and tokenize: fills error, or everything that the worker makes. */
 void lm_gen_intake(struct lm_gen *g);
@@ -72,12 +90,15 @@ int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
 /** [loop] Begin. LM_ENOMEM. */
 int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index);
 void lm_choice_fini(struct lm_choice *c);
-/** Take a token in. Returns true when a stop string ends the choice with it. */
+/** Take a token in. Returns true when a stop string or a repetition, see reason, ends the choice with it. */
 bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top);
 /** The engine ends the choice with this token: FINISHED follows. */
 bool lm_choice_is_last(const struct lm_choice *c, int32_t token);
 /** No more tokens come: what is held back becomes text. */
 void lm_choice_end(struct lm_choice *c, enum lm_reason reason);
+
+/** Order the finished choices of each prompt by their mean log-probability and number the first n. */
+void lm_choice_rank(struct lm_gen *g);
 
 /** [loop] Make g->head. */
 void lm_shape_head(struct lm_gen *g);

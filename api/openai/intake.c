@@ -132,6 +132,17 @@ static int take_messages(struct lm_gen *g)
     return rc;
 }
 
+/* Words that stand for tokens. */
+static int take_words(struct lm_gen *g)
+{
+    const struct lm_params *p = &g->params;
+    struct lm_err err;
+    int rc = p->bad_words ? lm_words_bad(g->model->text.tok, p->bad_words, &g->mem, &g->bad, &err) : 0;
+    if (rc == 0 && p->filter.dry_multiplier > 0 && p->filter.dry_last_n)
+        rc = lm_words_breakers(g->model->text.tok, p->breakers, &g->mem, &g->breaker, &err);
+    return rc ? lm_api_fail_err(&g->error, &err) : 0;
+}
+
 static void truncate_prompt(struct lm_gen *g, struct lm_tokens *t)
 {
     int64_t max = atomic_load(&g->model->max_model_len), want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
@@ -142,7 +153,8 @@ static void truncate_prompt(struct lm_gen *g, struct lm_tokens *t)
         keep = max > want ? max - want : 1;
     if ((int64_t)t->n <= keep)
         return;
-    memmove(t->id, t->id + t->n - (size_t)keep, (size_t)keep * sizeof *t->id);
+    if (!g->params.keep_left)
+        memmove(t->id, t->id + t->n - (size_t)keep, (size_t)keep * sizeof *t->id);
     t->n = (size_t)keep;
 }
 
@@ -159,7 +171,7 @@ static int settle(struct lm_gen *g)
 {
     struct lm_params *p = &g->params;
     const struct lm_conf_server *conf = &g->call.server->conf->server;
-    size_t n_seq = g->n_prompt * (size_t)p->n;
+    size_t n_seq = g->n_prompt * (size_t)p->best_of;
     for (size_t i = 0; i < g->n_prompt; i++) {
         truncate_prompt(g, &g->prompt[i]);
         if (check_length(g, &g->prompt[i]))
@@ -196,11 +208,11 @@ void lm_gen_intake(struct lm_gen *g)
     g->body = NULL;
     struct lm_params_limits limits = {
         .n_vocab = lm_tokenizer_n_vocab(g->model->text.tok), .max_n = g->call.server->conf->server.max_n,
-        .max_logprobs = g->call.server->conf->server.max_logprobs,
+        .max_logprobs = g->call.server->conf->server.max_logprobs, .defaults = &g->model->defaults,
     };
     if (lm_params_parse(g->json, g->endpoint, &limits, &g->mem, &g->params, &g->error))
         return;
-    if (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g))
+    if (take_words(g) || (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g)))
         return;
     settle(g);
 }

@@ -48,7 +48,7 @@ static void add_ids(struct lm_choice *c, bool first, struct lm_bytes *out)
     if (!g->params.return_token_ids)
         return;
     if (first && !is_chat(g))
-        add_prompt_ids(&g->prompt[c->index / (size_t)g->params.n], out);
+        add_prompt_ids(&g->prompt[c->index / (size_t)g->params.best_of], out);
     lm_bytes_add_str(out, ",\"token_ids\":[");
     lm_bytes_add(out, c->ids.data, c->ids.len);
     lm_bytes_add_char(out, ']');
@@ -76,7 +76,7 @@ static void add_finish(const struct lm_choice *c, struct lm_bytes *out)
 /* {"index":…,"text"|"delta"|"message":…,"logprobs":…,"finish_reason":…,"stop_reason":…} */
 static void add_choice(struct lm_choice *c, const char *open, const char *close, struct lm_bytes *out)
 {
-    lm_bytes_addf(out, "{\"index\":%zu,", c->index);
+    lm_bytes_addf(out, "{\"index\":%zu,", c->number);
     lm_bytes_add_str(out, open);
     add_string(out, c->text.data, c->text.len);
     lm_bytes_add_str(out, close);
@@ -104,11 +104,29 @@ static void add_whole_usage(const struct lm_gen *g, struct lm_bytes *out)
     size_t n_prompt_tok = 0, n_output_tok = 0, n_cached = 0;
     for (size_t i = 0; i < g->n_prompt; i++) {
         n_prompt_tok += g->prompt[i].n;
-        n_cached += g->choice[i * (size_t)g->params.n].n_cached;
+        n_cached += g->choice[i * (size_t)g->params.best_of].n_cached;
     }
     for (size_t i = 0; i < g->n_choice; i++)
         n_output_tok += g->choice[i].n_tok;
     add_usage(g, n_prompt_tok, n_output_tok, n_cached, out);
+}
+
+static double per(double n, double ms)
+{
+    return ms > 0 ? n / ms : 0;
+}
+
+/* llama-server's: of one choice, in milliseconds. */
+static void add_timings(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+{
+    if (!g->params.timings)
+        return;
+    double n = (double)(g->prompt[c->index / (size_t)g->params.best_of].n - c->n_cached), m = c->n_tok;
+    double prompt_ms = c->first_us ? (double)(c->first_us - g->start_us) / 1e3 : 0, ms = c->first_us ? (double)(c->token_us - c->first_us) / 1e3 : 0;
+    lm_bytes_addf(out,
+                  ",\"timings\":{\"cache_n\":%u,\"prompt_n\":%.0f,\"prompt_ms\":%.3f,\"prompt_per_token_ms\":%.3f,\"prompt_per_second\":%.3f,"
+                  "\"predicted_n\":%.0f,\"predicted_ms\":%.3f,\"predicted_per_token_ms\":%.3f,\"predicted_per_second\":%.3f}",
+                  c->n_cached, n, prompt_ms, per(prompt_ms, n), per(n, prompt_ms) * 1e3, m, ms, per(ms, m), per(m, ms) * 1e3);
 }
 
 static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
@@ -116,8 +134,9 @@ static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, str
     lm_bytes_add_char(out, ']');
     if (g->params.continuous_usage) {
         lm_bytes_add_char(out, ',');
-        add_usage(g, g->prompt[c->index / (size_t)g->params.n].n, c->n_tok, c->n_cached, out);
+        add_usage(g, g->prompt[c->index / (size_t)g->params.best_of].n, c->n_tok, c->n_cached, out);
     }
+    add_timings(g, c, out);
     lm_bytes_add_str(out, "}\n\n");
 }
 
@@ -153,6 +172,8 @@ void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out)
     add_top(g, is_chat(g) ? "chat.completion" : "text_completion", out);
     const char *open = is_chat(g) ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":";
     for (size_t i = 0; i < g->n_choice; i++) {
+        if (i % (size_t)g->params.best_of >= (size_t)g->params.n)
+            continue;
         lm_bytes_add_str(out, i ? "," : "");
         add_choice(&g->choice[i], open, is_chat(g) ? "}" : "", out);
     }
@@ -161,5 +182,6 @@ void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out)
         add_prompt_ids(&g->prompt[0], out);
     lm_bytes_add_char(out, ',');
     add_whole_usage(g, out);
+    add_timings(g, &g->choice[0], out);
     lm_bytes_add_char(out, '}');
 }
