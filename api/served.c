@@ -149,12 +149,11 @@ static int add_names(struct lm_served *m, struct lm_err *err)
 
 static int read_file(struct lm_served *m, struct lm_err *err)
 {
-    struct lm_hparams hp;
     struct lm_gguf *g;
     int rc = lm_gguf_open(m->conf->path, &g, err);
     if (rc)
         return rc;
-    rc = lm_model_hparams(g, &hp, err);
+    rc = lm_model_card_read(g, m->conf->path, &m->card, err);
     if (rc)
         lm_fail_in(err, rc, "%s", m->conf->path);
     else

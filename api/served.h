@@ -6,13 +6,13 @@
  *
  * Thread   [loop], but where it says otherwise
  */
+#include "api/card.h"
 #include "api/metrics.h"
 #include "api/openai/defaults.h"
 #include "api/supervisor.h"
 #include "api/text.h"
 #include "api/workers.h"
 #include "conf/conf.h"
-#include "runtime/model/model.h"
 #include <stdatomic.h>
 
 /** One sequence in the engine; embedded in its owner. */
@@ -34,6 +34,7 @@ struct lm_served {
 
     struct lm_model_text text;      /* [any] */
     struct lm_sampling_defaults defaults; /* [any] */
+    struct lm_model_card card;      /* [any] */
     _Atomic uint32_t max_model_len; /* [any] 0 before the first hello */
 
     struct lm_supervisor *engine;

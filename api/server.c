@@ -67,10 +67,16 @@ void lm_call_reply(struct lm_call *call, int status, const char *content_type, c
     count(call, status);
 }
 
+static enum lm_error_style error_style(const struct lm_call *call)
+{
+    unsigned flags = call->route < call->server->n_route ? call->server->route[call->route].flags : 0;
+    return flags & LM_ROUTE_ANTHROPIC ? LM_ERROR_ANTHROPIC : flags & LM_ROUTE_OLLAMA ? LM_ERROR_OLLAMA : LM_ERROR_OPENAI;
+}
+
 static void reply_error(struct lm_call *call, const struct lm_api_error *e, const struct lm_http_header *h, size_t n)
 {
     struct lm_bytes body = {0};
-    lm_api_error_write(e, &body);
+    lm_api_error_write(e, error_style(call), &body);
     lm_http_reply(call->req, e->status, "application/json", body.data, body.len, h, n);
     lm_bytes_fini(&body);
     count(call, e->status);
@@ -83,10 +89,10 @@ void lm_call_error(struct lm_call *call, const struct lm_api_error *e)
     reply_error(call, e, h, h != NULL);
 }
 
-void lm_call_stream(struct lm_call *call)
+void lm_call_stream(struct lm_call *call, const char *type)
 {
     static const struct lm_http_header h[] = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
-    lm_http_stream_begin(call->req, 200, "text/event-stream; charset=utf-8", h, 2);
+    lm_http_stream_begin(call->req, 200, type ? type : "text/event-stream; charset=utf-8", h, 2);
     call->server->answered[call->route].n[2]++;
 }
 

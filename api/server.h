@@ -23,7 +23,12 @@ struct lm_call {
     size_t route;            /* index in the table */
 };
 
-enum { LM_ROUTE_OPEN = 1, LM_ROUTE_PREFIX = 2 };
+enum {
+    LM_ROUTE_OPEN = 1,      /* no key is asked for */
+    LM_ROUTE_PREFIX = 2,
+    LM_ROUTE_ANTHROPIC = 8, /* errors in this family's shape */
+    LM_ROUTE_OLLAMA = 16,
+};
 
 struct lm_route {
     const char *method;
@@ -77,6 +82,6 @@ bool lm_server_ready(const struct lm_server *s);
 void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body);
 /** Answer with an error; 429 and 503 get Retry-After, 401 WWW-Authenticate. */
 void lm_call_error(struct lm_call *call, const struct lm_api_error *e);
-/** Begin a stream of server-sent events. */
-void lm_call_stream(struct lm_call *call);
+/** Begin a stream; type NULL: of server-sent events. */
+void lm_call_stream(struct lm_call *call, const char *type);
 #endif

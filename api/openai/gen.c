@@ -108,9 +108,7 @@ static void fail(struct lm_gen *g)
         return;
     }
     lm_bytes_clear(&g->out);
-    lm_bytes_add_str(&g->out, "data: ");
-    lm_api_error_write(&g->error, &g->out);
-    lm_bytes_add_str(&g->out, "\n\n");
+    g->dialect->error(g, &g->out);
     end_stream(g);
 }
 
@@ -125,14 +123,12 @@ static void finish(struct lm_gen *g)
         return;
     lm_bytes_clear(&g->out);
     if (g->params.stream) {
-        if (g->params.include_usage)
-            lm_shape_usage_chunk(g, &g->out);
-        lm_bytes_add_str(&g->out, "data: [DONE]\n\n");
+        g->dialect->end(g, &g->out);
         end_stream(g);
         return;
     }
     lm_choice_rank(g);
-    lm_shape_answer(g, &g->out);
+    g->dialect->answer(g, &g->out);
     if (!g->out.failed) {
         lm_call_reply(&g->call, 200, "application/json", &g->out);
         return;
@@ -144,7 +140,7 @@ static void finish(struct lm_gen *g)
 static void begin_stream(struct lm_gen *g)
 {
     if (!g->streaming)
-        lm_call_stream(&g->call);
+        lm_call_stream(&g->call, g->dialect->stream_type);
     g->streaming = true;
 }
 
@@ -155,7 +151,7 @@ static void flush(struct lm_gen *g, struct lm_choice *c)
         return;
     begin_stream(g);
     lm_bytes_clear(&g->out);
-    lm_shape_chunk(g, c, &g->out);
+    g->dialect->chunk(g, c, &g->out);
     if (!g->out.failed) {
         write_out(g);
         return;
@@ -186,7 +182,7 @@ static void on_ping(evutil_socket_t fd, short what, void *arg)
     if (!g->wrote && !g->paused) {
         begin_stream(g);
         lm_bytes_clear(&g->out);
-        lm_bytes_add_str(&g->out, ": ping\n\n");
+        lm_bytes_add_str(&g->out, g->dialect->ping);
         write_out(g);
     }
     g->wrote = false;
@@ -372,9 +368,10 @@ static int make_choices(struct lm_gen *g)
     if (g->params.stream) {
         struct timeval tv = {.tv_sec = PING_SECONDS};
         g->ping = event_new(g->call.server->base, -1, EV_PERSIST, on_ping, g);
-        if (!g->ping || event_add(g->ping, &tv))
+        if (!g->ping || (g->dialect->ping && event_add(g->ping, &tv)))
             return LM_ENOMEM;
-        lm_shape_head(g);
+        if (g->dialect->head)
+            g->dialect->head(g);
     }
     return g->n_choice == n ? 0 : LM_ENOMEM;
 }
@@ -411,6 +408,16 @@ static int admit(struct lm_gen *g)
     return rc ? no_memory(g) : 0;
 }
 
+static void reply_now(struct lm_gen *g)
+{
+    if (g->out.failed)
+        no_memory(g);
+    if (g->error.status)
+        fail(g);
+    else
+        lm_call_reply(&g->call, 200, "application/json", &g->out);
+}
+
 static void run(struct lm_job *job)
 {
     struct lm_gen *g = of_job(job);
@@ -424,7 +431,9 @@ static void done(struct lm_job *job)
     struct lm_gen *g = of_job(job);
     g->in_worker = false;
     g->call.server->n_busy_bytes -= g->n_body;
-    if (g->call.req && (g->error.status || admit(g)))
+    if (g->call.req && !g->error.status && g->dialect->work)
+        reply_now(g);
+    else if (g->call.req && (g->error.status || admit(g)))
         fail(g);
     lm_gen_leave(g);
 }
@@ -464,7 +473,7 @@ static int check_early(const struct lm_call *call, struct lm_api_error *e)
     return lm_api_fail(e, 429, NULL, "The queue is full; try again later.");
 }
 
-static void begin(struct lm_call *call, enum lm_endpoint endpoint)
+void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
 {
     struct lm_server *s = call->server;
     struct lm_http_req *req = call->req;
@@ -485,7 +494,8 @@ static void begin(struct lm_call *call, enum lm_endpoint endpoint)
     memcpy(body, req->body, req->n_body);
     g->job = (struct lm_job){.run = run, .done = done};
     g->call = *call;
-    g->endpoint = endpoint;
+    g->dialect = dialect;
+    g->endpoint = dialect->endpoint;
     g->body = body;
     g->n_body = req->n_body;
     g->start_us = req->start_us;
@@ -502,10 +512,10 @@ static void begin(struct lm_call *call, enum lm_endpoint endpoint)
 
 void lm_openai_completions(struct lm_call *call)
 {
-    begin(call, LM_COMPLETIONS);
+    lm_gen_begin(call, &lm_dialect_completions);
 }
 
 void lm_openai_chat(struct lm_call *call)
 {
-    begin(call, LM_CHAT);
+    lm_gen_begin(call, &lm_dialect_chat);
 }

@@ -16,6 +16,25 @@
 
 struct lm_gen;
 struct lm_beam;
+struct lm_choice;
+
+/** A family's way to ask and to answer. What it does not set is OpenAI's. */
+struct lm_dialect {
+    enum lm_endpoint endpoint; /* whose parameters and prompt the request has, once converted */
+    bool tagged;               /* a model's name may end in ":latest", and stand under "name" */
+    int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error; NULL: it is one */
+    void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */
+    const char *stream_type;           /* NULL: server-sent events */
+    const char *ping;                  /* NULL: none */
+    void (*head)(struct lm_gen *g);    /* make g->head; NULL: none */
+    void (*chunk)(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out); /* next event of a choice; its text is consumed */
+    void (*end)(struct lm_gen *g, struct lm_bytes *out);         /* of a stream */
+    void (*error)(const struct lm_gen *g, struct lm_bytes *out); /* in a stream, as its end */
+    void (*answer)(struct lm_gen *g, struct lm_bytes *out);      /* not streamed */
+};
+
+extern const struct lm_dialect lm_dialect_completions, lm_dialect_chat;
+
 
 /** One answer of a request: choices[index] of its body. */
 struct lm_choice {
@@ -42,7 +61,9 @@ struct lm_choice {
 struct lm_gen {
     struct lm_job job;
     struct lm_call call;       /* its req is NULL once the client is gone or has its answer */
+    const struct lm_dialect *dialect;
     enum lm_endpoint endpoint;
+    const void *dialect_data;  /* the dialect's own, of mem */
     char *body;
     size_t n_body;
     uint64_t start_us;
@@ -71,6 +92,8 @@ struct lm_gen {
     bool in_worker, streaming, wrote, paused;
 };
 
+/** [loop] Take a request. */
+void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect);
 /** [loop] The choice ends; with the last one the answer is sent. Then, last of all in a call from the loop, lm_gen_leave(). */
 void lm_gen_end_choice(struct lm_choice *c, enum lm_reason reason);
 /** [loop] The engine would not or could not: the whole request fails. */
@@ -84,6 +107,10 @@ bool lm_gen_is_stop_id(const struct lm_gen *g, int32_t token);
 
 /** [worker] Read, check and tokenize: fills error, or everything that the worker makes. */
 void lm_gen_intake(struct lm_gen *g);
+/** [worker] Read g->json's parameters into g->params; fills error. */
+int lm_gen_params(struct lm_gen *g);
+/** [worker] Append the ids of a text; limit: more than so many are an error of a prompt that is too long; 0: none are. Fills error. */
+int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, struct lm_tokens *out);
 /** [worker] The prompt of a chat: the messages through the template. */
 int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
 
@@ -100,11 +127,12 @@ void lm_choice_end(struct lm_choice *c, enum lm_reason reason);
 /** Order the finished choices of each prompt by their mean log-probability and number the first n. */
 void lm_choice_rank(struct lm_gen *g);
 
-/** [loop] Make g->head. */
-void lm_shape_head(struct lm_gen *g);
-/** Append the next event of a choice; its text is consumed. */
-void lm_shape_chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out);
-void lm_shape_usage_chunk(struct lm_gen *g, struct lm_bytes *out);
-/** Append the whole answer. */
-void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out);
+/** Tokens of the whole request. */
+struct lm_usage { size_t n_prompt_tok, n_output_tok, n_cached_tok; };
+struct lm_usage lm_gen_usage(const struct lm_gen *g);
+
+/** Append s[0..n) as a JSON string. */
+void lm_shape_string(struct lm_bytes *out, const char *s, size_t n);
+/** Append 32 hexadecimal digits that are this request's. */
+void lm_shape_id(const struct lm_gen *g, struct lm_bytes *out);
 #endif
