@@ -226,6 +226,11 @@ bool lm_served_serves(const struct lm_served *m)
     return lm_supervisor_serves(m->engine);
 }
 
+const char *lm_served_state(const struct lm_served *m)
+{
+    return lm_served_serves(m) ? "serving" : lm_supervisor_sleeps(m->engine) ? "asleep" : "loading";
+}
+
 bool lm_served_healthy(const struct lm_served *m)
 {
     return lm_supervisor_healthy(m->engine);

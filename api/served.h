@@ -76,6 +76,8 @@ void lm_served_destroy(struct lm_served *m);
 bool lm_served_has_name(const struct lm_served *m, const char *name);
 /** Requests can be taken. */
 bool lm_served_serves(const struct lm_served *m);
+/** "serving", "loading", "asleep" */
+const char *lm_served_state(const struct lm_served *m);
 /** Serves and makes progress. */
 bool lm_served_healthy(const struct lm_served *m);
 /** There is room for n_seq more sequences with n_tok prompt tokens together. */

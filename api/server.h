@@ -4,12 +4,13 @@
 /**
  * The front: sockets, keys, routes, models, and the way to an end.
  *
- * A route's handler gets a call: the request, and the answers it may give. Keys are asked for before the route is
- * looked up, on every path but those of open routes. An answer is given by lm_call_*, which count it.
+ * A route's handler gets a call: the request, and the answers it may give. Keys are asked for on every path but those
+ * of open routes, unknown ones too. An answer is given by lm_call_*, which count it.
  *
  * Thread   [loop] for everything here
  */
 #include "api/error.h"
+#include "api/guard.h"
 #include "api/http/http.h"
 #include "api/served.h"
 
@@ -21,11 +22,13 @@ struct lm_call {
     struct lm_server *server;
     struct lm_http_req *req; /* NULL once answered or gone */
     size_t route;            /* index in the table */
+    const char *origin;      /* of another origin's page that may read the answer; NULL: none */
 };
 
 enum {
     LM_ROUTE_OPEN = 1,      /* no key is asked for */
     LM_ROUTE_PREFIX = 2,
+    LM_ROUTE_ADMIN = 4,     /* the admin's key is asked for */
     LM_ROUTE_ANTHROPIC = 8, /* errors in this family's shape */
     LM_ROUTE_OLLAMA = 16,
 };
@@ -50,8 +53,7 @@ struct lm_server {
     size_t n_model;
     char *engine_path;
     char ***flag; /* [n_model] */
-    char **key;
-    size_t n_key;
+    struct lm_guard guard;
     double start_time; /* seconds since 1970 */
     size_t n_busy;     /* requests that are not answered yet */
     size_t n_busy_bytes; /* of their bodies */

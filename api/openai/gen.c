@@ -396,7 +396,7 @@ static int admit(struct lm_gen *g)
             return lm_api_fail(&g->error, 503, NULL, "The engine restarted with less room; try again.");
     }
     if (!lm_served_serves(g->model))
-        return lm_api_fail(&g->error, 503, NULL, "The engine is loading.");
+        return lm_api_fail(&g->error, 503, NULL, "The engine is %s.", lm_served_state(g->model));
     if (!lm_served_has_room(g->model, n_seq, n_tok))
         return lm_api_fail(&g->error, 429, NULL, "The queue is full; try again later.");
     int rc = make_choices(g);
@@ -465,7 +465,7 @@ static int check_early(const struct lm_call *call, struct lm_api_error *e)
     if (s->draining)
         return lm_api_fail(e, 503, NULL, "The server is shutting down.");
     if (!any_serves(s))
-        return lm_api_fail(e, 503, NULL, "The engine is loading.");
+        return lm_api_fail(e, 503, NULL, "The engine is %s.", lm_served_state(s->model[0]));
     bool full = s->n_busy >= (size_t)s->conf->server.max_queued_requests * s->n_model;
     if (!full && (!s->n_busy_bytes || s->n_busy_bytes + call->req->n_body <= BUSY_BYTES_MAX))
         return 0;

@@ -283,8 +283,8 @@ static void read_messages(struct engine *e)
             on_cancel(e, p);
         else if (type == LM_MSG_DRAIN)
             e->draining = true;
-        if (type == LM_MSG_DRAIN)
-            note("drain\n");
+        if (type == LM_MSG_DRAIN || type == LM_MSG_RESET_PREFIX_CACHE)
+            note(type == LM_MSG_DRAIN ? "drain\n" : "reset\n");
     }
 }
 
