@@ -11,6 +11,7 @@ static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] 
     {LM_MSG_FINISHED, sizeof(struct lm_msg_finished), true},
     {LM_MSG_STATS, sizeof(struct lm_msg_stats), true},
     {LM_MSG_FAILED, sizeof(struct lm_msg_failed), true},
+    {LM_MSG_EMBEDDING, sizeof(struct lm_msg_embedding), false},
     {LM_MSG_SUBMIT, sizeof(struct lm_msg_submit), false},
     {LM_MSG_CANCEL, sizeof(struct lm_msg_cancel), true},
     {LM_MSG_DRAIN, 0, true},

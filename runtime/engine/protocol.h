@@ -25,6 +25,7 @@ enum lm_msg_type {
     LM_MSG_FINISHED,    /* struct lm_msg_finished: last message of a request */
     LM_MSG_STATS,       /* struct lm_msg_stats: after steps, at most ten a second, and once when it becomes idle */
     LM_MSG_FAILED,      /* struct lm_msg_failed: the engine cannot go on; it exits after this */
+    LM_MSG_EMBEDDING,   /* struct lm_msg_embedding: before the FINISHED of a request with pool */
     /* front -> engine */
     LM_MSG_SUBMIT = 64, /* struct lm_msg_submit */
     LM_MSG_CANCEL,      /* struct lm_msg_cancel: answered by FINISHED (reason abort) unless already finished */
@@ -63,7 +64,9 @@ struct lm_msg_submit {
     uint32_t n_logprobs;   /* <= LM_MAX_LOGPROBS */
     uint8_t logprob;
     uint8_t no_prefix_cache; /* 1: neither read nor fill the prefix cache */
-    uint8_t reserved[6];
+    uint8_t prompt_logprob;  /* 1: tell every prompt token but the first, with n_prompt_logprobs of the likeliest beside it */
+    uint8_t pool;            /* enum lm_pool: the prompt's embedding is the answer, no token is */
+    uint8_t reserved[4];
     float temperature, top_p, min_p;
     int32_t top_k;
     float presence, frequency, repetition;
@@ -77,8 +80,10 @@ struct lm_msg_submit {
     float mirostat_tau, mirostat_eta; /* surprise aimed at, in bits; how fast it is learned */
     float dry_multiplier, dry_base;   /* 0: off; >= 1 */
     uint32_t dry_allowed_length, dry_last_n; /* repeats shorter than it are free; tokens looked at, 0: all */
-    uint32_t reserved2;
+    uint32_t n_prompt_logprobs; /* <= LM_MAX_LOGPROBS */
 };
+
+enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };
 
 struct lm_msg_cancel { uint64_t id; };
 
@@ -90,11 +95,16 @@ struct lm_msg_token {
     float logprob;      /* valid when asked for */
     uint32_t n_top;
     uint32_t n_cached;  /* with the first token of a request: prompt tokens taken from the prefix cache */
+    uint32_t prompt_pos; /* 0: a token of the answer; else the prompt's token at this index, before any of the answer */
+    uint32_t rank;      /* of a prompt's token: 1 + the likelier ones */
 };
 struct lm_msg_top { int32_t token; float logprob; };
 
+/** Behind it: float v[dim], not normalized. */
+struct lm_msg_embedding { uint64_t id; uint32_t dim, reserved; };
+
 enum lm_finish {
-    LM_FINISH_STOP,   /* a stop_id; it was sent as the last token */
+    LM_FINISH_STOP,   /* a stop_id, sent as the last token; or the embedding was sent */
     LM_FINISH_LENGTH, /* max_tokens */
     LM_FINISH_ABORT,  /* cancelled */
     LM_FINISH_ERROR,  /* NaN or infinity in the logits, or the request was refused: see code */

@@ -67,6 +67,8 @@ static int sampling_check(const struct lm_msg_submit_view *in, struct lm_err *er
         rc = number_check("logit_bias", in->bias[i], fabsf(in->bias[i]) <= max_shift, err);
     if (!rc && h->n_logprobs > LM_MAX_LOGPROBS)
         rc = lm_fail(err, LM_EINVAL, "logprobs is %u: at most %d", (unsigned)h->n_logprobs, LM_MAX_LOGPROBS);
+    if (!rc && h->n_prompt_logprobs > LM_MAX_LOGPROBS)
+        rc = lm_fail(err, LM_EINVAL, "prompt_logprobs is %u: at most %d", (unsigned)h->n_prompt_logprobs, LM_MAX_LOGPROBS);
     return rc;
 }
 
@@ -98,7 +100,7 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
     size_t n_bias = (size_t)h->n_bias + h->n_stop + h->n_bad / 2 + (h->dry_multiplier > 0 ? LM_DRY_MAX : 0);
     size_t n_seen = has_penalty(h) ? n_token : 0, n_block = (n_token + l->block_size - 1) / l->block_size;
     size_t n_allow = h->n_allow ? ((size_t)l->n_vocab + 31) / 32 : 0, n_match = h->dry_multiplier > 0 ? n_token : 0;
-    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_allow, h->n_bad, h->n_breaker, n_match};
+    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_allow, h->n_bad, h->n_breaker, n_match, h->pool ? l->dim : 0};
     enum { N = sizeof n / sizeof *n };
     size_t at[N + 1] = {sizeof(struct lm_request)};
     for (int i = 0; i < N; i++)
@@ -116,6 +118,7 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
         base->bad = (int32_t *)(p + at[8]);
         base->dry.breaker = (int32_t *)(p + at[9]);
         base->dry.match = (uint32_t *)(p + at[10]);
+        base->pooled = (float *)(p + at[11]);
     }
     return at[N];
 }
@@ -212,7 +215,7 @@ static void allow_begin(struct lm_request *r, const struct lm_msg_submit_view *i
         mask[in->allow[i] / 32] |= 1u << in->allow[i] % 32;
 }
 
-static void fill(struct lm_request *r, const struct lm_msg_submit_view *in, uint32_t n_vocab)
+static void fill(struct lm_request *r, const struct lm_msg_submit_view *in, uint32_t n_vocab, uint32_t dim)
 {
     const struct lm_msg_submit *h = &in->h;
     memcpy(r->token, in->prompt, h->n_prompt * sizeof *r->token);
@@ -223,6 +226,8 @@ static void fill(struct lm_request *r, const struct lm_msg_submit_view *in, uint
     r->salt.n = (uint8_t)h->n_salt;
     for (uint32_t i = 0; i < h->n_salt; i++)
         r->salt.s[i] = in->salt[i];
+    for (uint32_t i = 0; r->pool && i < dim; i++)
+        r->pooled[i] = 0;
     bias_begin(r, in);
     allow_begin(r, in, n_vocab);
     if (r->seen && h->repetition != 1)
@@ -236,6 +241,10 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
 {
     const struct lm_msg_submit *h = &in->h;
     int rc = length_check(h, limits, err);
+    if (!rc && h->pool > LM_POOL_CLS)
+        rc = lm_fail(err, LM_EINVAL, "pool is %u", (unsigned)h->pool);
+    if (!rc && h->pool && !limits->dim)
+        rc = lm_fail(err, LM_EUNSUPPORTED, "this model makes no embeddings");
     if (!rc)
         rc = sampling_check(in, err);
     if (!rc)
@@ -257,7 +266,9 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
         return lm_fail(err, LM_ENOMEM, "no memory for a request of %u tokens", (unsigned)(h->n_prompt + h->max_tokens));
     *r = (struct lm_request){
         .id = h->id, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,
-        .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache, .n_token = h->n_prompt,
+        .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache && !h->prompt_logprob && !h->pool,
+        .prompt_logprob = h->prompt_logprob && !h->pool, .pool = h->pool,
+        .given = {.top_p = 1, .repetition = 1, .given = true, .logprob = true, .n_logprobs = h->n_prompt_logprobs}, .n_token = h->n_prompt,
         .sampling = {.temperature = h->temperature, .top_k = h->top_k, .top_p = h->top_p, .min_p = h->min_p,
                      .presence = h->presence, .frequency = h->frequency,
                      .repetition = fminf(fmaxf(h->repetition, 1 / max_repetition), max_repetition), .seed = h->seed,
@@ -270,7 +281,7 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
                 .n_breaker = h->n_breaker},
     };
     layout(r, h, limits);
-    fill(r, in, limits->n_vocab);
+    fill(r, in, limits->n_vocab, limits->dim);
     *out = r;
     return 0;
 }
