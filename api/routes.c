@@ -3,6 +3,7 @@
 #include "api/admin.h"
 #include "api/anthropic/anthropic.h"
 #include "api/ollama/ollama.h"
+#include "api/openai/embed.h"
 #include "api/openai/openai.h"
 #include "api/status.h"
 
@@ -16,6 +17,12 @@ const struct lm_route lm_routes[] = {
     {"POST", "/tokenize", 0, lm_openai_tokenize},
     {"POST", "/detokenize", 0, lm_openai_detokenize},
     {"POST", "/apply-template", 0, lm_openai_apply_template},
+    {"POST", "/v1/embeddings", 0, lm_openai_embeddings},
+    {"POST", "/v1/score", 0, lm_openai_score},
+    {"POST", "/score", 0, lm_openai_score},
+    {"POST", "/rerank", 0, lm_openai_rerank},
+    {"POST", "/v1/rerank", 0, lm_openai_rerank},
+    {"POST", "/v2/rerank", 0, lm_openai_rerank},
     {"POST", "/v1/messages", CLAUDE, lm_anthropic_messages},
     {"POST", "/v1/messages/count_tokens", CLAUDE, lm_anthropic_count_tokens},
     {"GET", "/", OPEN, lm_ollama_root},

@@ -117,6 +117,14 @@ static int no_memory(struct lm_gen *g)
     return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
 }
 
+static bool lacks_embedding(const struct lm_gen *g)
+{
+    for (size_t i = 0; g->pool && i < g->n_choice; i++)
+        if (!g->choice[i].embedding)
+            return true;
+    return false;
+}
+
 static void finish(struct lm_gen *g)
 {
     if (!g->call.req)
@@ -128,6 +136,7 @@ static void finish(struct lm_gen *g)
         return;
     }
     lm_choice_rank(g);
+    g->out.failed |= lacks_embedding(g);
     g->dialect->answer(g, &g->out);
     if (!g->out.failed) {
         lm_call_reply(&g->call, 200, "application/json", &g->out);
@@ -225,6 +234,10 @@ static void on_token(struct lm_seq *q, const struct lm_msg_token *t, const struc
 {
     struct lm_choice *c = of_seq(q);
     struct lm_gen *g = c->gen;
+    if (t->prompt_pos) {
+        lm_choice_push_prompt(c, t, top);
+        return;
+    }
     count_token(c, t);
     if (lm_choice_push(c, t, top)) {
         lm_served_cancel(g->model, q);
@@ -233,6 +246,18 @@ static void on_token(struct lm_seq *q, const struct lm_msg_token *t, const struc
         flush(g, c);
     }
     lm_gen_leave(g);
+}
+
+static void on_embedding(struct lm_seq *q, const float *v, uint32_t dim)
+{
+    struct lm_choice *c = of_seq(q);
+    struct lm_model_metrics *m = &c->gen->model->metrics;
+    c->embedding = malloc(dim * sizeof *v + 1);
+    if (!c->embedding)
+        return;
+    memcpy(c->embedding, v, dim * sizeof *v);
+    c->n_dim = dim;
+    m->n_prompt_tok += q->n_prompt;
 }
 
 static void count_times(struct lm_choice *c, const struct lm_msg_finished *f)
@@ -330,6 +355,17 @@ static void add_filters(const struct lm_params *p, struct lm_msg_submit *h)
     h->dry_last_n = f->dry_last_n > 0 ? (uint32_t)f->dry_last_n : 0;
 }
 
+/* What is asked of the prompt itself. */
+static void add_prompt_asks(const struct lm_gen *g, struct lm_msg_submit *h)
+{
+    const struct lm_params *p = &g->params;
+    int64_t echo = p->echo && p->n_logprobs != LM_UNSET ? p->n_logprobs : -1, own = p->n_prompt_logprobs != LM_UNSET ? p->n_prompt_logprobs : -1;
+    int64_t n = echo > own ? echo : own;
+    h->pool = (uint8_t)g->pool;
+    h->prompt_logprob = n >= 0;
+    h->n_prompt_logprobs = n >= 0 ? (uint32_t)n : 0;
+}
+
 static int submit(struct lm_gen *g, struct lm_choice *c)
 {
     const struct lm_params *p = &g->params;
@@ -345,13 +381,14 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
         .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->best_of),
     };
     add_filters(p, &h);
+    add_prompt_asks(g, &h);
     struct lm_msg_part part[] = {
         {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
         {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias},
         {p->allowed_id, p->n_allowed * sizeof *p->allowed_id}, {g->bad.id, g->bad.n * sizeof *g->bad.id},
         {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {p->cache_salt, h.n_salt},
     };
-    c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost};
+    c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost, .on_embedding = on_embedding};
     lm_hist_add(&g->model->metrics, LM_HIST_MAX_TOK, c->max_tok);
     return lm_served_submit(g->model, &c->seq, &h, part, sizeof part / sizeof *part);
 }

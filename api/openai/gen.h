@@ -11,6 +11,7 @@
  */
 #include "api/openai/logprobs.h"
 #include "api/openai/params.h"
+#include "api/openai/prompt_logprobs.h"
 #include "api/openai/words.h"
 #include "api/server.h"
 
@@ -24,6 +25,7 @@ struct lm_dialect {
     bool tagged;               /* a model's name may end in ":latest", and stand under "name" */
     int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error; NULL: it is one */
     void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */
+    const char *prompt_name;   /* what it calls the prompt; NULL: prompt */
     const char *stream_type;           /* NULL: server-sent events */
     const char *ping;                  /* NULL: none */
     void (*head)(struct lm_gen *g);    /* make g->head; NULL: none */
@@ -50,6 +52,9 @@ struct lm_choice {
     struct lm_logprobs logprobs;
     uint32_t n_tok, n_cached;
     uint64_t first_us, token_us; /* when the first and the newest token came */
+    struct lm_bytes prompt_list; /* prompt_logprobs */
+    float *embedding;            /* [n_dim] */
+    uint32_t n_dim;
     struct lm_bytes history; /* int32 ids, if repetition is looked for */
     double sum_logprob;
     int stop_string;    /* that ended it; -1: none */
@@ -63,7 +68,8 @@ struct lm_gen {
     struct lm_call call;       /* its req is NULL once the client is gone or has its answer */
     const struct lm_dialect *dialect;
     enum lm_endpoint endpoint;
-    const void *dialect_data;  /* the dialect's own, of mem */
+    void *dialect_data;        /* the dialect's own, of mem */
+    enum lm_pool pool;         /* embeddings are asked for, not tokens */
     char *body;
     size_t n_body;
     uint64_t start_us;
@@ -117,6 +123,8 @@ int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
 /** [loop] Begin. LM_ENOMEM. */
 int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index);
 void lm_choice_fini(struct lm_choice *c);
+/** Take a token of the prompt in, with its log-probabilities. */
+void lm_choice_push_prompt(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top);
 /** Take a token in. Returns true when a stop string or a repetition, see reason, ends the choice with it. */
 bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top);
 /** The engine ends the choice with this token: FINISHED follows. */
