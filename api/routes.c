@@ -17,6 +17,7 @@ const struct lm_route lm_routes[] = {
     {"POST", "/tokenize", 0, lm_openai_tokenize},
     {"POST", "/detokenize", 0, lm_openai_detokenize},
     {"POST", "/apply-template", 0, lm_openai_apply_template},
+    {"POST", "/infill", 0, lm_openai_infill},
     {"POST", "/v1/embeddings", 0, lm_openai_embeddings},
     {"POST", "/v1/score", 0, lm_openai_score},
     {"POST", "/score", 0, lm_openai_score},

@@ -139,6 +139,8 @@ void lm_choice_rank(struct lm_gen *g);
 struct lm_usage { size_t n_prompt_tok, n_output_tok, n_cached_tok; };
 struct lm_usage lm_gen_usage(const struct lm_gen *g);
 
+/** The error event of OpenAI's streams. */
+void lm_shape_error(const struct lm_gen *g, struct lm_bytes *out);
 /** Append s[0..n) as a JSON string. */
 void lm_shape_string(struct lm_bytes *out, const char *s, size_t n);
 /** Append 32 hexadecimal digits that are this request's. */

@@ -221,7 +221,7 @@ static void end(struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_str(out, "data: [DONE]\n\n");
 }
 
-static void error(const struct lm_gen *g, struct lm_bytes *out)
+void lm_shape_error(const struct lm_gen *g, struct lm_bytes *out)
 {
     lm_bytes_add_str(out, "data: ");
     lm_api_error_write(&g->error, LM_ERROR_OPENAI, out);
@@ -231,8 +231,8 @@ static void error(const struct lm_gen *g, struct lm_bytes *out)
 #define PING ": ping\n\n"
 
 const struct lm_dialect lm_dialect_completions = {
-    LM_COMPLETIONS, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = error, .answer = answer,
+    LM_COMPLETIONS, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = lm_shape_error, .answer = answer,
 };
 const struct lm_dialect lm_dialect_chat = {
-    LM_CHAT, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = error, .answer = answer,
+    LM_CHAT, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = lm_shape_error, .answer = answer,
 };
