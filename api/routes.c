@@ -5,6 +5,7 @@
 #include "api/ollama/ollama.h"
 #include "api/openai/embed.h"
 #include "api/openai/openai.h"
+#include "api/openai/responses.h"
 #include "api/status.h"
 
 enum { OPEN = LM_ROUTE_OPEN, ADMIN = LM_ROUTE_ADMIN, PREFIX = LM_ROUTE_PREFIX, CLAUDE = LM_ROUTE_ANTHROPIC, OLLAMA = LM_ROUTE_OLLAMA };
@@ -17,6 +18,10 @@ const struct lm_route lm_routes[] = {
     {"POST", "/tokenize", 0, lm_openai_tokenize},
     {"POST", "/detokenize", 0, lm_openai_detokenize},
     {"POST", "/apply-template", 0, lm_openai_apply_template},
+    {"POST", "/v1/responses", 0, lm_openai_responses},
+    {"GET", "/v1/responses/", PREFIX, lm_openai_response},
+    {"DELETE", "/v1/responses/", PREFIX, lm_openai_response_delete},
+    {"POST", "/v1/responses/", PREFIX, lm_openai_response_cancel},
     {"POST", "/infill", 0, lm_openai_infill},
     {"POST", "/v1/embeddings", 0, lm_openai_embeddings},
     {"POST", "/v1/score", 0, lm_openai_score},

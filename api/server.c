@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
+#include "api/openai/store.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
@@ -277,7 +278,8 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
         s->n_route++;
     s->answered = calloc(s->n_route + 1, sizeof *s->answered);
     s->drain_timer = event_new(base, -1, EV_PERSIST, on_drain_tick, s);
-    int rc = s->answered && s->drain_timer ? lm_guard_init(&s->guard, &conf->server, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    s->store = lm_store_create();
+    int rc = s->answered && s->drain_timer && s->store ? lm_guard_init(&s->guard, &conf->server, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; rc == 0 && i <= s->n_route; i++)
         s->answered[i] = (struct lm_metrics_route){i < s->n_route ? route[i].method : "", i < s->n_route ? route[i].path : "none", {0}};
     if (rc == 0)
@@ -322,6 +324,7 @@ void lm_server_destroy(struct lm_server *s)
     }
     free(s->flag);
     lm_guard_fini(&s->guard);
+    lm_store_destroy(s->store);
     free(s->engine_path);
     free(s->answered);
     if (s->drain_timer)

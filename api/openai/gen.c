@@ -58,6 +58,8 @@ static void destroy(struct lm_gen *g)
     free(g->prompt_text);
     free(g->choice);
     free(g->body);
+    if (g->dialect->fini)
+        g->dialect->fini(g);
     lm_arena_fini(&g->mem);
     lm_bytes_fini(&g->head);
     lm_bytes_fini(&g->out);
@@ -71,7 +73,7 @@ static void destroy(struct lm_gen *g)
 /* Last in every call from the loop: a request without a client is done with, once no worker has it. */
 void lm_gen_leave(struct lm_gen *g)
 {
-    if (!g->call.req && !g->in_worker)
+    if (!g->call.req && !g->in_worker && !g->kept)
         destroy(g);
 }
 
@@ -96,11 +98,22 @@ static void end_stream(struct lm_gen *g)
     g->call.req = NULL;
 }
 
+/* It ended, and nobody waits for it. */
+static void end_kept(struct lm_gen *g)
+{
+    if (!g->kept)
+        return;
+    g->kept = false;
+    g->dialect->kept(g);
+}
+
 /* Answer with g->error: whole if nothing was sent, else as the last event, without [DONE]. */
 static void fail(struct lm_gen *g)
 {
-    if (!g->call.req)
+    if (!g->call.req) {
+        end_kept(g);
         return;
+    }
     if (!g->streaming) {
         if (g->error.status == 429 && g->model)
             g->model->metrics.n_refused++;
@@ -127,8 +140,10 @@ static bool lacks_embedding(const struct lm_gen *g)
 
 static void finish(struct lm_gen *g)
 {
-    if (!g->call.req)
+    if (!g->call.req) {
+        end_kept(g);
         return;
+    }
     lm_bytes_clear(&g->out);
     if (g->params.stream) {
         g->dialect->end(g, &g->out);
@@ -472,6 +487,8 @@ static void done(struct lm_job *job)
         reply_now(g);
     else if (g->call.req && (g->error.status || admit(g)))
         fail(g);
+    else if (g->call.req && g->dialect->detach)
+        g->dialect->detach(g);
     lm_gen_leave(g);
 }
 

@@ -33,6 +33,10 @@ struct lm_dialect {
     void (*end)(struct lm_gen *g, struct lm_bytes *out);         /* of a stream */
     void (*error)(const struct lm_gen *g, struct lm_bytes *out); /* in a stream, as its end */
     void (*answer)(struct lm_gen *g, struct lm_bytes *out);      /* not streamed */
+    /* NULL: nothing is to be done */
+    void (*detach)(struct lm_gen *g);  /* the engine has it: may answer at once and set g->kept */
+    void (*kept)(struct lm_gen *g);    /* a kept one ended, well or not */
+    void (*fini)(struct lm_gen *g);    /* what dialect_data holds beside mem */
 };
 
 extern const struct lm_dialect lm_dialect_completions, lm_dialect_chat;
@@ -96,6 +100,7 @@ struct lm_gen {
     struct lm_bytes out, piece; /* scratch */
     struct event *ping;
     bool in_worker, streaming, wrote, paused;
+    bool kept; /* it goes on without a client */
 };
 
 /** [loop] Take a request. */
