@@ -138,8 +138,18 @@ static bool lacks_embedding(const struct lm_gen *g)
     return false;
 }
 
+static void count_longest(const struct lm_gen *g)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < g->n_choice; i++)
+        most = g->choice[i].n_tok > most ? g->choice[i].n_tok : most;
+    if (g->model && !g->pool)
+        lm_hist_add(&g->model->metrics, LM_HIST_MOST_TOK, most);
+}
+
 static void finish(struct lm_gen *g)
 {
+    count_longest(g);
     if (!g->call.req) {
         end_kept(g);
         return;
@@ -237,6 +247,7 @@ static void count_token(struct lm_choice *c, const struct lm_msg_token *t)
         c->first_us = now;
         m->n_prompt_tok += c->seq.n_prompt;
         m->n_prompt_cached_tok += t->n_cached;
+        lm_hist_add(m, LM_HIST_COMPUTED_TOK, c->seq.n_prompt - t->n_cached);
         lm_hist_add(m, LM_HIST_TTFT, (double)(now - g->start_us) / 1e6);
     } else {
         lm_hist_add(m, LM_HIST_ITL, (double)(now - c->token_us) / 1e6);
