@@ -3,6 +3,7 @@
 #include "api/admin.h"
 #include "api/anthropic/anthropic.h"
 #include "api/ollama/ollama.h"
+#include "api/openapi.h"
 #include "api/openai/embed.h"
 #include "api/openai/openai.h"
 #include "api/openai/responses.h"
@@ -44,6 +45,7 @@ const struct lm_route lm_routes[] = {
     {"GET", "/ping", 0, lm_status_health},
     {"POST", "/ping", 0, lm_status_health},
     {"GET", "/version", 0, lm_status_version},
+    {"GET", "/openapi.json", 0, lm_openapi},
     {"GET", "/load", 0, lm_admin_load},
     {"GET", "/server_info", 0, lm_admin_server_info},
     {"POST", "/reset_prefix_cache", ADMIN, lm_admin_reset_prefix_cache},
