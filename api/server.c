@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
+#include "api/http/tls.h"
 #include "api/openai/store.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -236,7 +237,13 @@ static int listen_on(struct lm_server *s, struct lm_err *err)
         .body_us = us(c->body_timeout), .idle_us = us(c->keep_alive_timeout), .write_stall_us = us(c->write_timeout),
         .out_high_bytes = LM_OUT_HIGH_BYTES,
     };
-    int rc = lm_http_server_create(s->base, &limits, on_request, s, &s->http, err);
+    int rc = !*c->ssl_certfile && *c->ssl_keyfile ? lm_fail(err, LM_ECONFIG, "ssl-keyfile: it needs ssl-certfile") : 0;
+    if (rc == 0 && *c->ssl_certfile)
+        rc = lm_tls_create(c->ssl_certfile, c->ssl_keyfile, &s->tls, err);
+    if (rc == 0)
+        rc = lm_http_server_create(s->base, &limits, on_request, s, &s->http, err);
+    if (rc == 0)
+        lm_http_server_set_tls(s->http, s->tls);
     if (rc == 0)
         rc = lm_http_server_listen(s->http, c->host, (uint16_t)c->port, &s->port, err);
     return rc;
@@ -245,7 +252,8 @@ static int listen_on(struct lm_server *s, struct lm_err *err)
 static void announce(const struct lm_server *s)
 {
     const char *host = s->conf->server.host;
-    lm_log(LM_INFO, "server", strchr(host, ':') ? "listening on http://[%s]:%u" : "listening on http://%s:%u", host, s->port);
+    bool v6 = strchr(host, ':');
+    lm_log(LM_INFO, "server", "listening on %s://%s%s%s:%u", s->tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "", s->port);
 }
 
 static int open_models(struct lm_server *s, struct lm_err *err)
@@ -301,6 +309,25 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
     return 0;
 }
 
+void lm_server_reload(struct lm_server *s)
+{
+    const struct lm_conf_server *c = &s->conf->server;
+    struct lm_tls *t;
+    struct lm_err err;
+    if (!s->tls) {
+        lm_log(LM_WARN, "server", "SIGHUP: the configuration is read at start only");
+        return;
+    }
+    if (lm_tls_create(c->ssl_certfile, c->ssl_keyfile, &t, &err)) {
+        lm_log(LM_ERROR, "server", "the certificate stays as it was: %s", err.msg);
+        return;
+    }
+    lm_http_server_set_tls(s->http, t);
+    lm_tls_destroy(s->tls);
+    s->tls = t;
+    lm_log(LM_INFO, "server", "certificate read anew");
+}
+
 static void free_strings(char **list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -325,6 +352,7 @@ void lm_server_destroy(struct lm_server *s)
         free_strings(s->flag[i], n);
     }
     free(s->flag);
+    lm_tls_destroy(s->tls);
     lm_guard_fini(&s->guard);
     lm_store_destroy(s->store);
     free(s->engine_path);

@@ -49,6 +49,7 @@ struct lm_server {
     size_t n_route;
     struct lm_metrics_route *answered; /* [n_route + 1]; the last is for no route */
     struct lm_http_server *http;
+    struct lm_tls *tls; /* NULL: plain HTTP */
     uint16_t port; /* that was bound */
     struct lm_workers *workers;
     struct lm_served **model;
@@ -79,6 +80,8 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
 /** Stop listening; end the loop when what runs is done, or after drain-timeout with the rest failed. */
 void lm_server_drain(struct lm_server *s);
 void lm_server_destroy(struct lm_server *s);
+/** Read the certificate anew, for connections that come; the old one stays if that fails. */
+void lm_server_reload(struct lm_server *s);
 
 /** NULL: no model of this name. name NULL or "": the first. */
 struct lm_served *lm_server_model(const struct lm_server *s, const char *name);

@@ -76,6 +76,9 @@ int lm_http_server_create(struct event_base *base, const struct lm_http_limits *
  * Errors   LM_EIO, native errno: "cannot listen on 127.0.0.1:8000: address already in use"; LM_ENOMEM
  */
 int lm_http_server_listen(struct lm_http_server *s, const char *host, uint16_t port, uint16_t *out_port, struct lm_err *err);
+struct lm_tls;
+/** Connections accepted from now on speak TLS by t (tls.h), which stays the caller's; NULL: none. */
+void lm_http_server_set_tls(struct lm_http_server *s, struct lm_tls *t);
 /** Close the listening sockets and idle connections; the others finish their request with Connection: close. */
 void lm_http_server_drain(struct lm_http_server *s);
 /** Connections that are open or still being closed. */
