@@ -32,8 +32,11 @@ static const struct hist_def { const char *name, *help; double bound[LM_HIST_MAX
 
 static const double step_bounds[LM_HIST_MAX] = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 
+#define N_DRAFT_POS (sizeof((struct lm_msg_stats *)0)->accepted_at / sizeof(uint64_t))
+
 #define STATS_FIELDS(X) \
-    X(n_step) X(n_prompt_tok) X(n_output_tok) X(n_prefix_query_tok) X(n_prefix_hit_tok) X(n_preempted) X(n_corrupted) X(step_tok_sum)
+    X(n_step) X(n_prompt_tok) X(n_output_tok) X(n_prefix_query_tok) X(n_prefix_hit_tok) X(n_preempted) X(n_corrupted) X(step_tok_sum) \
+    X(n_draft) X(n_draft_tok) X(n_accepted_tok)
 
 void lm_hist_add(struct lm_model_metrics *m, enum lm_hist_id id, double v)
 {
@@ -52,6 +55,8 @@ void lm_metrics_engine_lost(struct lm_model_metrics *m)
 #undef ADD
     for (size_t i = 0; i < sizeof m->past.step_tok_hist / sizeof *m->past.step_tok_hist; i++)
         m->past.step_tok_hist[i] += m->last.step_tok_hist[i];
+    for (size_t i = 0; i < N_DRAFT_POS; i++)
+        m->past.accepted_at[i] += m->last.accepted_at[i];
     m->last = (struct lm_msg_stats){0};
 }
 
@@ -123,7 +128,7 @@ static struct lm_hist step_hist(const struct lm_model_metrics *m)
 
 enum scalar {
     RUNNING, WAITING, KV_USAGE, PREFIX_QUERIES, PREFIX_HITS, PREEMPTIONS, PROMPT_TOKENS, PROMPT_CACHED, OUTPUT_TOKENS,
-    CORRUPTED, REFUSED, ENGINE_UP, ENGINE_STARTS, SCALAR_COUNT
+    CORRUPTED, DRAFTS, DRAFT_TOKENS, ACCEPTED_TOKENS, REFUSED, ENGINE_UP, ENGINE_STARTS, SCALAR_COUNT
 };
 
 static const struct { const char *name, *type, *help; } scalars[SCALAR_COUNT] = {
@@ -137,6 +142,9 @@ static const struct { const char *name, *type, *help; } scalars[SCALAR_COUNT] = 
     [PROMPT_CACHED] = {"vllm:prompt_tokens_cached_total", "counter", "Prompt tokens taken from the prefix cache."},
     [OUTPUT_TOKENS] = {"vllm:generation_tokens_total", "counter", "Tokens generated."},
     [CORRUPTED] = {"vllm:corrupted_requests_total", "counter", "Requests ended by a NaN or infinity in their logits."},
+    [DRAFTS] = {"vllm:spec_decode_num_drafts_total", "counter", "Drafts: of one sequence, in one step."},
+    [DRAFT_TOKENS] = {"vllm:spec_decode_num_draft_tokens_total", "counter", "Tokens of drafts."},
+    [ACCEPTED_TOKENS] = {"vllm:spec_decode_num_accepted_tokens_total", "counter", "Tokens of drafts that were right."},
     [REFUSED] = {"llmserve:requests_refused_total", "counter", "Requests answered 429."},
     [ENGINE_UP] = {"llmserve:engine_up", "gauge", "1 while the engine serves."},
     [ENGINE_STARTS] = {"llmserve:engine_starts_total", "counter", "Times an engine became ready."},
@@ -162,6 +170,9 @@ static double scalar(const struct lm_metrics_model *model, enum scalar which)
     case PROMPT_CACHED: return (double)m->n_prompt_cached_tok;
     case OUTPUT_TOKENS: return (double)m->n_output_tok;
     case CORRUPTED: return (double)m->n_corrupted;
+    case DRAFTS: return (double)(m->past.n_draft + m->last.n_draft);
+    case DRAFT_TOKENS: return (double)(m->past.n_draft_tok + m->last.n_draft_tok);
+    case ACCEPTED_TOKENS: return (double)(m->past.n_accepted_tok + m->last.n_accepted_tok);
     case REFUSED: return (double)m->n_refused;
     case ENGINE_UP: return model->up;
     case ENGINE_STARTS: return (double)m->n_engine_start;
@@ -185,6 +196,18 @@ static void write_scalars(const struct lm_metrics_model *model, size_t n_model, 
         for (unsigned r = 0; r < LM_REASON_COUNT; r++) {
             series(out, "vllm:request_success_total", &model[k]);
             lm_bytes_addf(out, ",finished_reason=\"%s\"} %llu\n", lm_reason_name(r), (unsigned long long)model[k].m->success[r]);
+        }
+}
+
+static void write_accepted(const struct lm_metrics_model *model, size_t n_model, struct lm_bytes *out)
+{
+    static const char name[] = "vllm:spec_decode_num_accepted_tokens_per_pos_total";
+    head(out, name, "counter", "Tokens of drafts that were right, by their place in the draft.");
+    for (size_t k = 0; k < n_model; k++)
+        for (size_t i = 0; i < N_DRAFT_POS; i++) {
+            series(out, name, &model[k]);
+            lm_bytes_addf(out, ",position=\"%zu\"} %llu\n", i,
+                          (unsigned long long)(model[k].m->past.accepted_at[i] + model[k].m->last.accepted_at[i]));
         }
 }
 
@@ -286,6 +309,7 @@ void lm_metrics_write(const struct lm_metrics_model *model, size_t n_model, cons
                       size_t n_route, double start_time, struct lm_bytes *out)
 {
     write_scalars(model, n_model, out);
+    write_accepted(model, n_model, out);
     write_hists(model, n_model, out);
     lm_metrics_write_more(model, n_model, out);
     write_cache_config(model, n_model, out);

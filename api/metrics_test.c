@@ -46,13 +46,20 @@ END_TEST
 
 START_TEST(test_api_metrics__counters_outlive_their_engine)
 {
-    struct lm_model_metrics m = {.last = {.n_preempted = 3, .n_prefix_hit_tok = 7, .n_running = 5, .step_tok_hist = {1, 1, [14] = 2}}};
+    struct lm_model_metrics m = {.last = {.n_preempted = 3, .n_prefix_hit_tok = 7, .n_running = 5, .step_tok_hist = {1, 1, [14] = 2},
+                                          .n_draft = 3, .n_draft_tok = 9, .n_accepted_tok = 5, .accepted_at = {3, 2}}};
     lm_metrics_engine_lost(&m);
     m.last.n_preempted = 1;
+    m.last.n_draft = m.last.n_draft_tok = m.last.n_accepted_tok = m.last.accepted_at[0] = 1;
     m.last.step_tok_hist[0] = 4;
     struct lm_bytes b = written(&m, "m");
     check_has(&b, "vllm:num_preemptions_total{engine=\"0\",model_name=\"m\"} 4\n");
     check_has(&b, "vllm:prefix_cache_hits_total{engine=\"0\",model_name=\"m\"} 7\n");
+    check_has(&b, "vllm:spec_decode_num_drafts_total{engine=\"0\",model_name=\"m\"} 4\n");
+    check_has(&b, "vllm:spec_decode_num_draft_tokens_total{engine=\"0\",model_name=\"m\"} 10\n");
+    check_has(&b, "vllm:spec_decode_num_accepted_tokens_total{engine=\"0\",model_name=\"m\"} 6\n");
+    check_has(&b, "vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",model_name=\"m\",position=\"0\"} 4\n");
+    check_has(&b, "vllm:spec_decode_num_accepted_tokens_per_pos_total{engine=\"0\",model_name=\"m\",position=\"1\"} 2\n");
     check_has(&b, "vllm:num_requests_running{engine=\"0\",model_name=\"m\"} 0\n");
     check_has(&b, "vllm:iteration_tokens_total_bucket{engine=\"0\",model_name=\"m\",le=\"1.0\"} 5\n");
     check_has(&b, "vllm:iteration_tokens_total_bucket{engine=\"0\",model_name=\"m\",le=\"16384.0\"} 6\n");

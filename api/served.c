@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
+#include "runtime/model/source.h"
 
 #include <stdlib.h>
 
@@ -158,14 +159,14 @@ static int add_names(struct lm_served *m, struct lm_err *err)
 static int read_file(struct lm_served *m, struct lm_err *err)
 {
     struct lm_gguf *g;
-    int rc = lm_gguf_open(m->conf->path, &g, err);
+    int rc = lm_source_open(m->conf->path, &g, err);
     if (rc)
         return rc;
     rc = lm_model_card_read(g, m->conf->path, &m->card, err);
     if (rc)
         lm_fail_in(err, rc, "%s", m->conf->path);
     else
-        rc = lm_model_text_init(g, m->conf->chat_template, &m->text, err);
+        rc = lm_model_text_init(m->conf->path, g, m->conf->chat_template, &m->text, err);
     if (rc == 0)
         rc = lm_sampling_defaults_read(g, m->conf->path, m->conf->generation_config, &m->defaults, err);
     lm_gguf_close(g);
@@ -196,6 +197,8 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
         lm_served_destroy(m);
         return lm_fail_in(err, rc, "model %s", d->conf->model[d->model].name);
     }
+    if (m->conf->trust_remote_code)
+        lm_log(LM_WARN, "server", "trust-remote-code is ignored: no code of a model is run model=%s", m->conf->name);
     *out = m;
     return 0;
 }

@@ -195,7 +195,7 @@ static int take_messages(struct lm_supervisor *s, struct lm_err *err)
     return rc;
 }
 
-/* 1: read something, 0: nothing there now, negative: this engine is done with. */
+/* 1: there may be more, 0: nothing more there now, negative: this engine is done with. */
 static int read_once(struct lm_supervisor *s, struct lm_err *err)
 {
     char buf[READ_BYTES];
@@ -208,7 +208,7 @@ static int read_once(struct lm_supervisor *s, struct lm_err *err)
     if (s->in.failed)
         return lm_fail(err, LM_ENOMEM, "a message does not fit in memory");
     int rc = take_messages(s, err);
-    return rc < 0 ? rc : 1;
+    return rc < 0 ? rc : (size_t)n == sizeof buf;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -349,7 +349,7 @@ static int exec_child(const struct lm_supervisor *s, int fd, pid_t *pid)
     posix_spawn_file_actions_adddup2(&fa, fd, 3);
     posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &defaults);
     int rc = posix_spawn(pid, s->d.program, &fa, &attr, s->argv, environ);

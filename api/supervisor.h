@@ -9,7 +9,9 @@
  * 10 s; 60 s of service reset the wait. Before the first HELLO ever, a failure that another try cannot cure
  * (configuration, format, missing, unsupported, memory) calls fatal() instead.
  *
- * The child gets the socket as fd 3, /dev/null as standard input, its own process group and default signals.
+ * The child gets the socket as fd 3, /dev/null as standard input, its own session and default signals. The session
+ * keeps terminal signals away and is a scheduling group of its own (Linux autogroup): the engine's threads, which wait
+ * for each other many times a step, do not queue behind every busy program that was started beside llmserved.
  *
  * Thread   [loop] for everything here; callbacks come from the event loop, never from a call made here
  */

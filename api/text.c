@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/text.h"
+#include "runtime/text/folder.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,18 +37,23 @@ static int template_of_file(const char *path, struct lm_model_text *t, struct lm
     return rc ? lm_fail_in(err, rc, "chat-template %s", path) : 0;
 }
 
-static void template_of_model(const struct lm_gguf *g, struct lm_model_text *t)
+/* t->source and t->tools_source are the model's. */
+static void templates_of_model(struct lm_model_text *t)
 {
     struct lm_err err;
-    struct lm_gguf_str chat = lm_gguf_string(g, "tokenizer.chat_template"), tools = lm_gguf_string(g, "tokenizer.chat_template.tool_use");
-    lm_bytes_add(&t->source, chat.s, chat.n);
-    lm_bytes_add(&t->tools_source, tools.s, tools.n);
-    if (!chat.n)
+    if (!t->source.len)
         snprintf(t->problem, sizeof t->problem, "the model has no chat template; the server's option chat-template can give one");
     else if (parse(&t->source, &t->chat, &err))
         snprintf(t->problem, sizeof t->problem, "the model's chat template cannot be used: %.140s", err.msg);
-    if (tools.n && parse(&t->tools_source, &t->tools, &err))
+    if (t->tools_source.len && parse(&t->tools_source, &t->tools, &err))
         t->tools = NULL;
+}
+
+static void sources_of_gguf(const struct lm_gguf *g, struct lm_model_text *t)
+{
+    struct lm_gguf_str chat = lm_gguf_string(g, "tokenizer.chat_template"), tools = lm_gguf_string(g, "tokenizer.chat_template.tool_use");
+    lm_bytes_add(&t->source, chat.s, chat.n);
+    lm_bytes_add(&t->tools_source, tools.s, tools.n);
 }
 
 static void set_token(const struct lm_model_text *t, const char *name, int32_t id)
@@ -97,20 +103,62 @@ static bool wants_parts(const struct lm_model_text *t)
            shows(t, json_pack("[{s:s,s:s}]", "type", "text", "text", "llmserveprobe"));
 }
 
-int lm_model_text_init(const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out, struct lm_err *err)
+/* The texts of special tokens, as the folder has them. */
+static void set_folder_vars(const struct lm_folder *f, const struct lm_model_text *t)
+{
+    static const char *const names[] = {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n;
+        const char *s = lm_folder_token(f, names[i], &n);
+        if (s)
+            json_object_set_new(t->vars, names[i], json_stringn(s, n));
+    }
+}
+
+static int load_folder(const char *path, bool templates, struct lm_model_text *t, struct lm_err *err)
+{
+    struct lm_folder f = {0};
+    int rc = lm_folder_open(path, &f, err);
+    if (!rc)
+        rc = lm_tokenizer_open(path, &t->tok, err);
+    if (!rc) {
+        set_token(t, "bos_token", lm_tokenizer_bos(t->tok));
+        set_token(t, "eos_token", lm_tokenizer_eos(t->tok));
+        set_folder_vars(&f, t);
+    }
+    if (!rc && templates) {
+        lm_bytes_add(&t->source, f.chat.data, f.chat.len);
+        lm_bytes_add(&t->tools_source, f.tools.data, f.tools.len);
+    }
+    lm_folder_close(&f);
+    return rc;
+}
+
+static int load_gguf(const struct lm_gguf *g, bool templates, struct lm_model_text *t, struct lm_err *err)
+{
+    int rc = lm_tokenizer_create(g, &t->tok, err);
+    if (rc)
+        return rc;
+    set_vars(g, t);
+    if (templates)
+        sources_of_gguf(g, t);
+    return 0;
+}
+
+int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out,
+                       struct lm_err *err)
 {
     struct lm_model_text t = {.vars = json_object()};
-    int rc = t.vars ? lm_tokenizer_create(g, &t.tok, err) : lm_fail(err, LM_ENOMEM, "out of memory");
-    if (rc)
-        goto out;
-    set_vars(g, &t);
-    if (*chat_template_path)
+    bool own = !*chat_template_path;
+    int rc = t.vars ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
+    if (!rc)
+        rc = lm_folder_is(path) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
+    if (!rc && own)
+        templates_of_model(&t);
+    else if (!rc)
         rc = template_of_file(chat_template_path, &t, err);
-    else
-        template_of_model(g, &t);
     if (rc == 0 && t.chat)
         t.parts = wants_parts(&t);
-out:
     if (rc)
         lm_model_text_fini(&t);
     else

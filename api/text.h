@@ -19,13 +19,15 @@ struct lm_model_text {
 };
 
 /**
- * chat_template_path: a file that replaces the model's own templates; "" = none. A template of the model's own
+ * path: where the model lies; g: the same, opened. Of a Hugging Face folder tokenizer and templates are those of its
+ * files. chat_template_path: a file that replaces the model's own templates; "" = none. A template of the model's own
  * that cannot be parsed is not an error: chat is NULL and problem says why.
  *
- * Errors   as lm_tokenizer_create(); LM_ENOTFOUND, LM_EFORMAT, LM_EUNSUPPORTED of the template's file
+ * Errors   as lm_tokenizer_open(); LM_ENOTFOUND, LM_EFORMAT, LM_EUNSUPPORTED of the template's file
  * Owns     *out is the caller's until lm_model_text_fini(); g may be closed
  * Thread   [any]
  */
-int lm_model_text_init(const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out, struct lm_err *err);
+int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out,
+                       struct lm_err *err);
 void lm_model_text_fini(struct lm_model_text *t);
 #endif

@@ -7,6 +7,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/engine/boot.h"
+#include "runtime/engine/guard.h"
 #include "runtime/engine/loop.h"
 
 #include <poll.h>
@@ -85,6 +86,17 @@ static int read_conf(struct lm_conf *c, int argc, char **argv, struct lm_err *er
     return rc ? rc : lm_conf_check(c, err);
 }
 
+/* dtype means more elsewhere: say what it does here. */
+static void tell_dtype(const struct lm_conf_model *m)
+{
+    if (strcmp(m->dtype, "auto") == 0)
+        return;
+    if (strcmp(m->kv_cache_dtype, "auto") == 0)
+        lm_log(LM_INFO, "engine", "dtype=%s is the KV cache's type; weights keep the file's types", m->dtype);
+    else
+        lm_log(LM_INFO, "engine", "dtype=%s is not used: kv-cache-dtype=%s, and weights keep the file's types", m->dtype, m->kv_cache_dtype);
+}
+
 static int serve(const struct lm_conf *c, const struct lm_boot *boot, int stop_fd, struct lm_err *err)
 {
     struct lm_engine *engine = NULL;
@@ -119,8 +131,11 @@ int main(int argc, char **argv)
     }
     struct watch watch = {.stop_fd = take_signals()};
     int rc = read_conf(&conf, argc, argv, &err);
+    if (!rc)
+        rc = lm_guard_begin(FRONT_FD, &err);
     if (!rc) {
         set_log_level(conf.server.log_level);
+        tell_dtype(&conf.model[0]);
         rc = lm_boot_create(&conf, 0, on_progress, &watch, &boot, &err);
     }
     if (rc)

@@ -3,9 +3,11 @@
 #include "tests/fault/front.h"
 #include "tests/suite.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +93,59 @@ START_TEST(test_cmd_engine__a_hanging_device_ends_it_at_the_step_timeout)
 }
 END_TEST
 
+/* A copy of the model that may be spoilt; the caller unlinks it. */
+static void copy_model(char *path)
+{
+    char buf[4096];
+    int in = open(LM_GOLDEN_FOLDER "/llama-gqa-tied-f32.gguf", O_RDONLY), out = mkstemp(path);
+    ck_assert(in >= 0 && out >= 0);
+    for (ssize_t n; (n = read(in, buf, sizeof buf)) > 0;)
+        ck_assert_int_eq(write(out, buf, (size_t)n), n);
+    close(in);
+    close(out);
+}
+
+START_TEST(test_cmd_engine__a_model_file_that_shrinks_is_named_with_the_remedy)
+{
+    for (int in_pack = 0; in_pack < 2; in_pack++) {
+        struct front f;
+        char path[] = "/tmp/llmserve-test-XXXXXX", model[64], shrink[96];
+        copy_model(path);
+        snprintf(model, sizeof model, "--model=%s", path);
+        snprintf(shrink, sizeof shrink, "--backend-option=fault.shrink=%s", path);
+        const char *const flag[] = {model, shrink, in_pack ? "--backend-option=fault.where=pack" : NULL, NULL};
+        front_start(&f, exec_engine, flag);
+        if (!in_pack) {
+            front_wait_hello(&f);
+            front_submit(&f, 1, 10, 60);
+        }
+        front_must_exit(&f, 1);
+        ck_assert_int_eq(f.failed.code, LM_EIO);
+        ck_assert_msg(strstr(f.failed.msg, path) && strstr(f.failed.msg, "put the whole file back"), "%s", f.failed.msg);
+        ck_assert_uint_eq(f.hello.version, in_pack ? 0 : LM_PROTOCOL_VERSION);
+        unlink(path);
+    }
+}
+END_TEST
+
+START_TEST(test_cmd_engine__a_truncated_model_file_is_named_with_the_remedy)
+{
+    struct front f;
+    char path[] = "/tmp/llmserve-test-XXXXXX", model[64];
+    struct stat st;
+    copy_model(path);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(truncate(path, st.st_size - 1), 0);
+    snprintf(model, sizeof model, "--model=%s", path);
+    const char *const flag[] = {model, NULL};
+    front_start(&f, exec_engine, flag);
+    front_must_exit(&f, 78);
+    ck_assert_int_eq(f.failed.code, LM_EFORMAT);
+    ck_assert_msg(strstr(f.failed.msg, path) && strstr(f.failed.msg, "truncated") && strstr(f.failed.msg, "fetch the file again"), "%s", f.failed.msg);
+    unlink(path);
+}
+END_TEST
+
 /* A front that starts an engine and dies when it is told to. */
 static int short_lived(int fd, int stop_fd, const void *arg)
 {
@@ -131,5 +186,7 @@ END_TEST
 
 SUITE_MAIN("cmd/engine", test_cmd_engine__says_hello_serves_and_drains_on_sigterm,
            test_cmd_engine__what_cannot_load_is_told_and_makes_the_exit_status, test_cmd_engine__a_lost_device_ends_it_with_failed,
+           test_cmd_engine__a_model_file_that_shrinks_is_named_with_the_remedy,
+           test_cmd_engine__a_truncated_model_file_is_named_with_the_remedy,
            test_cmd_engine__a_hanging_device_ends_it_at_the_step_timeout, test_cmd_engine__dies_with_the_front,
            test_cmd_engine__started_by_hand_it_says_so)

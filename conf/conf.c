@@ -3,6 +3,7 @@
 
 #include "conf/knob.h"
 #include "conf/section.h"
+#include "conf/speculative.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -127,6 +128,10 @@ static int check_model(const struct lm_conf_model *m, struct lm_err *err)
         return rc;
     if (m->block_size && (m->block_size < 8 || (m->block_size & (m->block_size - 1))))
         return lm_fail(err, LM_ECONFIG, "[model %.60s] block-size: %lld is not a power of two from 8 to 256", m->name, (long long)m->block_size);
+    struct lm_conf_speculative spec;
+    rc = lm_conf_speculative(m->speculative_config, m->spec_tokens, &spec, err);
+    if (rc)
+        return lm_fail_in(err, rc, "[model %.60s]", m->name);
     if (*m->load_in_low_bit)
         return lm_fail(err, LM_ECONFIG, "[model %.60s] load-in-low-bit: quantizing at load is not built in this version; leave it empty", m->name);
     return 0;

@@ -179,6 +179,7 @@ START_TEST(test_conf_conf__check_names_what_is_missing)
         {"[model a]\nblock-size = 16\n", "[model a] path: not set"},
         {"[model a]\npath = /nonexistent/x.gguf\n", "no such file: /nonexistent/x.gguf"},
         {"[model a]\npath = /dev/null\nblock-size = 24\n", "24 is not a power of two"},
+        {"[model a]\npath = /dev/null\nspec-method = eagle\n", "[model a]: speculative-config: neither off"},
         {"[model a]\npath = /dev/null\n[model b]\npath = /dev/null\nserved-model-name = c, a\n", "'a' is another model's name"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

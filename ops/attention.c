@@ -11,7 +11,7 @@ int lm_kv_store_check(const struct lm_graph *g, const struct lm_op *op, struct l
     if (rc == 0)
         rc = lm_check_shape(g, op->x, "k", LM_ROWS_TOK, g->kv_head_dim[op->u.attn.layer], err);
     if (rc == 0)
-        rc = lm_check_shape(g, op->x2, "v", LM_ROWS_TOK, g->kv_head_dim[op->u.attn.layer], err);
+        rc = lm_check_shape(g, op->x2, "v", LM_ROWS_TOK, op->u.attn.n_kv_head * lm_v_dim(op), err);
     return rc;
 }
 
@@ -27,7 +27,13 @@ int lm_attention_check(const struct lm_graph *g, const struct lm_op *op, struct 
         return lm_fail(err, LM_EINVAL, "y is x");
     rc = lm_check_shape(g, op->x, "q", LM_ROWS_TOK, n_head * op->u.attn.head_dim, err);
     if (rc == 0)
-        rc = lm_check_shape(g, op->y, "y", LM_ROWS_TOK, n_head * op->u.attn.head_dim, err);
+        rc = lm_check_shape(g, op->y, "y", LM_ROWS_TOK, n_head * lm_v_dim(op), err);
+    if (rc == 0 && op->w)
+        rc = lm_check_vector(op->w, "w", n_head, err);
+    if (rc == 0 && op->u.attn.slope && op->u.attn.softcap != 0)
+        rc = lm_fail(err, LM_EINVAL, "slopes and a softcap");
+    for (uint32_t h = 0; rc == 0 && op->u.attn.slope && h < n_head; h++)
+        rc = lm_check_real(op->u.attn.slope[h], "a slope", false, err);
     if (rc == 0)
         rc = lm_check_real(op->u.attn.scale, "scale", true, err);
     if (rc == 0 && op->u.attn.softcap != 0)
@@ -59,23 +65,33 @@ void lm_kv_round(enum lm_kv_dtype dtype, size_t n, const float *x, float *y)
 static size_t slot(const struct lm_kv_ref *kv, const struct lm_step *step, size_t seq, size_t pos)
 {
     size_t block = step->block_table[seq * step->table_stride + pos / kv->block_size];
-    return (block * kv->block_size + pos % kv->block_size) * kv->dim;
+    return block * kv->block_size + pos % kv->block_size;
 }
 
 void lm_kv_store_ref(const struct lm_kv_ref *kv, const struct lm_op *op, const struct lm_step *step, const float *k, const float *v)
 {
-    size_t head_dim = op->u.attn.head_dim;
+    size_t head_dim = op->u.attn.head_dim, v_head = lm_v_dim(op), v_dim = kv->v_dim ? kv->v_dim : kv->dim;
     for (size_t s = 0; s < step->n_seq; s++)
         for (size_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++) {
             size_t at = slot(kv, step, s, (size_t)step->pos[r]);
-            for (size_t i = 0; i < kv->dim; i += head_dim) {
-                lm_kv_round(kv->dtype, head_dim, k + r * kv->dim + i, kv->k + at + i);
-                lm_kv_round(kv->dtype, head_dim, v + r * kv->dim + i, kv->v + at + i);
-            }
+            for (size_t i = 0; i < kv->dim; i += head_dim)
+                lm_kv_round(kv->dtype, head_dim, k + r * kv->dim + i, kv->k + at * kv->dim + i);
+            for (size_t i = 0; i < v_dim; i += v_head)
+                lm_kv_round(kv->dtype, v_head, v + r * v_dim + i, kv->v + at * v_dim + i);
         }
 }
 
-static double score(const struct lm_op *op, const float *q, const float *k)
+/* One head of one row. */
+struct query {
+    const struct lm_op *op;
+    const struct lm_kv_ref *kv;
+    const struct lm_step *step;
+    const float *q;
+    size_t seq, pos, kv_head, v_dim; /* v_dim: columns of a value's head */
+    double slope, sink;              /* sink: -INFINITY where there is none */
+};
+
+static double dot(const struct lm_op *op, const float *q, const float *k)
 {
     double sum = 0, cap = op->u.attn.softcap;
     for (size_t i = 0; i < op->u.attn.head_dim; i++)
@@ -84,24 +100,29 @@ static double score(const struct lm_op *op, const float *q, const float *k)
     return cap > 0 ? cap * tanh(sum / cap) : sum;
 }
 
-/* One head of one row: the largest score first, then 128 columns at a time, so that the sums stand in double. */
-static void attend(float *y, const struct lm_op *op, const struct lm_kv_ref *kv, const struct lm_step *step, size_t seq,
-                   size_t pos, size_t column, const float *q)
+static double score(const struct query *a, size_t j)
 {
-    size_t window = op->u.attn.window, head_dim = op->u.attn.head_dim;
+    const float *k = a->kv->k + slot(a->kv, a->step, a->seq, j) * a->kv->dim + a->kv_head * a->op->u.attn.head_dim;
+    return dot(a->op, a->q, k) + a->slope * ((double)j - (double)a->pos);
+}
+
+/* The largest score first, then 128 columns at a time, so that the sums stand in double. */
+static void attend(float *y, const struct query *a)
+{
+    size_t window = a->op->u.attn.window, pos = a->pos;
     size_t from = window && pos >= window ? pos - window + 1 : 0;
-    double max = -INFINITY;
+    double max = a->sink;
     for (size_t j = from; j <= pos; j++)
-        max = fmax(max, score(op, q, kv->k + slot(kv, step, seq, j) + column));
-    for (size_t i0 = 0; i0 < head_dim; i0 += 128) {
-        size_t n = head_dim - i0 < 128 ? head_dim - i0 : 128;
-        double acc[128] = {0}, sum = 0;
+        max = fmax(max, score(a, j));
+    for (size_t i0 = 0; i0 < a->v_dim; i0 += 128) {
+        size_t n = a->v_dim - i0 < 128 ? a->v_dim - i0 : 128;
+        double acc[128] = {0}, sum = exp(a->sink - max);
         for (size_t j = from; j <= pos; j++) {
-            size_t at = slot(kv, step, seq, j) + column;
-            double p = exp(score(op, q, kv->k + at) - max);
+            const float *v = a->kv->v + (slot(a->kv, a->step, a->seq, j) * a->op->u.attn.n_kv_head + a->kv_head) * a->v_dim;
+            double p = exp(score(a, j) - max);
             sum += p;
             for (size_t i = 0; i < n; i++)
-                acc[i] += p * kv->v[at + i0 + i];
+                acc[i] += p * v[i0 + i];
         }
         for (size_t i = 0; i < n; i++)
             y[i0 + i] = (float)(acc[i] / sum);
@@ -109,13 +130,14 @@ static void attend(float *y, const struct lm_op *op, const struct lm_kv_ref *kv,
 }
 
 void lm_attention_ref(float *y, const struct lm_op *op, const struct lm_kv_ref *kv, const struct lm_step *step,
-                      const float *q)
+                      const float *q, const float *sink)
 {
-    size_t n_head = op->u.attn.n_head, head_dim = op->u.attn.head_dim, share = n_head / op->u.attn.n_kv_head;
+    size_t n_head = op->u.attn.n_head, head_dim = op->u.attn.head_dim, share = n_head / op->u.attn.n_kv_head, v_dim = lm_v_dim(op);
     for (size_t s = 0; s < step->n_seq; s++)
         for (size_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++)
             for (size_t h = 0; h < n_head; h++) {
-                size_t at = (r * n_head + h) * head_dim;
-                attend(y + at, op, kv, step, s, (size_t)step->pos[r], h / share * head_dim, q + at);
+                const struct query a = {op, kv, step, q + (r * n_head + h) * head_dim, s, (size_t)step->pos[r], h / share, v_dim,
+                                        op->u.attn.slope ? op->u.attn.slope[h] : 0, sink ? sink[h] : -INFINITY};
+                attend(y + (r * n_head + h) * v_dim, &a);
             }
 }

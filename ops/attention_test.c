@@ -6,7 +6,7 @@
 
 /* Two sequences in blocks of 2 that lie in no order; one KV head of 1 column, two query heads. */
 static float k_cache[16], v_cache[16];
-static const struct lm_kv_ref kv = {k_cache, v_cache, 2, 1, LM_KV_F32};
+static const struct lm_kv_ref kv = {.k = k_cache, .v = v_cache, .block_size = 2, .dim = 1, .dtype = LM_KV_F32};
 static const uint32_t table[] = {5, 1, 7, 6, 2, 0}, seq_row[] = {0, 4, 5};
 static const int32_t pos[] = {0, 1, 2, 3, 0};
 static const struct lm_step step = {.n_tok = 5, .n_seq = 2, .pos = pos, .seq_row = seq_row, .block_table = table, .table_stride = 3};
@@ -34,7 +34,7 @@ START_TEST(test_ops_attention__rows_see_their_past_and_no_other)
     float y[10];
     const struct lm_op op = attention(0, 0);
     lm_kv_store_ref(&kv, &op, &step, k, v);
-    lm_attention_ref(y, &op, &kv, &step, q);
+    lm_attention_ref(y, &op, &kv, &step, q, NULL);
     const float mean[] = {10, 15, 20, 25, 50}; /* head 0: q is 0, all weigh the same */
     for (int r = 0; r < 5; r++)
         ck_assert_float_eq_tol(y[2 * r], mean[r], 1e-5);
@@ -48,13 +48,53 @@ START_TEST(test_ops_attention__window_and_softcap)
     float y[10];
     struct lm_op op = attention(2, 0);
     lm_kv_store_ref(&kv, &op, &step, k, v);
-    lm_attention_ref(y, &op, &kv, &step, q);
+    lm_attention_ref(y, &op, &kv, &step, q, NULL);
     ck_assert_float_eq_tol(y[0], 10, 1e-5);
     ck_assert_float_eq_tol(y[6], 35, 1e-5); /* positions 2 and 3 */
     op = attention(0, 0.25f);
-    lm_attention_ref(y, &op, &kv, &step, q);
+    lm_attention_ref(y, &op, &kv, &step, q, NULL);
     double a = exp(0.25 * tanh(2)), b = exp(0.25 * tanh(4));
     ck_assert_float_eq_tol(y[3], (10 * a + 20 * b) / (a + b), 1e-5);
+}
+END_TEST
+
+START_TEST(test_ops_attention__a_sink_takes_its_share)
+{
+    const float sink[] = {logf(3), -INFINITY};
+    float y[10];
+    const struct lm_op op = attention(0, 0);
+    lm_kv_store_ref(&kv, &op, &step, k, v);
+    lm_attention_ref(y, &op, &kv, &step, q, sink);
+    ck_assert_float_eq_tol(y[0], 10 / 4.0, 1e-5); /* q is 0: the one position weighs 1, the sink 3 */
+    ck_assert_float_eq_tol(y[6], 25 * 4 / 7.0, 1e-5);
+    ck_assert_float_eq_tol(y[1], 10, 1e-5);
+}
+END_TEST
+
+START_TEST(test_ops_attention__slopes_favour_what_is_near)
+{
+    const float slope[] = {logf(2), 0};
+    float y[10];
+    struct lm_op op = attention(0, 0);
+    op.u.attn.slope = slope;
+    lm_kv_store_ref(&kv, &op, &step, k, v);
+    lm_attention_ref(y, &op, &kv, &step, q, NULL);
+    ck_assert_float_eq_tol(y[6], (10 / 8.0 + 20 / 4.0 + 30 / 2.0 + 40) / (1 / 8.0 + 1 / 4.0 + 1 / 2.0 + 1), 1e-4);
+}
+END_TEST
+
+START_TEST(test_ops_attention__values_may_be_narrower_than_keys)
+{
+    const float k2[] = {0, 9, 0, 9, 0, 9, 0, 9, 0, 9}, q2[20] = {0};
+    float keys[32], y[10];
+    const struct lm_kv_ref two = {.k = keys, .v = v_cache, .block_size = 2, .dim = 2, .dtype = LM_KV_F32, .v_dim = 1};
+    struct lm_op op = attention(0, 0);
+    op.u.attn.head_dim = 2;
+    op.u.attn.v_dim = 1;
+    lm_kv_store_ref(&two, &op, &step, k2, v);
+    lm_attention_ref(y, &op, &two, &step, q2, NULL);
+    ck_assert_float_eq_tol(y[2], 15, 1e-5);
+    ck_assert_float_eq_tol(y[8], 50, 1e-5);
 }
 END_TEST
 
@@ -113,4 +153,6 @@ START_TEST(test_ops_attention__check_refuses_what_disagrees)
 END_TEST
 
 SUITE_MAIN("ops/attention", test_ops_attention__store_follows_the_block_table, test_ops_attention__rows_see_their_past_and_no_other,
-           test_ops_attention__window_and_softcap, test_ops_attention__cache_types_round, test_ops_attention__check_refuses_what_disagrees)
+           test_ops_attention__window_and_softcap, test_ops_attention__a_sink_takes_its_share,
+           test_ops_attention__slopes_favour_what_is_near, test_ops_attention__values_may_be_narrower_than_keys,
+           test_ops_attention__cache_types_round, test_ops_attention__check_refuses_what_disagrees)

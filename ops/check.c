@@ -56,5 +56,7 @@ int lm_check_kv(const struct lm_graph *g, const struct lm_op *op, struct lm_err 
     if (cols == 0 || cols != g->kv_head_dim[layer])
         return lm_fail(err, LM_EINVAL, "%u heads of %u columns, but layer %u stores %u", op->u.attn.n_kv_head,
                        op->u.attn.head_dim, layer, g->kv_head_dim[layer]);
+    if (lm_v_dim(op) > op->u.attn.head_dim)
+        return lm_fail(err, LM_EINVAL, "values of %u columns, keys of %u", lm_v_dim(op), op->u.attn.head_dim);
     return 0;
 }

@@ -24,6 +24,12 @@ int lm_check_vector(const struct lm_weight *w, const char *what, uint32_t n, str
 /** v is finite, and more than 0 if `positive`. */
 int lm_check_real(float v, const char *what, bool positive, struct lm_err *err);
 
+/** Columns of a value's head of an attention or kv_store. */
+static inline uint32_t lm_v_dim(const struct lm_op *op)
+{
+    return op->u.attn.v_dim ? op->u.attn.v_dim : op->u.attn.head_dim;
+}
+
 /** The op reads layer u.attn.layer, and its heads have that layer's columns. */
 int lm_check_kv(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err);
 #endif

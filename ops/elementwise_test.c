@@ -8,12 +8,15 @@
 START_TEST(test_ops_elementwise__follow_their_formulas)
 {
     const float x[] = {-2, 0, 0.5f, 20}, x2[] = {1, 2, 3, 4};
-    float add[4], scale[4], cap[4], silu[4], gelu[4];
+    float add[4], scale[4], cap[4], silu[4], gelu[4], plain[4], clamped[4], gated[4];
     lm_add_ref(add, x, x2, 4);
     lm_scale_ref(scale, x, -0.5f, 4);
     lm_softcap_ref(cap, x, 2, 4);
     lm_silu_mul_ref(silu, x, x2, 4);
     lm_gelu_mul_ref(gelu, x, x2, 4);
+    lm_gelu_ref(plain, x, 4);
+    lm_swiglu_clamp_ref(clamped, x, x2, 1.5f, 2.5f, 4);
+    lm_gate_rows_ref(gated, x, x2, 2, 2);
     for (int i = 0; i < 4; i++) {
         ck_assert_float_eq(add[i], x[i] + x2[i]);
         ck_assert_float_eq(scale[i], -x[i] / 2);
@@ -21,6 +24,10 @@ START_TEST(test_ops_elementwise__follow_their_formulas)
         ck_assert_float_eq_tol(silu[i], x[i] / (1 + exp(-x[i])) * x2[i], 1e-5);
         double u = sqrt(2 / M_PI) * (x[i] + 0.044715 * pow(x[i], 3));
         ck_assert_float_eq_tol(gelu[i], 0.5 * x[i] * (1 + tanh(u)) * x2[i], 1e-5);
+        ck_assert_float_eq_tol(plain[i], 0.5 * x[i] * (1 + tanh(u)), 1e-5);
+        double g = x[i] < 2.5f ? x[i] : 2.5, l = x2[i] < 2.5f ? x2[i] : 2.5;
+        ck_assert_float_eq_tol(clamped[i], g / (1 + exp(-1.5 * g)) * (1 + l), 1e-5);
+        ck_assert_float_eq_tol(gated[i], x[i] / (1 + exp(-x2[i / 2])), 1e-5);
     }
 }
 END_TEST
@@ -43,6 +50,11 @@ START_TEST(test_ops_elementwise__checks_refuse_what_disagrees)
     ck_assert_int_eq(lm_add_check(&g, &op, NULL), 0);
     ck_assert_int_eq(lm_act_mul_check(&g, &op, NULL), 0);
     ck_assert_int_eq(lm_softcap_check(&g, &op, NULL), LM_EINVAL); /* cap 0 */
+    op.u.swiglu.alpha = op.u.swiglu.limit = 1;
+    ck_assert_int_eq(lm_swiglu_clamp_check(&g, &op, NULL), 0);
+    op.u.swiglu.limit = -1;
+    ck_assert_int_eq(lm_swiglu_clamp_check(&g, &op, NULL), LM_EINVAL);
+    ck_assert_int_eq(lm_gate_rows_check(&g, &op, NULL), LM_EINVAL); /* x2 has 8 columns */
     op.u.scale.scale = INFINITY;
     ck_assert_int_eq(lm_scale_check(&g, &op, NULL), LM_EINVAL);
 }

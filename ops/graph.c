@@ -2,11 +2,14 @@
 #include "ops/graph.h"
 #include "ops/act_mul.h"
 #include "ops/attention.h"
+#include "ops/check.h"
+#include "ops/copy.h"
 #include "ops/elementwise.h"
 #include "ops/embed.h"
 #include "ops/gather.h"
 #include "ops/layernorm.h"
 #include "ops/matmul.h"
+#include "ops/moe.h"
 #include "ops/rmsnorm.h"
 #include "ops/rope.h"
 #include "ops/sample.h"
@@ -31,6 +34,13 @@ static const struct {
     [LM_OP_SOFTCAP] = {"softcap", lm_softcap_check},
     [LM_OP_LOGITS_GATHER] = {"logits_gather", lm_gather_check},
     [LM_OP_SAMPLE] = {"sample", lm_sample_check},
+    [LM_OP_GELU] = {"gelu", lm_gelu_check},
+    [LM_OP_SWIGLU_CLAMP] = {"swiglu_clamp", lm_swiglu_clamp_check},
+    [LM_OP_GATE_ROWS] = {"gate_rows", lm_gate_rows_check},
+    [LM_OP_COPY_HEADS] = {"copy_heads", lm_copy_heads_check},
+    [LM_OP_MOE_ROUTE] = {"moe_route", lm_moe_route_check},
+    [LM_OP_MOE_MATMUL] = {"moe_matmul", lm_moe_matmul_check},
+    [LM_OP_MOE_SUM] = {"moe_sum", lm_moe_sum_check},
 };
 
 const char *lm_op_name(enum lm_op_kind kind)
@@ -42,15 +52,15 @@ const char *lm_op_name(enum lm_op_kind kind)
 static int check_layers(const struct lm_graph *g, struct lm_err *err)
 {
     for (uint32_t layer = 0; layer < g->n_layer; layer++) {
-        uint32_t head_dim = 0;
+        const struct lm_op *first = NULL;
         for (uint32_t i = 0; i < g->n_op; i++) {
             const struct lm_op *op = &g->op[i];
             if ((op->kind != LM_OP_KV_STORE && op->kind != LM_OP_ATTENTION) || op->u.attn.layer != layer)
                 continue;
-            if (head_dim && head_dim != op->u.attn.head_dim)
-                return lm_fail(err, LM_EINVAL, "op %u (%s): heads of %u columns, others of layer %u have %u", i,
-                               lm_op_name(op->kind), op->u.attn.head_dim, layer, head_dim);
-            head_dim = op->u.attn.head_dim;
+            first = first ? first : op;
+            if (first->u.attn.head_dim != op->u.attn.head_dim || lm_v_dim(first) != lm_v_dim(op))
+                return lm_fail(err, LM_EINVAL, "op %u (%s): heads of %u columns and values of %u, others of layer %u have %u and %u", i,
+                               lm_op_name(op->kind), op->u.attn.head_dim, lm_v_dim(op), layer, first->u.attn.head_dim, lm_v_dim(first));
         }
     }
     return 0;

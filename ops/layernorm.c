@@ -10,7 +10,7 @@ int lm_layernorm_check(const struct lm_graph *g, const struct lm_op *op, struct 
     int rc = lm_check_same(g, op->x, op->y, &dim, err);
     if (rc < 0)
         return rc;
-    if ((op->u.norm.group != 0 && op->u.norm.group != dim) || op->u.norm.w_add != 0)
+    if ((op->u.norm.group != 0 && dim % op->u.norm.group) || op->u.norm.w_add != 0)
         return lm_fail(err, LM_EINVAL, "groups of %u in %u columns, w_add %g", op->u.norm.group, dim,
                        (double)op->u.norm.w_add);
     if (op->w)
@@ -22,17 +22,23 @@ int lm_layernorm_check(const struct lm_graph *g, const struct lm_op *op, struct 
     return rc;
 }
 
-void lm_layernorm_ref(float *y, const float *x, const float *w, const float *b, size_t rows, size_t dim, float eps)
+static void one_group(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
 {
-    for (size_t r = 0; r < rows; r++, x += dim, y += dim) {
-        double mean = 0, var = 0;
-        for (size_t i = 0; i < dim; i++)
-            mean += x[i];
-        mean /= (double)dim;
-        for (size_t i = 0; i < dim; i++)
-            var += (x[i] - mean) * (x[i] - mean);
-        double inv = 1 / sqrt(var / (double)dim + eps);
-        for (size_t i = 0; i < dim; i++)
-            y[i] = (float)((x[i] - mean) * inv * (w ? w[i] : 1) + (b ? b[i] : 0));
-    }
+    double mean = 0, var = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += x[i];
+    mean /= (double)n;
+    for (size_t i = 0; i < n; i++)
+        var += (x[i] - mean) * (x[i] - mean);
+    double inv = 1 / sqrt(var / (double)n + eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)((x[i] - mean) * inv * (w ? w[i] : 1) + (b ? b[i] : 0));
+}
+
+void lm_layernorm_ref(float *y, const float *x, const float *w, const float *b, size_t rows, size_t dim, size_t group, float eps)
+{
+    group = group ? group : dim;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t g = 0; g < dim; g += group)
+            one_group(y + r * dim + g, x + r * dim + g, w ? w + g : NULL, b ? b + g : NULL, group, eps);
 }

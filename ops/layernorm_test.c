@@ -8,13 +8,25 @@ START_TEST(test_ops_layernorm__rows_get_mean_0_and_variance_1)
 {
     const float x[] = {1, 2, 3, 6, 10, 10, 10, 14}, w[] = {1, 1, 2, 1}, b[] = {0, 5, 0, 0};
     float y[8];
-    lm_layernorm_ref(y, x, w, b, 2, 4, 0);
+    lm_layernorm_ref(y, x, w, b, 2, 4, 0, 0);
     const double s = sqrt(3.5), t = sqrt(3);
     const double want[] = {-2 / s, -1 / s + 5, 0, 3 / s, -1 / t, -1 / t + 5, -2 / t, 3 / t};
     for (int i = 0; i < 8; i++)
         ck_assert_float_eq_tol(y[i], want[i], 1e-6);
-    lm_layernorm_ref(y, x, NULL, NULL, 1, 4, 0.5f);
+    lm_layernorm_ref(y, x, NULL, NULL, 1, 4, 4, 0.5f);
     ck_assert_float_eq_tol(y[3], 3 / 2.0, 1e-6);
+}
+END_TEST
+
+START_TEST(test_ops_layernorm__groups_are_rows_of_their_own)
+{
+    const float x[] = {1, 2, 3, 6, 10, 10, 10, 14}, w[] = {1, 1, 2, 1, 3, 1, 1, 1};
+    float y[8], want[8];
+    lm_layernorm_ref(want, x, w, NULL, 1, 4, 0, 0);
+    lm_layernorm_ref(want + 4, x + 4, w + 4, NULL, 1, 4, 0, 0);
+    lm_layernorm_ref(y, x, w, NULL, 1, 8, 4, 0);
+    for (int i = 0; i < 8; i++)
+        ck_assert_float_eq(y[i], want[i]);
 }
 END_TEST
 
@@ -30,7 +42,7 @@ START_TEST(test_ops_layernorm__check_refuses_what_disagrees)
     bad[0].y = 1;
     bad[1].w = &wrong;
     bad[2].b = &wrong;
-    bad[3].u.norm.group = 6;
+    bad[3].u.norm.group = 5;
     bad[4].u.norm.w_add = 1;
     bad[5].u.norm.eps = NAN;
     for (int i = 0; i < 6; i++)
@@ -43,4 +55,5 @@ START_TEST(test_ops_layernorm__check_refuses_what_disagrees)
 }
 END_TEST
 
-SUITE_MAIN("ops/layernorm", test_ops_layernorm__rows_get_mean_0_and_variance_1, test_ops_layernorm__check_refuses_what_disagrees)
+SUITE_MAIN("ops/layernorm", test_ops_layernorm__rows_get_mean_0_and_variance_1,
+           test_ops_layernorm__groups_are_rows_of_their_own, test_ops_layernorm__check_refuses_what_disagrees)

@@ -247,19 +247,30 @@ static const float *weight_of(void *arg, const struct lm_weight *w)
     return r->weight[i].f32;
 }
 
-void lm_rig_run(struct lm_rig *r, struct lm_rig_step *st)
+void lm_rig_fill(struct lm_rig *r, struct lm_rig_step *st)
 {
     struct lm_err err = {0};
-    struct lm_ref ref = {&r->graph, &st->step, r->ref_act, r->kv, weight_of, r};
     for (uint32_t i = 0; i < r->graph.n_act; i++) {
         for (size_t k = 0; k < lm_rig_count(r, st, i); k++)
             r->ref_act[i][k] = lm_rig_real(r);
         ck_assert_msg(r->be->copy_in(r->dev, r->plan, i, r->ref_act[i], rows_of(r, st, i), &err) == 0, "copy_in: %s", err.msg);
     }
+}
+
+void lm_rig_both(struct lm_rig *r, struct lm_rig_step *st)
+{
+    struct lm_err err = {0};
+    struct lm_ref ref = {&r->graph, &st->step, r->ref_act, r->kv, weight_of, r};
     lm_rig_launch(r, st);
     lm_ref_run(&ref);
     for (uint32_t i = 0; i < r->graph.n_act; i++)
         ck_assert_msg(r->be->copy_out(r->dev, r->plan, i, r->out_act[i], rows_of(r, st, i), &err) == 0, "copy_out: %s", err.msg);
+}
+
+void lm_rig_run(struct lm_rig *r, struct lm_rig_step *st)
+{
+    lm_rig_fill(r, st);
+    lm_rig_both(r, st);
 }
 
 void lm_rig_compare(struct lm_rig *r, const struct lm_rig_step *st, uint32_t act, double tol, const char *what)

@@ -8,7 +8,7 @@
 #include "ops/op_ref.h"
 #include "ops/op_suite.h"
 
-enum { RIG_ACT = 24, RIG_OP = 64, RIG_WEIGHT = 64, RIG_LAYER = 4, RIG_TOK = 96, RIG_SEQ = 8, RIG_STRIDE = 64 };
+enum { RIG_ACT = 24, RIG_OP = 64, RIG_WEIGHT = 96, RIG_LAYER = 4, RIG_TOK = 96, RIG_SEQ = 8, RIG_STRIDE = 64 };
 
 struct lm_rig {
     const struct lm_backend *be;
@@ -71,6 +71,10 @@ void lm_rig_time(struct lm_rig *r, struct lm_rig_step *st, const char *what);
 
 /** Fill all activations at random, run the step on both sides, and fetch what the backend made. */
 void lm_rig_run(struct lm_rig *r, struct lm_rig_step *st);
+
+/** lm_rig_run() in two parts, so that a test may put numbers of its own into activations between them. */
+void lm_rig_fill(struct lm_rig *r, struct lm_rig_step *st);
+void lm_rig_both(struct lm_rig *r, struct lm_rig_step *st);
 
 /** |out - ref| <= tol * (1 + |ref|) for every element of the step's rows. */
 void lm_rig_compare(struct lm_rig *r, const struct lm_rig_step *st, uint32_t act, double tol, const char *what);

@@ -65,7 +65,7 @@ static void norm_case(const struct lm_op_suite *s, const struct norm_case *c)
     struct lm_op *op = lm_rig_op(&r, c->layer ? LM_OP_LAYERNORM : LM_OP_RMSNORM, x, LM_NONE, y);
     if (c->n_w)
         op->w = lm_rig_weight(&r, LM_Q_F32, 1, c->n_w, LM_USE_VECTOR);
-    if (c->layer && c->n_w)
+    if (c->layer && c->n_w == c->group)
         op->b = lm_rig_weight(&r, LM_Q_F32, 1, c->n_w, LM_USE_VECTOR);
     op->u.norm.eps = 1e-5f;
     op->u.norm.group = c->group;
@@ -88,7 +88,7 @@ void lm_op_suite_norms(const struct lm_op_suite *s)
         {256, 64, 64, 0, false, true},     {256, 64, 256, 1, false, true},      /* QK norm; a weight for each column */
         {60, 20, 20, 1, false, false},     {128, 128, 0, 0, false, false},      /* no weight */
         {576, 576, 576, 0, true, false},   {33, 33, 33, 0, true, true},
-        {200, 200, 0, 0, true, false},
+        {200, 200, 0, 0, true, false},     {96, 24, 96, 0, true, true},                                             /* groups */
     };
     for (size_t i = 0; i < N(cases); i++)
         norm_case(s, &cases[i]);
@@ -147,7 +147,8 @@ static void fill_inv_freq(float *f, uint32_t n_rot)
 
 void lm_op_suite_rope(const struct lm_op_suite *s)
 {
-    const struct { uint32_t n_head, head_dim, n_rot; } cases[] = {{9, 64, 64}, {3, 80, 32}, {1, 256, 256}, {2, 12, 10}, {4, 2, 2}};
+    const struct { uint32_t n_head, head_dim, n_rot, first; } cases[] = {{9, 64, 64, 0}, {3, 80, 32, 0}, {1, 256, 256, 0}, {2, 12, 10, 0},
+                                                                         {4, 2, 2, 0},  {3, 40, 16, 24}, {2, 13, 8, 3}};
     float inv_freq[128];
     struct lm_rig_step st;
     for (size_t c = 0; c < 2 * N(cases); c++) {
@@ -161,6 +162,7 @@ void lm_op_suite_rope(const struct lm_op_suite *s)
         op->u.rope.n_head = cases[c / 2].n_head;
         op->u.rope.head_dim = cases[c / 2].head_dim;
         op->u.rope.n_rot = cases[c / 2].n_rot;
+        op->u.rope.first = cases[c / 2].first;
         op->u.rope.inv_freq = inv_freq;
         op->u.rope.mscale = c % 3 ? 1 : 1.25f;
         lm_rig_prepare(&r);
@@ -180,6 +182,8 @@ struct attention_case {
     float softcap;
     enum lm_kv_dtype dtype;
     uint32_t block_size;
+    uint32_t v_dim; /* 0: head_dim */
+    bool sink, slope;
 };
 
 static void attention_case(const struct lm_op_suite *s, const struct attention_case *c)
@@ -192,11 +196,18 @@ static void attention_case(const struct lm_op_suite *s, const struct attention_c
     r.desc.max_len = c->block_size * RIG_STRIDE;
     r.graph.n_layer = 2;
     r.kv_dim[0] = r.kv_dim[1] = c->n_kv_head * c->head_dim;
+    uint32_t v_dim = c->v_dim ? c->v_dim : c->head_dim;
     uint32_t q = lm_rig_act(&r, LM_ROWS_TOK, c->n_head * c->head_dim), k = lm_rig_act(&r, LM_ROWS_TOK, r.kv_dim[0]);
-    uint32_t v = lm_rig_act(&r, LM_ROWS_TOK, r.kv_dim[0]), y = lm_rig_act(&r, LM_ROWS_TOK, c->n_head * c->head_dim);
+    uint32_t v = lm_rig_act(&r, LM_ROWS_TOK, c->n_kv_head * v_dim), y = lm_rig_act(&r, LM_ROWS_TOK, c->n_head * v_dim);
+    uint32_t other = lm_rig_act(&r, LM_ROWS_TOK, r.kv_dim[0]);
+    float slope[16];
     for (uint32_t layer = 0; layer < 2; layer++)
-        lm_rig_op(&r, LM_OP_KV_STORE, layer ? k : v, layer ? v : k, LM_NONE)->u.attn.layer = layer;
+        lm_rig_op(&r, LM_OP_KV_STORE, layer ? k : other, v, LM_NONE)->u.attn.layer = layer;
     lm_rig_op(&r, LM_OP_ATTENTION, q, LM_NONE, y)->u.attn.layer = 1;
+    for (uint32_t h = 0; h < c->n_head; h++)
+        slope[h] = exp2f(-(float)(h + 1));
+    r.op[2].w = c->sink ? lm_rig_weight(&r, LM_Q_F32, 1, c->n_head, LM_USE_VECTOR) : NULL;
+    r.op[2].u.attn.slope = c->slope ? slope : NULL;
     for (uint32_t i = 0; i < 3; i++) {
         r.op[i].u.attn.n_head = c->n_head;
         r.op[i].u.attn.n_kv_head = c->n_kv_head;
@@ -204,6 +215,7 @@ static void attention_case(const struct lm_op_suite *s, const struct attention_c
         r.op[i].u.attn.scale = 1 / sqrtf((float)c->head_dim);
         r.op[i].u.attn.window = c->window;
         r.op[i].u.attn.softcap = c->softcap;
+        r.op[i].u.attn.v_dim = c->v_dim;
     }
     lm_rig_prepare(&r);
     double tol = c->dtype == LM_KV_F32 ? LM_ATTENTION_TOL * 3 : LM_ATTENTION_TOL_F16 * 3;
@@ -231,11 +243,20 @@ static void attention_case(const struct lm_op_suite *s, const struct attention_c
 void lm_op_suite_attention(const struct lm_op_suite *s)
 {
     const struct attention_case cases[] = {
-        {9, 3, 64, 0, 0, LM_KV_F32, 16},  {4, 4, 20, 0, 0, LM_KV_F32, 8},   /* no GQA; heads of no multiple of a vector */
-        {4, 1, 256, 100, 0, LM_KV_F32, 32}, {2, 1, 64, 7, 30, LM_KV_F32, 16}, /* windows; soft-cap */
-        {9, 3, 64, 0, 0, LM_KV_F16, 16},  {6, 2, 128, 300, 0, LM_KV_BF16, 64},
-        {3, 1, 33, 0, 20, LM_KV_BF16, 8}, {7, 1, 80, 0, 0, LM_KV_F16, 16},
-        {9, 3, 64, 0, 0, LM_KV_AUTO, 16},
+        {9, 3, 64, 0, 0, LM_KV_F32, 16, 0, false, false},
+        {4, 4, 20, 0, 0, LM_KV_F32, 8, 0, false, false},      /* no GQA; heads of no multiple of a vector */
+        {4, 1, 256, 100, 0, LM_KV_F32, 32, 0, false, false},  /* a window */
+        {2, 1, 64, 7, 30, LM_KV_F32, 16, 0, false, false},    /* and a soft-cap */
+        {9, 3, 64, 0, 0, LM_KV_F16, 16, 0, false, false},
+        {6, 2, 128, 300, 0, LM_KV_BF16, 64, 0, false, false},
+        {3, 1, 33, 0, 20, LM_KV_BF16, 8, 0, false, false},
+        {7, 1, 80, 0, 0, LM_KV_F16, 16, 0, false, false},
+        {8, 2, 64, 40, 0, LM_KV_F32, 16, 0, true, false},     /* sinks and a window, as gpt-oss */
+        {5, 5, 32, 0, 0, LM_KV_F32, 32, 0, false, true},      /* ALiBi */
+        {3, 1, 576, 0, 0, LM_KV_F32, 16, 512, false, false},  /* MLA */
+        {6, 2, 48, 0, 0, LM_KV_BF16, 16, 20, true, true},     /* all at once */
+        {9, 3, 64, 0, 0, LM_KV_AUTO, 16, 0, false, false},
+        {5, 1, 576, 40, 0, LM_KV_AUTO, 8, 512, true, true},   /* the same of integers */
     };
     for (size_t i = 0; i < N(cases); i++)
         attention_case(s, &cases[i]);
@@ -243,8 +264,8 @@ void lm_op_suite_attention(const struct lm_op_suite *s)
 
 void lm_op_suite_elementwise(const struct lm_op_suite *s)
 {
-    const enum lm_op_kind kinds[] = {LM_OP_SILU_MUL, LM_OP_GELU_MUL, LM_OP_ADD, LM_OP_SCALE, LM_OP_SOFTCAP};
-    const double tol[] = {20 * LM_ACT_MUL_TOL, 20 * LM_ACT_MUL_TOL, 1e-7, 1e-7, LM_SOFTCAP_TOL};
+    const enum lm_op_kind kinds[] = {LM_OP_SILU_MUL, LM_OP_GELU_MUL, LM_OP_ADD, LM_OP_SCALE, LM_OP_SOFTCAP, LM_OP_GELU, LM_OP_SWIGLU_CLAMP};
+    const double tol[] = {20 * LM_ACT_MUL_TOL, 20 * LM_ACT_MUL_TOL, 1e-7, 1e-7, LM_SOFTCAP_TOL, 20 * LM_ACT_MUL_TOL, 20 * LM_ACT_MUL_TOL};
     const uint32_t dims[] = {1, 16, 37, 1536};
     struct lm_rig_step st;
     for (size_t k = 0; k < N(kinds) * N(dims) * 3; k++) {
@@ -260,7 +281,11 @@ void lm_op_suite_elementwise(const struct lm_op_suite *s)
             op->u.scale.scale = -0.37f;
         if (op->kind == LM_OP_SOFTCAP)
             op->u.softcap.cap = 0.8f;
-        if (op->kind == LM_OP_SCALE || op->kind == LM_OP_SOFTCAP)
+        if (op->kind == LM_OP_SWIGLU_CLAMP) {
+            op->u.swiglu.alpha = 1.702f;
+            op->u.swiglu.limit = 0.7f;
+        }
+        if (op->kind == LM_OP_SCALE || op->kind == LM_OP_SOFTCAP || op->kind == LM_OP_GELU)
             op->x2 = LM_NONE;
         lm_rig_prepare(&r);
         for (size_t i = 0; i < N(row_counts); i++) {

@@ -16,6 +16,8 @@ struct model {
     bool neox, bias, qk_norm, post_norm, gelu, layer_norm;
     bool parallel; /* attention and feed-forward from one norm */
     float softcap;
+    uint32_t n_expert; /* two of so many in the place of the feed-forward; 0: none */
+    bool sinks;
     uint32_t window; /* of odd layers, whose rope has another base then; 0: none */
     double tol;
 };
@@ -34,11 +36,14 @@ static const struct model models[] = {
      .qtype = LM_Q_Q4_K, .kv_dtype = LM_KV_BF16, .neox = true, .qk_norm = true, .post_norm = true, .gelu = true, .tol = 0.1},
     {.name = "parallel f16", .dim = 64, .n_head = 4, .n_kv_head = 4, .head_dim = 16, .ffn = 96, .layers = 2,
      .qtype = LM_Q_F16, .kv_dtype = LM_KV_F32, .layer_norm = true, .parallel = true, .tol = 2e-3},
+    {.name = "experts f32", .dim = 64, .n_head = 4, .n_kv_head = 2, .head_dim = 16, .ffn = 96, .layers = 2, .n_expert = 5,
+     .qtype = LM_Q_F32, .kv_dtype = LM_KV_F32, .neox = true, .sinks = true, .window = 9, .tol = 1e-4},
 };
 
 /* Activations of a model. */
 struct acts {
     uint32_t x, h, q, k, v, a, t, gate, up, x_out, h_out, logits;
+    uint32_t router, route, down; /* of experts */
 };
 
 static struct acts add_acts(struct lm_rig *r, const struct model *m)
@@ -57,6 +62,9 @@ static struct acts add_acts(struct lm_rig *r, const struct model *m)
     a.x_out = lm_rig_act(r, LM_ROWS_OUT, m->dim);
     a.h_out = lm_rig_act(r, LM_ROWS_OUT, m->dim);
     a.logits = lm_rig_act(r, LM_ROWS_OUT, r->graph.n_vocab);
+    a.router = lm_rig_act(r, LM_ROWS_TOK, m->n_expert ? m->n_expert : 1);
+    a.route = lm_rig_act(r, LM_ROWS_TOK, 4);
+    a.down = lm_rig_act(r, LM_ROWS_TOK, 2 * m->dim);
     return a;
 }
 
@@ -77,9 +85,12 @@ static void add_matmul(struct lm_rig *r, const struct model *m, uint32_t x, uint
         op->b = lm_rig_weight(r, LM_Q_F32, 1, r->act[y].dim, LM_USE_VECTOR);
 }
 
-/* Frequencies of the global layers, then of those with a window. */
+enum { MAX_EXPERT = 8 };
+
+/* What ops point to: frequencies of the global layers, then of those with a window; experts' gate, up and down. */
 struct ropes {
     float inv_freq[2][128];
+    const struct lm_weight *expert[RIG_LAYER][3][MAX_EXPERT];
 };
 
 static void add_rope(struct lm_rig *r, const struct model *m, uint32_t y, uint32_t n_head, const float *inv_freq)
@@ -115,31 +126,62 @@ static void add_attention(struct lm_rig *r, const struct model *m, const struct 
     add_rope(r, m, a->q, m->n_head, inv_freq);
     add_rope(r, m, a->k, m->n_kv_head, inv_freq);
     set_attn(m, lm_rig_op(r, LM_OP_KV_STORE, a->k, a->v, LM_NONE), layer);
-    set_attn(m, lm_rig_op(r, LM_OP_ATTENTION, a->q, LM_NONE, a->a), layer);
+    struct lm_op *op = lm_rig_op(r, LM_OP_ATTENTION, a->q, LM_NONE, a->a);
+    set_attn(m, op, layer);
+    op->w = m->sinks ? lm_rig_weight(r, LM_Q_F32, 1, m->n_head, LM_USE_VECTOR) : NULL;
     add_matmul(r, m, a->a, a->t, false);
     if (m->post_norm)
         add_norm(r, m, a->t, a->t, m->dim);
     lm_rig_op(r, LM_OP_ADD, a->x, a->t, a->x);
 }
 
-static void add_layer(struct lm_rig *r, const struct model *m, const struct acts *a, uint32_t layer, const struct ropes *ropes)
+static void add_expert_matmul(struct lm_rig *r, const struct model *m, uint32_t x, uint32_t route, uint32_t y, const struct lm_weight **w)
+{
+    bool shared = r->act[x].dim == m->dim;
+    for (uint32_t e = 0; e < m->n_expert; e++)
+        w[e] = lm_rig_weight(r, m->qtype, r->act[y].dim / 2, shared ? m->dim : r->act[x].dim / 2, LM_USE_MATMUL);
+    struct lm_op *op = lm_rig_op(r, LM_OP_MOE_MATMUL, x, route, y);
+    op->u.moe.w = w;
+    op->u.moe.n_expert = m->n_expert;
+    op->u.moe.n_slot = 2;
+    op->u.moe.x_shared = shared;
+}
+
+static void add_experts(struct lm_rig *r, const struct model *m, const struct acts *a, uint32_t layer, struct ropes *ropes)
+{
+    add_matmul(r, m, a->h, a->router, false);
+    struct lm_op *op = lm_rig_op(r, LM_OP_MOE_ROUTE, a->router, LM_NONE, a->route);
+    op->u.route.norm = true;
+    op->u.route.scale = 1;
+    add_expert_matmul(r, m, a->h, a->route, a->gate, ropes->expert[layer][0]);
+    add_expert_matmul(r, m, a->h, a->route, a->up, ropes->expert[layer][1]);
+    lm_rig_op(r, LM_OP_SILU_MUL, a->gate, a->up, a->gate);
+    add_expert_matmul(r, m, a->gate, a->route, a->down, ropes->expert[layer][2]);
+    lm_rig_op(r, LM_OP_MOE_SUM, a->down, a->route, a->t);
+}
+
+static void add_layer(struct lm_rig *r, const struct model *m, const struct acts *a, uint32_t layer, struct ropes *ropes)
 {
     const float *inv_freq = ropes->inv_freq[m->window > 0 && layer % 2];
     add_norm(r, m, a->x, a->h, m->dim);
     add_attention(r, m, a, layer, inv_freq);
     if (!m->parallel)
         add_norm(r, m, a->x, a->h, m->dim);
-    add_matmul(r, m, a->h, a->gate, false);
-    add_matmul(r, m, a->h, a->up, false);
-    lm_rig_op(r, m->gelu ? LM_OP_GELU_MUL : LM_OP_SILU_MUL, a->gate, a->up, a->gate);
-    add_matmul(r, m, a->gate, a->t, false);
+    if (m->n_expert) {
+        add_experts(r, m, a, layer, ropes);
+    } else {
+        add_matmul(r, m, a->h, a->gate, false);
+        add_matmul(r, m, a->h, a->up, false);
+        lm_rig_op(r, m->gelu ? LM_OP_GELU_MUL : LM_OP_SILU_MUL, a->gate, a->up, a->gate);
+        add_matmul(r, m, a->gate, a->t, false);
+    }
     if (m->post_norm)
         add_norm(r, m, a->t, a->t, m->dim);
     lm_rig_op(r, LM_OP_ADD, a->x, a->t, a->x);
 }
 
 /* Build model m into r; returns the activation of the logits. */
-static uint32_t add_model(struct lm_rig *r, const struct model *m, const struct ropes *ropes)
+static uint32_t add_model(struct lm_rig *r, const struct model *m, struct ropes *ropes)
 {
     struct acts a = add_acts(r, m);
     r->graph.n_layer = m->layers;

@@ -14,8 +14,8 @@ int lm_rope_check(const struct lm_graph *g, const struct lm_op *op, struct lm_er
     int rc = lm_check_shape(g, op->y, "y", LM_ROWS_TOK, n_head * head_dim, err);
     if (rc < 0)
         return rc;
-    if (n_rot == 0 || n_rot % 2 != 0 || n_rot > head_dim || !op->u.rope.inv_freq)
-        return lm_fail(err, LM_EINVAL, "%u of %u columns to rotate", n_rot, head_dim);
+    if (n_rot == 0 || n_rot % 2 != 0 || n_rot > head_dim || op->u.rope.first > head_dim - n_rot || !op->u.rope.inv_freq)
+        return lm_fail(err, LM_EINVAL, "%u of %u columns to rotate, from %u on", n_rot, head_dim, op->u.rope.first);
     if (op->u.rope.pairing != LM_ROPE_NEOX && op->u.rope.pairing != LM_ROPE_INTERLEAVED)
         return lm_fail(err, LM_EINVAL, "pairing %d", (int)op->u.rope.pairing);
     for (uint32_t i = 0; i < n_rot / 2 && rc == 0; i++)
@@ -27,6 +27,7 @@ void lm_rope_ref(float *y, const struct lm_op *op, const int32_t *pos, size_t ro
 {
     size_t n_head = op->u.rope.n_head, head_dim = op->u.rope.head_dim, half = op->u.rope.n_rot / 2;
     bool neox = op->u.rope.pairing == LM_ROPE_NEOX;
+    y += op->u.rope.first;
     for (size_t r = 0; r < rows; r++)
         for (size_t h = 0; h < n_head; h++, y += head_dim)
             for (size_t i = 0; i < half; i++) {

@@ -6,10 +6,10 @@
  *
  *   a = pos[r] * inv_freq[i], c = cos(a) * mscale, s = sin(a) * mscale
  *   (y[p], y[q]) = (y[p] * c - y[q] * s, y[q] * c + y[p] * s)
- *   neox: (p, q) = (i, i + n_rot / 2); interleaved: (2 i, 2 i + 1)
+ *   neox: (p, q) = (i, i + n_rot / 2); interleaved: (2 i, 2 i + 1); both from column `first` of the head on
  *
  * y        [n_tok][n_head * head_dim] f32; x is y or LM_NONE
- * n_rot    even, <= head_dim: columns from n_rot on stay; inv_freq [n_rot / 2]
+ * n_rot    even, first + n_rot <= head_dim: the other columns stay; inv_freq [n_rot / 2]
  * Accuracy the angle is taken in double, as f32 loses it beyond some thousand positions:
  *          |y - ref| <= LM_ROPE_TOL * (|y[p]| + |y[q]|) * mscale
  * Source   Su et al. 2021, arXiv:2104.09864

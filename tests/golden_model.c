@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/golden_model.h"
+#include "runtime/model/hf/safetensors.h"
 #include "runtime/model/model.h"
+#include "runtime/model/source.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,12 +10,41 @@ enum { BLOCK = 8, LAG = 2 };
 
 const char *const lm_golden_models[] = {
     "llama-gqa-tied-f32", "llama-llama3rope-bias-bf16", "llama-mqa-yarn-f16", "llama-window-linear-bf16", "llama-mixed-quants",
-    "qwen2-bf16", "gemma3-window-bf16", NULL,
+    "qwen2-bf16", "gemma3-window-bf16",
+    "hf/llama-parts-bf16", "hf/llama-yarn-tied-f16", "hf/mistral-window-f32", "hf/qwen2-bf16", "hf/gemma3-window-bf16",
+    "hf/llama-awq-quants", "hf/llama-gptq-quants", "hf/qwen2-gptq-order", "hf/llama-gptq8-quants", "hf/llama-fp8-block",
+    "hf/llama-fp8-channel", "hf/llama-int4-quants", "hf/llama-int8-quants", NULL,
 };
+
+const char *const lm_golden_families[] = {
+    "baichuan-7b", "baichuan-alibi", "chatglm", "cohere2", "command-r", "deepseek2-expanded", "deepseek2-v2",
+    "deepseek2-v3", "exaone4", "exaone4-all", "gemma", "gemma2", "glm4", "glm4moe", "gpt-oss", "gpt-oss-quants",
+    "granite", "granite-nope", "granitemoe", "internlm2", "minicpm", "mixtral", "olmo2", "olmo3", "olmoe",
+    "phi3-longrope-long", "phi3-longrope-short", "phi3-window", "qwen2moe", "qwen3", "qwen3moe", "seed-oss",
+    "starcoder2", NULL,
+};
+
+/* Where tokens and logits of all positions stand: in the file's keys, or in a folder's golden.safetensors. */
+struct golden {
+    struct lm_gguf *g;
+    struct lm_st *st;
+    const struct lm_gguf_value *key_token, *key_logits;
+    const struct lm_st_tensor *st_token, *st_logits;
+};
+
+static double golden_token(const struct golden *g, size_t i)
+{
+    return g->st ? lm_st_elem(g->st_token, i) : lm_gguf_elem_f64(g->key_token, i);
+}
+
+static double golden_logit(const struct golden *g, size_t i)
+{
+    return g->st ? lm_st_elem(g->st_logits, i) : lm_gguf_elem_f64(g->key_logits, i);
+}
 
 /* All sequences of one run. Arrays are sized for a step in which all are fed whole. */
 struct run {
-    const struct lm_gguf_value *token, *logits; /* of the file */
+    const struct golden *golden;
     const struct lm_golden_feed *feed;
     const struct lm_model *model;
     uint32_t n_tok, n_block; /* of a sequence */
@@ -67,7 +98,7 @@ static bool next_step(struct run *r)
         for (uint32_t b = 0; b < r->n_block; b++) /* scattered, and not in order */
             r->table[n_seq * r->n_block + b] = total - 1 - (b * r->feed->n_seq + s);
         for (; r->done[s] < end; r->done[s]++, n++) {
-            r->step_token[n] = (int32_t)lm_gguf_elem_i64(r->token, r->done[s]);
+            r->step_token[n] = (int32_t)golden_token(r->golden, r->done[s]);
             r->pos[n] = (int32_t)r->done[s];
         }
         r->seq_row[++n_seq] = n;
@@ -86,7 +117,7 @@ static int compare(const struct run *r, uint32_t o, double *worst, struct lm_err
     double diff = 0, scale = 0, sum = 0;
     size_t best = 0;
     for (size_t i = 0; i < n; i++) {
-        double want = lm_gguf_elem_f64(r->logits, at + i), d = fabs((double)got[i] - want);
+        double want = golden_logit(r->golden, at + i), d = fabs((double)got[i] - want);
         diff = d > diff || isnan(d) ? d : diff;
         scale = fabs(want) > scale ? fabs(want) : scale;
         best = got[i] > got[best] ? i : best;
@@ -123,32 +154,50 @@ static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *d
     return rc;
 }
 
+static int open_golden(const char *folder, const char *name, struct golden *out, size_t *out_n, size_t *out_logits, struct lm_err *err)
+{
+    char path[512], beside[544];
+    bool is_folder = strncmp(name, "hf/", 3) == 0;
+    snprintf(path, sizeof path, "%s/%s%s", folder, name, is_folder ? "" : ".gguf");
+    snprintf(beside, sizeof beside, "%s/golden.safetensors", path);
+    int rc = lm_source_open(path, &out->g, err);
+    if (!rc && is_folder)
+        rc = lm_st_open(beside, &out->st, err);
+    if (rc)
+        return rc;
+    out->key_token = lm_gguf_get(out->g, "golden.tokens");
+    out->key_logits = lm_gguf_get(out->g, "golden.logits");
+    out->st_token = is_folder ? lm_st_tensor(out->st, "tokens") : NULL;
+    out->st_logits = is_folder ? lm_st_tensor(out->st, "logits") : NULL;
+    if (is_folder ? !out->st_token || !out->st_logits : !out->key_token || !out->key_logits)
+        return lm_fail(err, LM_EFORMAT, "%s holds no golden logits", path);
+    *out_n = is_folder ? out->st_token->n : out->key_token->n;
+    *out_logits = is_folder ? out->st_logits->n : out->key_logits->n;
+    return 0;
+}
+
 int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
                   const struct lm_golden_feed *feed, double *out_error, struct lm_err *err)
 {
-    char path[512];
-    struct lm_gguf *g = NULL;
+    struct golden golden = {0};
     struct lm_model *m = NULL;
-    snprintf(path, sizeof path, "%s/%s.gguf", folder, name);
-    int rc = lm_gguf_open(path, &g, err);
-    if (rc)
-        return rc;
-    if ((rc = lm_model_load(g, be, dev, NULL, NULL, &m, err)) != 0)
+    size_t n_tok = 0, n_logits = 0;
+    int rc = open_golden(folder, name, &golden, &n_tok, &n_logits, err);
+    if (rc || (rc = lm_model_load(golden.g, be, dev, 0, NULL, NULL, &m, err)) != 0)
         goto out;
-    struct run r = {.feed = feed, .model = m};
-    r.token = lm_gguf_get(g, "golden.tokens");
-    r.logits = lm_gguf_get(g, "golden.logits");
-    if (!r.token || !r.logits || r.logits->n != r.token->n * m->hp.n_vocab) {
-        rc = lm_fail(err, LM_EFORMAT, "%s holds no golden logits", path);
+    struct run r = {.feed = feed, .model = m, .golden = &golden};
+    if (n_tok == 0 || n_logits != n_tok * m->hp.n_vocab) {
+        rc = lm_fail(err, LM_EFORMAT, "%zu tokens and %zu golden logits of %u", n_tok, n_logits, m->hp.n_vocab);
         goto out;
     }
-    r.n_tok = (uint32_t)r.token->n;
+    r.n_tok = (uint32_t)n_tok;
     r.n_block = (r.n_tok + BLOCK - 1) / BLOCK;
     init(&r);
     rc = feed_all(&r, be, dev, out_error, err);
     fini(&r);
 out:
     lm_model_destroy(m, be, dev);
-    lm_gguf_close(g);
+    lm_gguf_close(golden.g);
+    lm_st_close(golden.st);
     return rc ? lm_fail_in(err, rc, "%s", name) : 0;
 }

@@ -3,12 +3,15 @@
 #define LM_TESTS_GOLDEN_MODEL_H
 /**
  * Runs the golden models of tests/golden/model through a backend and compares the logits of all positions with
- * those of transformers, which stand in the files (make.py wrote them).
+ * those of transformers, which stand in the files (make.py, families.py and make_hf.py wrote them).
  */
 #include <llmserve/backend.h>
 
-/** Names of the files, without ".gguf"; NULL ends. */
+/** Names of the files, without ".gguf", and of folders, "hf/…"; NULL ends. */
 extern const char *const lm_golden_models[];
+
+/** The same of a model of each family, to be run with a cache of f32: a rounding may change the choice of experts. */
+extern const char *const lm_golden_families[];
 
 /** How the tokens of a golden model are fed. */
 struct lm_golden_feed {

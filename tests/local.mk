@@ -6,10 +6,22 @@ EXTRA_DIST += %D%/suite.h ARCHITECTURE.md autogen.sh quickstart
 AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs'; export LLMSERVE_PLUGIN_DIR;
 include tests/http/local.mk
 
-EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/qtype.py %D%/gguf_bytes.h
+EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/families.py %D%/golden/model/qtype.py %D%/gguf_bytes.h
 golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-llama3rope-bias-bf16.gguf \
 	%D%/golden/model/llama-mqa-yarn-f16.gguf %D%/golden/model/llama-window-linear-bf16.gguf \
-	%D%/golden/model/llama-mixed-quants.gguf %D%/golden/model/qwen2-bf16.gguf %D%/golden/model/gemma3-window-bf16.gguf
+	%D%/golden/model/llama-mixed-quants.gguf %D%/golden/model/qwen2-bf16.gguf %D%/golden/model/gemma3-window-bf16.gguf \
+	%D%/golden/model/baichuan-7b.gguf %D%/golden/model/baichuan-alibi.gguf %D%/golden/model/chatglm.gguf \
+	%D%/golden/model/cohere2.gguf %D%/golden/model/command-r.gguf %D%/golden/model/deepseek2-expanded.gguf \
+	%D%/golden/model/deepseek2-v2.gguf %D%/golden/model/deepseek2-v3.gguf %D%/golden/model/exaone4.gguf \
+	%D%/golden/model/exaone4-all.gguf %D%/golden/model/gemma.gguf %D%/golden/model/gemma2.gguf \
+	%D%/golden/model/glm4.gguf %D%/golden/model/glm4moe.gguf %D%/golden/model/gpt-oss.gguf \
+	%D%/golden/model/gpt-oss-quants.gguf %D%/golden/model/granite.gguf %D%/golden/model/granite-nope.gguf \
+	%D%/golden/model/granitemoe.gguf %D%/golden/model/internlm2.gguf %D%/golden/model/minicpm.gguf \
+	%D%/golden/model/mixtral.gguf %D%/golden/model/olmo2.gguf %D%/golden/model/olmo3.gguf \
+	%D%/golden/model/olmoe.gguf %D%/golden/model/phi3-longrope-long.gguf %D%/golden/model/phi3-longrope-short.gguf \
+	%D%/golden/model/phi3-window.gguf %D%/golden/model/qwen2moe.gguf %D%/golden/model/qwen3.gguf \
+	%D%/golden/model/qwen3moe.gguf %D%/golden/model/seed-oss.gguf %D%/golden/model/starcoder2.gguf
+EXTRA_DIST += %D%/golden/model/make_hf.py %D%/golden/model/hf
 
 if HAVE_CHECK
 # The reference backend and the golden models, for tests of backends and of what runs on one: link $(REFEXEC_LIBS).

@@ -174,7 +174,8 @@ static bool fill_plan(struct lm_plan *p)
         good = (p->act[i] = calloc(rows_of(d, i) * d->graph->act[i].dim, sizeof(float))) != NULL;
     for (uint32_t l = 0; good && l < d->graph->n_layer; l++) {
         size_t dim = d->graph->kv_head_dim[l], n = dim * d->block_size * d->n_block;
-        p->kv[l] = (struct lm_kv_ref){calloc(n, sizeof(float)), calloc(n, sizeof(float)), d->block_size, dim, d->kv_dtype};
+        p->kv[l] = (struct lm_kv_ref){.k = calloc(n, sizeof(float)), .v = calloc(n, sizeof(float)), .block_size = d->block_size,
+                                       .dim = dim, .dtype = d->kv_dtype};
         good = p->kv[l].k && p->kv[l].v;
     }
     return good;
@@ -185,13 +186,21 @@ static bool packed(const struct lm_weight *w)
     return !w || ((const struct ref_weight *)w)->packed == w->rows;
 }
 
+static bool experts_packed(const struct lm_op *op)
+{
+    bool all = true;
+    for (uint32_t e = 0; op->kind == LM_OP_MOE_MATMUL && e < op->u.moe.n_expert; e++)
+        all &= packed(op->u.moe.w[e]) && (!op->u.moe.b || packed(op->u.moe.b[e]));
+    return all;
+}
+
 static int prepare(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
 {
     int rc = lm_graph_check(desc->graph, err);
     if (rc)
         return rc;
     for (uint32_t i = 0; i < desc->graph->n_op; i++)
-        if (!packed(desc->graph->op[i].w) || !packed(desc->graph->op[i].b))
+        if (!packed(desc->graph->op[i].w) || !packed(desc->graph->op[i].b) || !experts_packed(&desc->graph->op[i]))
             return lm_fail(err, LM_EINVAL, "op %u: its weight is not packed", i);
     struct lm_plan *p = calloc(1, sizeof *p);
     if (p)

@@ -9,6 +9,7 @@ struct slot { int32_t token, pos; };
 struct lm_dev {
     struct lm_plan *running; /* work is done in sync(): whoever touches a step's arrays too early is found out */
     const struct lm_step *step;
+    uint32_t period; /* 0: none */
 };
 
 struct lm_plan {
@@ -35,10 +36,17 @@ static bool allowed(const struct lm_sampling *s, int32_t token)
     return !s->allow || s->allow[token / 32] >> (token % 32) & 1;
 }
 
-static int32_t choose(uint64_t h, uint32_t n_vocab, const struct lm_sampling *s)
+static int32_t choose(uint64_t h, size_t n, uint32_t n_vocab, uint32_t period, const struct lm_sampling *s)
 {
     if (s->temperature > 0)
         h = mix(mix(h, s->seed), s->counter);
+    for (uint32_t i = 0; i < s->n_seen; i++)
+        h = mix(mix(h, (uint64_t)s->seen[i]), s->count[i]);
+    if (period && h >> 32 & 7) {
+        int32_t token = (int32_t)(n % period * 7 % n_vocab);
+        if (allowed(s, token))
+            return token;
+    }
     for (uint32_t tries = 0; tries < 4 * n_vocab; tries++, h = mix(h, 1)) {
         int32_t token = (int32_t)(h % n_vocab);
         if (allowed(s, token))
@@ -49,10 +57,15 @@ static int32_t choose(uint64_t h, uint32_t n_vocab, const struct lm_sampling *s)
 
 int32_t lm_toy_next(const int32_t *token, size_t n, uint32_t n_vocab, const struct lm_sampling *s)
 {
+    return lm_toy_next_periodic(token, n, n_vocab, 0, s);
+}
+
+int32_t lm_toy_next_periodic(const int32_t *token, size_t n, uint32_t n_vocab, uint32_t period, const struct lm_sampling *s)
+{
     uint64_t h = begin();
     for (size_t i = 0; i < n; i++)
         h = mix(mix(h, (uint64_t)token[i]), i);
-    return choose(h, n_vocab, s);
+    return choose(h, n, n_vocab, period, s);
 }
 
 size_t lm_toy_block_bytes(uint32_t block_size)
@@ -87,6 +100,9 @@ static int toy_open(const struct lm_open_desc *desc, struct lm_dev **out, struct
     struct lm_dev *dev = calloc(1, sizeof *dev);
     if (!dev)
         return lm_fail(err, LM_ENOMEM, "out of memory");
+    for (size_t i = 0; i < desc->n_option; i++)
+        if (strcmp(desc->option[i].key, "period") == 0)
+            dev->period = (uint32_t)strtoul(desc->option[i].value, NULL, 10);
     *out = dev;
     return 0;
 }
@@ -191,7 +207,7 @@ static struct slot *slot_at(const struct lm_plan *p, const struct lm_step *st, u
     return &p->slot[(size_t)st->block_table[(size_t)s * st->table_stride + pos / size] * size + pos % size];
 }
 
-static void answer(const struct lm_plan *p, const struct lm_step *st, uint32_t s, uint32_t row, uint32_t o)
+static void answer(const struct lm_plan *p, const struct lm_step *st, uint32_t s, uint32_t row, uint32_t o, uint32_t period)
 {
     const struct lm_sampling *how = &st->sampling[o];
     struct lm_sampled *out = &st->sampled[o];
@@ -200,7 +216,7 @@ static void answer(const struct lm_plan *p, const struct lm_step *st, uint32_t s
         const struct slot *at = slot_at(p, st, s, i);
         h = mix(mix(h, (uint64_t)at->token), (uint64_t)at->pos);
     }
-    *out = (struct lm_sampled){.token = choose(h, p->desc.graph->n_vocab, how)};
+    *out = (struct lm_sampled){.token = choose(h, (size_t)st->pos[row] + 1, p->desc.graph->n_vocab, period, how)};
     if (how->given) {
         out->token = how->given_token;
         out->rank = 1 + (uint32_t)how->given_token % 5;
@@ -240,7 +256,7 @@ static int toy_sync(struct lm_dev *dev, uint64_t deadline_us, struct lm_err *err
     for (uint32_t o = 0, s = 0; o < st->n_out; o++, s = 0) {
         while (st->out_row[o] >= st->seq_row[s + 1])
             s++;
-        answer(plan, st, s, st->out_row[o], o);
+        answer(plan, st, s, st->out_row[o], o, dev->period);
     }
     return 0;
 }

@@ -23,6 +23,16 @@ static void enter(struct lm_http_conn *c, enum lm_http_phase phase)
     c->phase_us = lm_now_us();
 }
 
+static void unlink_pushed(struct lm_http_conn *c)
+{
+    if (!c->link_pushed)
+        return;
+    *c->link_pushed = c->next_pushed;
+    if (c->next_pushed)
+        c->next_pushed->link_pushed = c->link_pushed;
+    c->link_pushed = NULL;
+}
+
 static void destroy(struct lm_http_conn *c)
 {
     evutil_socket_t fd = c->bev ? bufferevent_getfd(c->bev) : -1;
@@ -39,6 +49,7 @@ static void destroy(struct lm_http_conn *c)
         else
             bufferevent_free(c->bev);
     }
+    unlink_pushed(c);
     if (c->link) {
         *c->link = c->next;
         if (c->next)
@@ -182,6 +193,7 @@ static void take_event(struct lm_http_conn *c, enum lm_http_event event, bool mo
         enter(c, LM_HTTP_IN_BODY);
         if (p->expect_continue && !more && evbuffer_add(c->out, go_on, sizeof go_on - 1) < 0)
             lm_http_conn_lose(c);
+        lm_http_conn_queued(c);
         break;
     case LM_HTTP_BODY:
         lm_bytes_add(&c->body, p->piece, p->n_piece);
@@ -275,6 +287,47 @@ static void on_write(struct bufferevent *bev, void *arg)
     if (c->phase == LM_HTTP_IDLE && !queued(c))
         c->phase_us = lm_now_us();
     advance(c);
+}
+
+void lm_http_conn_push(struct lm_http_conn *c)
+{
+    struct lm_http_server *s = c->server;
+    if (c->tls || c->link_pushed)
+        return;
+    if (!c->own_writes)
+        bufferevent_disable(c->bev, EV_WRITE);
+    c->own_writes = true;
+    c->next_pushed = s->pushed;
+    c->link_pushed = &s->pushed;
+    if (s->pushed)
+        s->pushed->link_pushed = &c->next_pushed;
+    else
+        event_active(s->push, EV_TIMEOUT, 1);
+    s->pushed = c;
+}
+
+void lm_http_conn_queued(struct lm_http_conn *c)
+{
+    if (!c->own_writes || c->link_pushed)
+        return;
+    c->own_writes = false;
+    if (bufferevent_enable(c->bev, EV_WRITE) < 0)
+        lm_http_conn_lose(c);
+}
+
+void lm_http_conn_write_pushed(struct lm_http_server *s)
+{
+    while (s->pushed) {
+        struct lm_http_conn *c = s->pushed;
+        unlink_pushed(c);
+        evbuffer_unfreeze(c->out, 1); /* as bev does around its own writes */
+        evbuffer_write_atmost(c->out, bufferevent_getfd(c->bev), MAX_SINGLE_WRITE);
+        evbuffer_freeze(c->out, 1);
+        if (queued(c))
+            lm_http_conn_queued(c); /* also after an error, which bev will meet and tell */
+        else
+            on_write(c->bev, c);
+    }
 }
 
 static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)

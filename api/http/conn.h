@@ -41,6 +41,8 @@ struct lm_http_server {
     struct event *resume;  /* accepting starts again after the file descriptors ran out */
     uint32_t n_paused;
     struct event *watch;   /* runs while n_paused > 0 */
+    struct lm_http_conn *pushed; /* by next_pushed: written at the end of the loop's turn */
+    struct event *push;    /* active while there are any */
     struct lm_bytes scratch;
     time_t date_at;
     char date[64];
@@ -60,6 +62,7 @@ struct lm_http_conn {
     struct lm_http_req req; /* the one request at a time */
     struct lm_http_server *server;
     struct lm_http_conn *next, **link;
+    struct lm_http_conn *next_pushed, **link_pushed; /* link_pushed NULL: not in the list */
     struct bufferevent *bev;
     struct evbuffer *in, *out; /* bev's */
     struct event *timer;
@@ -76,6 +79,7 @@ struct lm_http_conn {
     bool lost;       /* cut it when the loop comes by */
     bool reset;      /* end with RST instead of FIN */
     bool tls;        /* bev speaks it */
+    bool own_writes; /* never with tls: what is queued goes out by lm_http_conn_push(), not when bev sees that the socket has room */
     bool eof;        /* the client left; only finished answers are still to be sent */
     uint64_t phase_us;    /* when the phase began */
     uint64_t progress_us; /* when output last moved */
@@ -98,6 +102,16 @@ void lm_http_conn_refuse(struct lm_http_conn *c, int status, const char *reason)
 void lm_http_conn_finish(struct lm_http_conn *c);
 /** Cut it later, from the loop: safe inside the handler's own calls. */
 void lm_http_conn_lose(struct lm_http_conn *c);
+
+/**
+ * Before something is queued on a stream that has nothing queued: write it, and what follows in this turn of the loop,
+ * by one call at its end, without asking the kernel for room first. What does not fit is left to bev.
+ */
+void lm_http_conn_push(struct lm_http_conn *c);
+/** After something was queued in any other way: bev writes it. */
+void lm_http_conn_queued(struct lm_http_conn *c);
+/** Write what was pushed. */
+void lm_http_conn_write_pushed(struct lm_http_server *s);
 
 /** reply.c: queue an error answer; 503 carries Retry-After. */
 void lm_http_reply_error(struct lm_http_conn *c, int status, const char *reason);

@@ -44,8 +44,12 @@ static struct lm_http_conn *conn_of(struct lm_http_req *req)
 
 static void queue(struct lm_http_conn *c, const void *p, size_t n)
 {
-    if (!c->lost && evbuffer_add(c->out, p, n) < 0)
+    if (c->lost)
+        return;
+    if (evbuffer_add(c->out, p, n) < 0)
         lm_http_conn_lose(c);
+    else
+        lm_http_conn_queued(c);
 }
 
 /* framing is the line that says where the content ends; "" if there is none. */
@@ -155,6 +159,8 @@ size_t lm_http_stream_write(struct lm_http_req *req, const void *p, size_t n)
         lm_http_conn_lose(c);
         return waiting;
     }
+    if (waiting == 0)
+        lm_http_conn_push(c);
     struct evbuffer_iovec piece[] = {
         {.iov_base = size, .iov_len = c->chunked ? (size_t)snprintf(size, sizeof size, "%zx\r\n", n) : 0},
         {.iov_base = (void *)p, .iov_len = n},
@@ -162,6 +168,7 @@ size_t lm_http_stream_write(struct lm_http_req *req, const void *p, size_t n)
     };
     if (evbuffer_add_iovec(c->out, piece, 3) < piece[0].iov_len + n + piece[2].iov_len)
         lm_http_conn_lose(c);
+    lm_http_conn_queued(c);
     waiting = evbuffer_get_length(c->out);
     c->drain_owed |= waiting > high;
     return waiting;

@@ -64,6 +64,11 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static void on_push(evutil_socket_t fd, short what, void *arg)
+{
+    lm_http_conn_write_pushed(arg);
+}
+
 void lm_http_server_count_paused(struct lm_http_server *s, bool paused)
 {
     if (paused && s->n_paused++ == 0)
@@ -270,7 +275,8 @@ int lm_http_server_create(struct event_base *base, const struct lm_http_limits *
     s->arg = arg;
     s->resume = event_new(base, -1, 0, on_resume, s);
     s->watch = event_new(base, -1, EV_PERSIST, on_watch, s);
-    if (!s->resume || !s->watch) {
+    s->push = event_new(base, -1, 0, on_push, s);
+    if (!s->resume || !s->watch || !s->push) {
         lm_http_server_destroy(s);
         return lm_fail(err, LM_ENOMEM, "out of memory for the HTTP server");
     }
@@ -315,6 +321,8 @@ void lm_http_server_destroy(struct lm_http_server *s)
         event_free(s->resume);
     if (s->watch)
         event_free(s->watch);
+    if (s->push)
+        event_free(s->push);
     free(s->listener);
     lm_bytes_fini(&s->scratch);
     free(s);

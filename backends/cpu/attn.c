@@ -239,6 +239,17 @@ static void load_q(const struct job *j, uint32_t i0, uint32_t n_q)
     }
 }
 
+/** Row i's scores s of the positions r of a chunk, before scale but times *q_scale, which becomes 1, with what ALiBi adds. */
+static void add_slope(const struct job *j, uint32_t i, uint32_t first, struct range r, float *q_scale, float *s)
+{
+    const struct cpu_attn *a = j->a;
+    float slope = a->slope[j->kv_head * j->group + i % j->group] / a->scale;
+    float pos = (float)a->step->pos[j->row0 + i / j->group] - (float)first;
+    for (uint32_t p = r.lo; p < r.hi; p++)
+        s[p] = s[p] * *q_scale + slope * ((float)p - pos);
+    *q_scale = 1;
+}
+
 /** Query rows i0 .. i0 + n_q - 1 of the item against one chunk. */
 static void tile(const struct job *j, uint32_t i0, uint32_t n_q, uint32_t chunk)
 {
@@ -254,6 +265,8 @@ static void tile(const struct job *j, uint32_t i0, uint32_t n_q, uint32_t chunk)
     struct range mine[CPU_ATTN_TILE];
     for (uint32_t t = 0; t < n_q; t++) {
         mine[t] = within(seen(a, j->row0 + (i0 + t) / j->group), chunk);
+        if (a->slope)
+            add_slope(j, i0 + t, chunk * CPU_ATTN_CHUNK, mine[t], &j->q_scale[t], j->s + t * CPU_ATTN_CHUNK);
         sum[t] = kern->softmax(j->s + t * CPU_ATTN_CHUNK, (r.hi + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE, mine[t].lo,
                                mine[t].hi, a->scale * j->q_scale[t], a->softcap, &max[t]);
     }
@@ -292,10 +305,15 @@ static void use_scratch(struct job *j, void *scratch)
 static void finish(const struct job *j)
 {
     const struct cpu_attn *a = j->a;
+    uint32_t v_dim = cpu_kv_v_dim(a->kv);
     for (uint32_t i = 0; i < j->n_row * j->group; i++) {
         uint32_t row = j->row0 + i / j->group, head = j->kv_head * j->group + i % j->group;
-        float *y = a->y + ((size_t)row * a->n_head + head) * a->kv->head_dim, one = 1.0f / j->sum[i];
-        for (uint32_t d = 0; d < a->kv->head_dim; d++)
+        float *y = a->y + ((size_t)row * a->n_head + head) * v_dim, one = 1.0f / j->sum[i];
+        if (a->sink) { /* of the larger of both maxima */
+            float max = a->sink[head] > j->max[i] ? a->sink[head] : j->max[i], part = expf(j->max[i] - max);
+            one = part / (j->sum[i] * part + expf(a->sink[head] - max));
+        }
+        for (uint32_t d = 0; d < v_dim; d++)
             y[d] = j->o[(size_t)i * j->shape.v_dim + d] * one;
     }
 }
@@ -311,7 +329,7 @@ void cpu_attn_item(const struct cpu_attn *a, uint32_t n_thread, uint32_t item, v
     struct plan p = plan(a, n_thread);
     uint32_t n_kv = a->kv->n_kv_head, n_item = p.n_run * n_kv * p.n_part;
     item = n_item - 1 - item; /* the longest rows of a prompt stand last */
-    struct job j = {.a = a, .shape = cpu_kv_shape(a->kv->block_size, a->kv->head_dim, a->kv->dtype), .group = a->n_head / n_kv};
+    struct job j = {.a = a, .shape = cpu_kv_shape(a->kv), .group = a->n_head / n_kv};
     uint32_t part = item % p.n_part;
     j.kv_head = item / p.n_part % n_kv;
     j.n_chunk = p.n_part > 1 ? p.n_chunk : 0;
@@ -338,7 +356,7 @@ void cpu_attn_join(const struct cpu_attn *a, uint32_t n_thread, uint32_t item)
     struct range c = chunks(a, row, 1);
     float o[CPU_ATTN_MAX_DIM], max = -INFINITY, sum = 0;
     struct job j = {.a = a, .row0 = row, .n_row = 1, .kv_head = head, .group = 1, .max = &max, .sum = &sum, .o = o};
-    j.shape = cpu_kv_shape(a->kv->block_size, a->kv->head_dim, a->kv->dtype);
+    j.shape = cpu_kv_shape(a->kv);
     memset(o, 0, sizeof o);
     for (uint32_t i = 0; i < c.hi - c.lo; i++) {
         const float *at = slot(a, n_chunk, row, head, i);

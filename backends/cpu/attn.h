@@ -22,11 +22,18 @@ struct cpu_kv {
     uint32_t block_size; /* tokens */
     uint32_t n_kv_head, head_dim;
     enum lm_kv_dtype dtype;
+    uint32_t v_dim; /* columns of a value's head; 0 = head_dim */
 };
 
-size_t cpu_kv_block_bytes(uint32_t block_size, uint32_t n_kv_head, uint32_t head_dim, enum lm_kv_dtype dtype);
+static inline uint32_t cpu_kv_v_dim(const struct cpu_kv *kv)
+{
+    return kv->v_dim ? kv->v_dim : kv->head_dim;
+}
 
-/** Write the rows [row0, row1) of k and v, each [n_tok][n_kv_head * head_dim], where the step's block tables say. seq_of[row] is each row's sequence. */
+/** Of a layer whose block_bytes are yet to be set. */
+size_t cpu_kv_block_bytes(const struct cpu_kv *kv);
+
+/** Write the rows [row0, row1) of k [n_tok][n_kv_head * head_dim] and v [n_tok][n_kv_head * v_dim] where the step's block tables say. seq_of[row] is each row's sequence. */
 void cpu_kv_store(enum cpu_isa isa, const struct cpu_kv *kv, const struct lm_step *step, const uint32_t *seq_of,
                   const float *k, const float *v, uint32_t row0, uint32_t row1);
 
@@ -35,10 +42,11 @@ struct cpu_attn {
     const struct cpu_kv *kv;
     const struct lm_step *step;
     const float *q;      /* [n_tok][n_head * head_dim] */
-    float *y;            /* the same shape */
+    float *y;            /* [n_tok][n_head * v_dim] */
     uint32_t n_head;
     float scale, softcap;
     uint32_t window;
+    const float *sink, *slope; /* [n_head] or NULL, see ops/attention.h */
     uint8_t *join;       /* cpu_attn_join_bytes() bytes for partial results */
 };
 

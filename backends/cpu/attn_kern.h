@@ -10,8 +10,8 @@
  *   keys    [block_size / width]{[k_dim / pair][width][pair], scale[width]}
  *   values  [block_size / width]{[width / pair][v_dim][pair], scale[width]}
  *
- * k_dim is head_dim in whole pairs, v_dim in whole vectors; columns past head_dim are zero in keys and anything in values.
- * Only integers have scales. A pair of 4 bits is a byte, the first in the low bits, each plus 8.
+ * k_dim is head_dim in whole pairs, v_dim the columns of a value in whole vectors; columns past those are zero in keys and
+ * anything in values. Only integers have scales. A pair of 4 bits is a byte, the first in the low bits, each plus 8.
  *
  * Integers: q becomes int16 too (quantize()), so do the probabilities times the values' scales (weigh()); their products are summed
  * in int32, which CPU_ATTN_NORM and CPU_ATTN_WEIGHT keep from overflowing.
@@ -25,7 +25,8 @@ enum {
     CPU_ATTN_LANE = 16,      /* positions a kernel handles together */
     CPU_ATTN_TILE = 6,       /* query rows a kernel handles together */
     CPU_ATTN_GROUP = 4,      /* sub-tiles of CPU_ATTN_LANE positions of one qk() call */
-    CPU_ATTN_MAX_DIM = 512,  /* head_dim */
+    CPU_ATTN_MAX_DIM = 576,  /* head_dim */
+    CPU_ATTN_MAX_GROUP = 150000, /* query heads of a KV head times head_dim + 2 */
     CPU_ATTN_NORM = 46000,   /* most that the square root of the sum of squares of an int16 key or query is: 46000^2 < 2^31 */
     CPU_ATTN_WEIGHT = 65000, /* most that the int16 weights of a chunk add up to: times 32767 < 2^31 */
 };
@@ -49,7 +50,7 @@ struct cpu_kv_shape {
     size_t head_bytes, v_offset;                 /* a head's keys and values in a block; where its values begin */
 };
 
-struct cpu_kv_shape cpu_kv_shape(uint32_t block_size, uint32_t head_dim, enum lm_kv_dtype dtype);
+struct cpu_kv_shape cpu_kv_shape(const struct cpu_kv *kv);
 
 struct cpu_attn_kern {
     /** n values to dtype; f16 saturates at its largest finite value. */

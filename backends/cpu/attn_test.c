@@ -71,8 +71,9 @@ static void open_world(struct world *w)
     for (uint32_t b = 0; b < per_seq; b++) /* the sequences' blocks alternate, in falling order */
         for (uint32_t s = 0; s < w->n_seq; s++)
             w->table[s * STRIDE + b] = per_seq * w->n_seq - 1 - used++;
-    size_t bytes = cpu_kv_block_bytes(w->block_size, w->n_kv_head, w->head_dim, w->dtype);
-    w->kv = (struct cpu_kv){aligned_alloc(64, (bytes * used + 63) / 64 * 64), bytes, w->block_size, w->n_kv_head, w->head_dim, w->dtype};
+    w->kv = (struct cpu_kv){.block_size = w->block_size, .n_kv_head = w->n_kv_head, .head_dim = w->head_dim, .dtype = w->dtype};
+    size_t bytes = w->kv.block_bytes = cpu_kv_block_bytes(&w->kv);
+    w->kv.data = aligned_alloc(64, (bytes * used + 63) / 64 * 64);
     memset(w->kv.data, 0xff, bytes * used);
 }
 
@@ -113,7 +114,8 @@ static void step(struct world *w, const uint32_t *from, const uint32_t *to, uint
     struct lm_step st = {.n_tok = n, .n_seq = n_seq, .pos = pos, .seq_row = seq_row, .block_table = table, .table_stride = STRIDE};
     cpu_kv_store(w->isa, &w->kv, &st, seq_of, k, v, n / 2, n);
     cpu_kv_store(w->isa, &w->kv, &st, seq_of, k, v, 0, n / 2);
-    struct cpu_attn a = {w->isa, &w->kv, &st, q, y, w->n_head, w->scale, w->softcap, w->window, NULL};
+    struct cpu_attn a = {.isa = w->isa, .kv = &w->kv, .step = &st, .q = q, .y = y, .n_head = w->n_head, .scale = w->scale, .softcap = w->softcap,
+                         .window = w->window};
     a.join = malloc(cpu_attn_join_bytes(w->n_head, w->head_dim, n, longest, n_thread));
     void *scratch = aligned_alloc(64, CPU_MAT_SCRATCH);
     for (uint32_t i = 0; i < cpu_attn_n_item(&a, n_thread); i++)

@@ -12,7 +12,7 @@ __attribute__((constructor)) static void run_in_one_process(void)
     setenv("CK_FORK", "no", 1);
 }
 
-static void run_all(const struct lm_golden_feed *feed)
+static void run_list(const char *const *list, const struct lm_golden_feed *feed, double tolerance)
 {
     void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
     const struct lm_backend *be = so ? dlsym(so, "lm_backend") : NULL;
@@ -24,17 +24,30 @@ static void run_all(const struct lm_golden_feed *feed)
         if (!cpu_isa_has((enum cpu_isa)isa))
             continue;
         ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
-        for (const char *const *name = lm_golden_models; *name; name++) {
+        for (const char *const *name = list; *name; name++) {
             double error = -1;
             if (lm_golden_run(be, dev, LM_GOLDEN_FOLDER, *name, feed, &error, &err))
                 ck_abort_msg("%s: %s", option.value, err.msg);
-            /* 16-bit weights and cache cost up to 1e-2; activations in int8, where the weights are quantized, 5e-2 */
-            if (!(error >= 0 && error <= (strstr(*name, "quants") ? 8e-2 : 2e-2)))
+            /* activations in int8, where the weights are quantized, cost 5e-2 */
+            if (!(error >= 0 && error <= (strstr(*name, "quants") ? 8e-2 : tolerance)))
                 ck_abort_msg("%s: %s: error %g", option.value, *name, error);
         }
         be->close(dev);
     }
 }
+
+static void run_all(const struct lm_golden_feed *feed)
+{
+    run_list(lm_golden_models, feed, 2e-2); /* 16-bit weights and cache cost up to 1e-2 */
+}
+
+START_TEST(test_cpu_golden__every_family)
+{
+    run_list(lm_golden_families, &(struct lm_golden_feed){.chunk = 1000, .n_seq = 1, .kv_dtype = LM_KV_F32}, 1e-4);
+    run_list(lm_golden_families, &(struct lm_golden_feed){.chunk = 5, .n_seq = 3, .kv_dtype = LM_KV_F32}, 1e-4);
+    run_list(lm_golden_families, &(struct lm_golden_feed){.chunk = 1, .n_seq = 1, .kv_dtype = LM_KV_F32}, 1e-4);
+}
+END_TEST
 
 START_TEST(test_cpu_golden__a_whole_prompt)
 {
@@ -54,4 +67,4 @@ START_TEST(test_cpu_golden__decode)
 }
 END_TEST
 
-SUITE_MAIN("cpu/golden", test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)
+SUITE_MAIN("cpu/golden", test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)

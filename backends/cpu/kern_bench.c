@@ -377,8 +377,9 @@ static void bench_attention(enum cpu_isa isa, enum lm_kv_dtype dtype, uint32_t n
     enum { BLOCK = 32 };
     struct attention t = {0};
     uint32_t n = n_tok * n_seq, per_seq = (past + n_tok + BLOCK - 1) / BLOCK;
-    size_t bytes = cpu_kv_block_bytes(BLOCK, n_kv, dim, dtype);
-    t.kv = (struct cpu_kv){aligned_alloc(64, bytes * per_seq * n_seq), bytes, BLOCK, n_kv, dim, dtype};
+    t.kv = (struct cpu_kv){.block_size = BLOCK, .n_kv_head = n_kv, .head_dim = dim, .dtype = dtype};
+    size_t bytes = t.kv.block_bytes = cpu_kv_block_bytes(&t.kv);
+    t.kv.data = aligned_alloc(64, bytes * per_seq * n_seq);
     memset(t.kv.data, 0, bytes * per_seq * n_seq);
     int32_t *pos = malloc(n * sizeof *pos);
     uint32_t *seq_row = malloc((n_seq + 1) * sizeof *seq_row), *table = malloc((size_t)per_seq * n_seq * sizeof *table);
@@ -395,7 +396,7 @@ static void bench_attention(enum cpu_isa isa, enum lm_kv_dtype dtype, uint32_t n
     float *q = some((size_t)n * n_head * dim), *y = some((size_t)n * n_head * dim), *k = some((size_t)n * n_kv * dim), *v = some((size_t)n * n_kv * dim);
     t.k = k;
     t.v = v;
-    t.a = (struct cpu_attn){isa, &t.kv, &t.step, q, y, n_head, 0.125f, 0, 0, NULL};
+    t.a = (struct cpu_attn){.isa = isa, .kv = &t.kv, .step = &t.step, .q = q, .y = y, .n_head = n_head, .scale = 0.125f};
     t.a.join = malloc(cpu_attn_join_bytes(n_head, dim, n, past + n_tok, pool.n_thread));
     for (uint32_t i = 0; i < pool.n_thread; i++)
         t.scratch[i] = aligned_alloc(64, CPU_MAT_SCRATCH);

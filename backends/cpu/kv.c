@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cpu/attn_kern.h"
 
-struct cpu_kv_shape cpu_kv_shape(uint32_t block_size, uint32_t head_dim, enum lm_kv_dtype dtype)
+struct cpu_kv_shape cpu_kv_shape(const struct cpu_kv *kv)
 {
     static const uint8_t unit[LM_KV_END] = {[LM_KV_F16] = 2, [LM_KV_BF16] = 4, [LM_KV_F32] = 4, [LM_KV_I16] = 4, [LM_KV_I8] = 2, [LM_KV_I4] = 1};
-    bool scaled = cpu_kv_is_int(dtype);
+    uint32_t block_size = kv->block_size;
+    bool scaled = cpu_kv_is_int(kv->dtype);
     struct cpu_kv_shape s = {.width = block_size < CPU_ATTN_LANE ? block_size : CPU_ATTN_LANE,
-                             .pair = dtype == LM_KV_BF16 || scaled ? 2 : 1,
-                             .unit = unit[dtype]};
-    s.k_dim = (head_dim + s.pair - 1) / s.pair * s.pair;
-    s.v_dim = (head_dim + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE;
+                             .pair = kv->dtype == LM_KV_BF16 || scaled ? 2 : 1,
+                             .unit = unit[kv->dtype]};
+    s.k_dim = (kv->head_dim + s.pair - 1) / s.pair * s.pair;
+    s.v_dim = (cpu_kv_v_dim(kv) + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE;
     s.k_scale = s.width * (s.k_dim / s.pair) * s.unit;
     s.v_scale = s.width / s.pair * s.v_dim * s.unit;
     s.sub_k_bytes = s.k_scale + (scaled ? s.width * sizeof(float) : 0);
@@ -19,9 +20,9 @@ struct cpu_kv_shape cpu_kv_shape(uint32_t block_size, uint32_t head_dim, enum lm
     return s;
 }
 
-size_t cpu_kv_block_bytes(uint32_t block_size, uint32_t n_kv_head, uint32_t head_dim, enum lm_kv_dtype dtype)
+size_t cpu_kv_block_bytes(const struct cpu_kv *kv)
 {
-    return n_kv_head * cpu_kv_shape(block_size, head_dim, dtype).head_bytes;
+    return kv->n_kv_head * cpu_kv_shape(kv).head_bytes;
 }
 
 /** Where a row goes: position i of sub-tile `sub` of a head. */
@@ -60,8 +61,8 @@ static void store_float(const struct cpu_attn_kern *kern, const struct cpu_kv *k
     kern->convert(kv->dtype, k, kv->head_dim, tmp);
     memset(tmp + kv->head_dim * elem, 0, (s->k_dim - kv->head_dim) * elem);
     scatter(tmp, s->k_dim, s->pair, (size_t)s->width * s->pair, elem, key_at(p) + p->i * s->unit);
-    kern->convert(kv->dtype, v, kv->head_dim, tmp);
-    scatter(tmp, kv->head_dim, 1, s->pair, elem, value_at(p) + (size_t)(p->i / s->pair) * s->v_dim * s->unit + p->i % s->pair * elem);
+    kern->convert(kv->dtype, v, cpu_kv_v_dim(kv), tmp);
+    scatter(tmp, cpu_kv_v_dim(kv), 1, s->pair, elem, value_at(p) + (size_t)(p->i / s->pair) * s->v_dim * s->unit + p->i % s->pair * elem);
 }
 
 /** Pairs of columns of a key. */
@@ -97,8 +98,8 @@ static void store_int(const struct cpu_attn_kern *kern, const struct cpu_kv *kv,
     float most = cpu_kv_most(kv->dtype), scale = kern->quantize(k, kv->head_dim, most, kv->dtype == LM_KV_I16 ? CPU_ATTN_NORM : 0, q);
     put_key(kv->dtype, q, s->k_dim / 2, s->width * s->unit, key_at(p) + p->i * s->unit);
     memcpy(key_at(p) + s->k_scale + p->i * sizeof scale, &scale, sizeof scale);
-    scale = kern->quantize(v, kv->head_dim, most, 0, q);
-    put_value(kv->dtype, q, kv->head_dim, p->i % 2, value_at(p) + (size_t)(p->i / 2) * s->v_dim * s->unit);
+    scale = kern->quantize(v, cpu_kv_v_dim(kv), most, 0, q);
+    put_value(kv->dtype, q, cpu_kv_v_dim(kv), p->i % 2, value_at(p) + (size_t)(p->i / 2) * s->v_dim * s->unit);
     memcpy(value_at(p) + s->v_scale + p->i * sizeof scale, &scale, sizeof scale);
 }
 
@@ -106,14 +107,16 @@ void cpu_kv_store(enum cpu_isa isa, const struct cpu_kv *kv, const struct lm_ste
                   const float *k, const float *v, uint32_t row0, uint32_t row1)
 {
     const struct cpu_attn_kern *kern = cpu_kern_get(isa)->attn;
-    struct cpu_kv_shape s = cpu_kv_shape(kv->block_size, kv->head_dim, kv->dtype);
+    struct cpu_kv_shape s = cpu_kv_shape(kv);
+    uint32_t v_dim = cpu_kv_v_dim(kv);
     for (uint32_t row = row0; row < row1; row++) {
         uint32_t pos = (uint32_t)step->pos[row], at = pos % kv->block_size;
         uint32_t block = step->block_table[(size_t)seq_of[row] * step->table_stride + pos / kv->block_size];
         struct place p = {&s, kv->data + block * kv->block_bytes, at / s.width, at % s.width};
         for (uint32_t h = 0; h < kv->n_kv_head; h++, p.head += s.head_bytes) {
             size_t from = ((size_t)row * kv->n_kv_head + h) * kv->head_dim;
-            (cpu_kv_is_int(kv->dtype) ? store_int : store_float)(kern, kv, k + from, v + from, &p);
+            size_t value = ((size_t)row * kv->n_kv_head + h) * v_dim;
+            (cpu_kv_is_int(kv->dtype) ? store_int : store_float)(kern, kv, k + from, v + value, &p);
         }
     }
 }

@@ -5,7 +5,7 @@
 static bool is_elementwise(const struct lm_op *op)
 {
     return op->kind == LM_OP_SILU_MUL || op->kind == LM_OP_GELU_MUL || op->kind == LM_OP_ADD ||
-           op->kind == LM_OP_SCALE || op->kind == LM_OP_SOFTCAP;
+           op->kind == LM_OP_SCALE || op->kind == LM_OP_SOFTCAP || op->kind == LM_OP_GELU || op->kind == LM_OP_SWIGLU_CLAMP;
 }
 
 static bool is_norm(const struct lm_op *op)
@@ -17,7 +17,8 @@ static bool is_norm(const struct lm_op *op)
 static bool is_row_wise(const struct lm_op *op)
 {
     return is_elementwise(op) || is_norm(op) || op->kind == LM_OP_EMBED || op->kind == LM_OP_ROPE ||
-           op->kind == LM_OP_KV_STORE || op->kind == LM_OP_LOGITS_GATHER;
+           op->kind == LM_OP_KV_STORE || op->kind == LM_OP_LOGITS_GATHER || op->kind == LM_OP_GATE_ROWS ||
+           op->kind == LM_OP_COPY_HEADS || op->kind == LM_OP_MOE_ROUTE || op->kind == LM_OP_MOE_SUM;
 }
 
 static enum lm_rows rows_of(const struct lm_graph *g, const struct lm_op *op)
@@ -25,11 +26,20 @@ static enum lm_rows rows_of(const struct lm_graph *g, const struct lm_op *op)
     return g->act[op->kind == LM_OP_KV_STORE || op->kind == LM_OP_SAMPLE ? op->x : op->y].rows;
 }
 
+static bool has_x2(const struct lm_op *op)
+{
+    return op->kind == LM_OP_KV_STORE || op->kind == LM_OP_SILU_MUL || op->kind == LM_OP_GELU_MUL || op->kind == LM_OP_ADD ||
+           op->kind == LM_OP_SWIGLU_CLAMP || op->kind == LM_OP_GATE_ROWS || op->kind == LM_OP_MOE_MATMUL || op->kind == LM_OP_MOE_SUM;
+}
+
+/* An op that leaves some columns of y as they were counts as one that reads it. */
 static bool reads(const struct lm_op *op, uint32_t act)
 {
-    bool x2 = op->kind == LM_OP_KV_STORE || op->kind == LM_OP_SILU_MUL || op->kind == LM_OP_GELU_MUL || op->kind == LM_OP_ADD;
+    bool x2 = has_x2(op);
     if (op->kind == LM_OP_ROPE)
         return op->y == act;
+    if ((op->kind == LM_OP_COPY_HEADS || op->kind == LM_OP_MOE_MATMUL) && op->y == act)
+        return true;
     return op->kind != LM_OP_EMBED && (op->x == act || (x2 && op->x2 == act));
 }
 
@@ -119,6 +129,21 @@ static void cut_rows(const struct lm_graph *g, uint32_t first, struct cpu_phase 
         p->end++;
 }
 
+/* The moe_matmuls from `first` on that read the same and write none of it, nor one result twice. */
+static void cut_moe(const struct lm_graph *g, uint32_t first, struct cpu_phase *p)
+{
+    const struct lm_op *a = &g->op[first];
+    p->kind = CPU_MOE;
+    for (p->end = first + 1; p->end < g->n_op; p->end++) {
+        const struct lm_op *op = &g->op[p->end];
+        if (op->kind != LM_OP_MOE_MATMUL || op->x != a->x || op->x2 != a->x2 || op->u.moe.n_expert != a->u.moe.n_expert)
+            return;
+        for (uint32_t i = first; i < p->end; i++)
+            if (g->op[i].y == op->y || g->op[i].y == op->x)
+                return;
+    }
+}
+
 static bool has_rope(const struct lm_graph *g)
 {
     for (uint32_t i = 0; i < g->n_op; i++)
@@ -146,6 +171,8 @@ uint32_t cpu_phase_cut(const struct lm_graph *g, struct cpu_phase *out)
             p->kind = CPU_ATTENTION;
         else if (op->kind == LM_OP_SAMPLE)
             p->kind = CPU_SAMPLE;
+        else if (op->kind == LM_OP_MOE_MATMUL)
+            cut_moe(g, i, p);
         else if (op->kind == LM_OP_MATMUL)
             cut_matmuls(g, i, i, p);
         else if (is_private_norm(g, i))

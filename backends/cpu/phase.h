@@ -10,6 +10,7 @@
  *              result nobody else reads, and the conversion of the input belong to the phase: for few rows every thread
  *              makes its own copy of both, for more the threads share them and meet once.
  *   ATTENTION  items of attn.h, handed out one by one, then its joins if there are any
+ *   MOE        moe_matmuls of one input and one route: threads share the panels of all experts, each as often as rows chose it
  *   SAMPLE     rows of logits, handed out one by one
  *
  * A llama layer is 6 phases in decode: q k v; rope and kv_store; attention; o; gate and up; down.
@@ -18,7 +19,7 @@
 
 #include <stdatomic.h>
 
-enum cpu_phase_kind { CPU_ROWS, CPU_MATMUL, CPU_ATTENTION, CPU_SAMPLE };
+enum cpu_phase_kind { CPU_ROWS, CPU_MATMUL, CPU_ATTENTION, CPU_MOE, CPU_SAMPLE };
 
 /** Ops [first, end) of the graph. */
 struct cpu_phase {

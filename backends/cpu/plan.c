@@ -2,6 +2,7 @@
 #include "backends/cpu/plan.h"
 #include "backends/cpu/attn_kern.h"
 #include "backends/cpu/x.h"
+#include "ops/check.h"
 #include "ops/graph.h"
 #include "ops/sample.h"
 
@@ -58,14 +59,27 @@ static int find_layers(struct cpu_plan *p, struct lm_err *err)
         if (op->u.attn.head_dim > CPU_ATTN_MAX_DIM)
             return lm_fail(err, LM_EUNSUPPORTED, "op %u (%s): heads of %u columns, at most %d", i, lm_op_name(op->kind),
                            op->u.attn.head_dim, CPU_ATTN_MAX_DIM);
+        uint32_t group = op->kind == LM_OP_ATTENTION ? op->u.attn.n_head / op->u.attn.n_kv_head : 1;
+        if ((uint64_t)group * (op->u.attn.head_dim + 2) > CPU_ATTN_MAX_GROUP)
+            return lm_fail(err, LM_EUNSUPPORTED, "op %u (%s): %u query heads of %u columns a key head", i, lm_op_name(op->kind),
+                           group, op->u.attn.head_dim);
         if (kv->block_bytes)
             continue;
         *kv = (struct cpu_kv){.block_size = p->desc.block_size, .n_kv_head = op->u.attn.n_kv_head,
-                              .head_dim = op->u.attn.head_dim, .dtype = p->desc.kv_dtype == LM_KV_AUTO ? LM_KV_I16 : p->desc.kv_dtype};
-        kv->block_bytes = cpu_kv_block_bytes(kv->block_size, kv->n_kv_head, kv->head_dim, kv->dtype);
+                              .head_dim = op->u.attn.head_dim, .v_dim = lm_v_dim(op),
+                              .dtype = p->desc.kv_dtype == LM_KV_AUTO ? LM_KV_I16 : p->desc.kv_dtype};
+        kv->block_bytes = cpu_kv_block_bytes(kv);
         p->block_bytes += kv->block_bytes;
     }
     return 0;
+}
+
+static bool are_for_moe(const struct lm_op *op)
+{
+    bool good = true;
+    for (uint32_t e = 0; op->kind == LM_OP_MOE_MATMUL && e < op->u.moe.n_expert; e++)
+        good &= !cpu_mat_vector(cpu_phase_mat(op->u.moe.w[e])) && (!op->u.moe.b || cpu_mat_vector(cpu_phase_mat(op->u.moe.b[e])));
+    return good;
 }
 
 /* Was every weight made for what the op does with it? */
@@ -75,7 +89,7 @@ static int check_weights(const struct lm_graph *g, struct lm_err *err)
         const struct lm_op *op = &g->op[i];
         bool matrix = op->kind == LM_OP_MATMUL || op->kind == LM_OP_EMBED;
         if ((op->w && matrix == (cpu_mat_vector(cpu_phase_mat(op->w)) != NULL)) ||
-            (op->b && !cpu_mat_vector(cpu_phase_mat(op->b))))
+            (op->b && !cpu_mat_vector(cpu_phase_mat(op->b))) || !are_for_moe(op))
             return lm_fail(err, LM_EINVAL, "op %u (%s): a weight that was made for another use", i, lm_op_name(op->kind));
     }
     return 0;
@@ -105,6 +119,7 @@ static size_t lay_out(struct cpu_plan *p, uint8_t *base)
     struct bump b = {.base = base};
     uint32_t cols, max_row = d->max_tok > d->max_out ? d->max_tok : d->max_out;
     size_t join;
+    struct cpu_moe_size moe = cpu_moe_size(d, max_row);
     find_widest(p, &cols, &join);
     for (uint32_t i = 0; i < d->graph->n_act; i++) {
         const struct lm_act *a = &d->graph->act[i];
@@ -120,6 +135,8 @@ static size_t lay_out(struct cpu_plan *p, uint8_t *base)
         l->scratch = take(&b, CPU_MAT_SCRATCH, 1);
         l->x = take(&b, cols, CPU_X_TILE * sizeof(float));
         l->q8 = take(&b, cpu_x_bytes(CPU_X_TILE, cols), 1);
+        l->moe = (struct cpu_moe_local){take(&b, moe.x_bytes, 1), take(&b, moe.q8_bytes, 1), take(&b, moe.y_bytes, 1),
+                                        take(&b, moe.n_pair, sizeof(uint32_t)), take(&b, moe.n_start, sizeof(uint32_t))};
         l->sample = t < d->max_out ? take(&b, lm_sample_scratch_bytes(d->graph->n_vocab), 1) : NULL;
     }
     return b.at;

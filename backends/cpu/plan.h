@@ -5,6 +5,7 @@
  * A prepared graph: its phases and the memory they work in.
  */
 #include "backends/cpu/attn.h"
+#include "backends/cpu/moe.h"
 #include "backends/cpu/phase.h"
 
 /** Rope angles of all rows of a step, for the rope ops that agree on them. */
@@ -18,6 +19,7 @@ struct cpu_local {
     uint8_t *scratch; /* CPU_MAT_SCRATCH */
     float *x;         /* a tile of rows: a norm's result */
     uint8_t *q8;      /* the same converted */
+    struct cpu_moe_local moe;
     uint8_t *sample;  /* NULL: this thread takes no rows to sample */
 };
 

@@ -20,6 +20,10 @@ struct cpu_row {
     void (*rope)(float *y, const float *angle, size_t n_head, size_t head_dim, size_t n_rot, enum lm_rope_pairing pairing);
     void (*silu_mul)(float *y, const float *x, const float *x2, size_t n);
     void (*gelu_mul)(float *y, const float *x, const float *x2, size_t n);
+    void (*gelu)(float *y, const float *x, size_t n);
+    void (*swiglu_clamp)(float *y, const float *x, const float *x2, float alpha, float limit, size_t n);
+    /* y[i] = sum of weight[j] * x[j * dim + i], j ascending */
+    void (*weighted_sum)(float *y, const float *x, const float *weight, size_t n, size_t dim);
     void (*add)(float *y, const float *x, const float *x2, size_t n);
     void (*scale)(float *y, const float *x, float scale, size_t n);
     void (*softcap)(float *y, const float *x, float cap, size_t n);

@@ -143,6 +143,39 @@ static void gelu_mul(float *y, const float *x, const float *x2, size_t n)
     }
 }
 
+static void gelu(float *y, const float *x, size_t n)
+{
+    const float root = 0.7978845608f;
+    for (size_t i = 0; i < n; i += L) {
+        size_t m = part(n - i);
+        lm_vf v = get(x + i, m), u = root * v * (1.0f + 0.044715f * v * v);
+        put(y + i, v / (1.0f + lm_vf_exp(-2.0f * u)), m);
+    }
+}
+
+static void swiglu_clamp(float *y, const float *x, const float *x2, float alpha, float limit, size_t n)
+{
+    const lm_vf high = lm_vf_set(limit);
+    for (size_t i = 0; i < n; i += L) {
+        size_t m = part(n - i);
+        lm_vf g = get(x + i, m), u = get(x2 + i, m);
+        g = lm_vf_select(g > high, high, g);
+        u = lm_vf_select(u > high, high, lm_vf_select(u < -high, -high, u));
+        put(y + i, g / (1.0f + lm_vf_exp(-alpha * g)) * (1.0f + u), m);
+    }
+}
+
+static void weighted_sum(float *y, const float *x, const float *weight, size_t n, size_t dim)
+{
+    for (size_t i = 0; i < dim; i += L) {
+        size_t m = part(dim - i);
+        lm_vf sum = {0};
+        for (size_t j = 0; j < n; j++)
+            sum += weight[j] * get(x + j * dim + i, m);
+        put(y + i, sum, m);
+    }
+}
+
 static void add(float *y, const float *x, const float *x2, size_t n)
 {
     for (size_t i = 0; i < n; i += L) {
@@ -173,6 +206,9 @@ const struct cpu_row ROW_TABLE = {
     .rope = rope,
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
+    .gelu = gelu,
+    .swiglu_clamp = swiglu_clamp,
+    .weighted_sum = weighted_sum,
     .add = add,
     .scale = scale,
     .softcap = softcap,

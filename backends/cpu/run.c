@@ -3,7 +3,10 @@
 #include "backends/cpu/mat_kern.h"
 #include "backends/cpu/row.h"
 #include "backends/cpu/x.h"
+#include "ops/copy.h"
 #include "ops/sample.h"
+
+#include <math.h>
 
 struct range {
     uint32_t from, to;
@@ -43,8 +46,11 @@ static float *row_of(const struct worker *w, uint32_t act, uint32_t row)
 static void run_norm(const struct worker *w, const struct lm_op *op, const float *x, float *y)
 {
     uint32_t n = dim(w, op->x);
+    uint32_t group = op->u.norm.group ? op->u.norm.group : n;
+    const float *weight = vector(op->w), *bias = vector(op->b);
     if (op->kind == LM_OP_LAYERNORM)
-        w->row->layernorm(y, x, vector(op->w), vector(op->b), n, op->u.norm.eps);
+        for (uint32_t g = 0; g < n; g += group)
+            w->row->layernorm(y + g, x + g, weight ? weight + g : NULL, bias ? bias + g : NULL, group, op->u.norm.eps);
     else
         w->row->rmsnorm(y, x, vector(op->w), op->w ? (size_t)op->w->rows * op->w->cols : 0, n, op->u.norm.group,
                         op->u.norm.eps, op->u.norm.w_add);
@@ -53,7 +59,7 @@ static void run_norm(const struct worker *w, const struct lm_op *op, const float
 /* Columns [from, to) of one row. */
 static void run_elementwise(const struct worker *w, const struct lm_op *op, uint32_t row, uint32_t from, uint32_t to)
 {
-    bool two = op->kind != LM_OP_SCALE && op->kind != LM_OP_SOFTCAP;
+    bool two = op->kind != LM_OP_SCALE && op->kind != LM_OP_SOFTCAP && op->kind != LM_OP_GELU;
     const float *x = row_of(w, op->x, row) + from, *x2 = two ? row_of(w, op->x2, row) + from : NULL;
     float *y = row_of(w, op->y, row) + from;
     size_t n = to - from;
@@ -61,6 +67,8 @@ static void run_elementwise(const struct worker *w, const struct lm_op *op, uint
     case LM_OP_SILU_MUL: w->row->silu_mul(y, x, x2, n); break;
     case LM_OP_GELU_MUL: w->row->gelu_mul(y, x, x2, n); break;
     case LM_OP_ADD: w->row->add(y, x, x2, n); break;
+    case LM_OP_GELU: w->row->gelu(y, x, n); break;
+    case LM_OP_SWIGLU_CLAMP: w->row->swiglu_clamp(y, x, x2, op->u.swiglu.alpha, op->u.swiglu.limit, n); break;
     case LM_OP_SCALE: w->row->scale(y, x, op->u.scale.scale, n); break;
     default: w->row->softcap(y, x, op->u.softcap.cap, n); break;
     }
@@ -70,7 +78,7 @@ static void run_rope(const struct worker *w, uint32_t i, uint32_t row)
 {
     const struct lm_op *op = &w->plan->desc.graph->op[i];
     const float *angle = w->plan->angles[w->plan->angles_of[i]].data + (size_t)row * 2 * op->u.rope.n_rot;
-    w->row->rope(row_of(w, op->y, row), angle, op->u.rope.n_head, op->u.rope.head_dim, op->u.rope.n_rot, op->u.rope.pairing);
+    w->row->rope(row_of(w, op->y, row) + op->u.rope.first, angle, op->u.rope.n_head, op->u.rope.head_dim, op->u.rope.n_rot, op->u.rope.pairing);
 }
 
 static void run_embed(const struct worker *w, const struct lm_op *op, uint32_t row)
@@ -96,6 +104,15 @@ static void run_row_op(const struct worker *w, uint32_t i, uint32_t row)
     case LM_OP_LOGITS_GATHER:
         memcpy(row_of(w, op->y, row), row_of(w, op->x, p->step->out_row[row]), dim(w, op->y) * sizeof(float));
         break;
+    case LM_OP_GATE_ROWS:
+        w->row->scale(row_of(w, op->y, row), row_of(w, op->x, row), 1 / (1 + expf(-*row_of(w, op->x2, row))), dim(w, op->y));
+        break;
+    case LM_OP_COPY_HEADS: lm_copy_heads_row(row_of(w, op->y, row), row_of(w, op->x, row), p->desc.graph, op); break;
+    case LM_OP_MOE_ROUTE:
+        cpu_moe_route(op, vector(op->b), row_of(w, op->x, row), dim(w, op->x), row_of(w, op->y, row), dim(w, op->y) / 2);
+        break;
+    case LM_OP_MOE_SUM: w->row->weighted_sum(row_of(w, op->y, row), row_of(w, op->x, row), row_of(w, op->x2, row) + dim(w, op->x2) / 2,
+                                             dim(w, op->x2) / 2, dim(w, op->y)); break;
     default: run_elementwise(w, op, row, 0, dim(w, op->y)); break;
     }
 }
@@ -204,6 +221,13 @@ static void run_matmuls(const struct worker *w, const struct cpu_phase *p, uint3
     }
 }
 
+static void run_moe(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
+{
+    struct cpu_plan *plan = w->plan;
+    const struct cpu_moe m = {plan->isa, plan->desc.graph, plan->act, n_row, w->index, plan->n_thread, &w->local->moe, w->local->scratch};
+    cpu_moe_run(&m, p->first, p->end);
+}
+
 static void run_attention(const struct worker *w, struct cpu_phase *p)
 {
     struct cpu_plan *plan = w->plan;
@@ -218,6 +242,8 @@ static void run_attention(const struct worker *w, struct cpu_phase *p)
         .scale = op->u.attn.scale,
         .softcap = op->u.attn.softcap,
         .window = op->u.attn.window,
+        .sink = vector(op->w),
+        .slope = op->u.attn.slope,
         .join = plan->join,
     };
     uint32_t n = cpu_attn_n_item(&a, plan->n_thread), i;
@@ -257,6 +283,7 @@ void cpu_run(void *arg, uint32_t thread)
         case CPU_ROWS: run_rows(&w, p, n_row); break;
         case CPU_MATMUL: run_matmuls(&w, p, n_row); break;
         case CPU_ATTENTION: run_attention(&w, p); break;
+        case CPU_MOE: run_moe(&w, p, n_row); break;
         case CPU_SAMPLE: run_sample(&w, p); break;
         }
     }

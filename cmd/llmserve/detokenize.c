@@ -66,7 +66,7 @@ static int detokenize(const char *path, unsigned flags, struct lm_bytes *out, st
     struct lm_bytes text = {0};
     struct lm_tokens ids = {0};
     struct lm_detok d = {0};
-    int rc = token_io_open(path, &t, err);
+    int rc = lm_tokenizer_open(path, &t, err);
     if (!rc)
         rc = token_io_read(&text, err);
     if (!rc && text.data && text.data[strspn(text.data, " \t\r\n")] == '[')
@@ -115,7 +115,7 @@ static int run(int argc, char **argv)
 
 const struct lm_command lm_command_detokenize = {
     .name = "detokenize",
-    .usage = "--model FILE [--show-special] < IDS",
+    .usage = "--model PATH [--show-special] < IDS",
     .help = "print the text of token ids: a JSON array, or numbers between white space",
     .run = run,
 };

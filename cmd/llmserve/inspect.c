@@ -3,7 +3,7 @@
 #include "cmd/llmserve/command.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/utf8.h"
-#include "runtime/model/gguf.h"
+#include "runtime/model/source.h"
 #include <math.h>
 
 enum { TEXT_MAX = 60, HEAD = 6 }; /* bytes of a string, elements of an array that are shown */
@@ -221,7 +221,7 @@ static int run(int argc, char **argv)
         fprintf(stderr, "usage: llmserve inspect %s\n", lm_command_inspect.usage);
         return 2;
     }
-    if (lm_gguf_open(path, &g, &err)) {
+    if (lm_source_open(path, &g, &err)) {
         fprintf(stderr, "llmserve inspect: %s\n", err.msg);
         return 1;
     }

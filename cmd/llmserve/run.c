@@ -3,8 +3,11 @@
 #include "cmd/llmserve/command.h"
 #include "conf/conf.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/engine/boot.h"
+#include "runtime/engine/guard.h"
 #include "runtime/text/chat_template.h"
+#include "runtime/text/folder.h"
 #include "runtime/text/tokenizer.h"
 
 #include <math.h>
@@ -128,13 +131,26 @@ static int read_all(FILE *f, struct lm_bytes *out, struct lm_err *err)
     return out->failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
 }
 
+static int own_template(const struct lm_conf_model *m, const struct lm_gguf *g, struct lm_bytes *out, struct lm_err *err)
+{
+    struct lm_folder f = {0};
+    if (!lm_folder_is(m->path)) {
+        struct lm_gguf_str s = lm_gguf_string(g, "tokenizer.chat_template");
+        lm_bytes_add(out, s.s, s.n);
+        return 0;
+    }
+    int rc = lm_folder_open(m->path, &f, err);
+    lm_bytes_add(out, f.chat.data, f.chat.len);
+    lm_folder_close(&f);
+    return rc;
+}
+
 /* The chat template's text: the file that the knob names, or the model's own. */
 static int template_text(const struct lm_conf_model *m, const struct lm_gguf *g, struct lm_bytes *out, struct lm_err *err)
 {
     if (!*m->chat_template) {
-        struct lm_gguf_str s = lm_gguf_string(g, "tokenizer.chat_template");
-        lm_bytes_add(out, s.s, s.n);
-        return s.s ? 0 : lm_fail(err, LM_ENOTFOUND, "the model has no chat template: leave --chat out, or give --chat-template FILE");
+        int rc = own_template(m, g, out, err);
+        return rc || out->len ? rc : lm_fail(err, LM_ENOTFOUND, "the model has no chat template: leave --chat out, or give --chat-template FILE");
     }
     FILE *f = fopen(m->chat_template, "r");
     int rc = f ? read_all(f, out, err) : lm_fail(err, LM_ENOTFOUND, "%.150s: %m", m->chat_template);
@@ -253,9 +269,14 @@ static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes 
     struct lm_tokenizer *t = NULL;
     struct lm_tokens ids = {0};
     unsigned flags = a->chat || a->raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
-    int rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
+    if (c->model[0].trust_remote_code)
+        lm_log(LM_WARN, "run", "trust-remote-code is ignored: no code of a model is run");
+    int rc = lm_guard_begin(-1, err);
     if (!rc)
-        rc = lm_tokenizer_create(boot->gguf, &t, err);
+        rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
+    if (!rc)
+        rc = lm_folder_is(c->model[0].path) ? lm_tokenizer_open(c->model[0].path, &t, err)
+                                            : lm_tokenizer_create(boot->gguf, &t, err);
     if (!rc && a->chat)
         rc = render(a, &c->model[0], boot, t, io_prompt, err);
     if (!rc)

@@ -3,16 +3,6 @@
 
 #include <errno.h>
 
-int token_io_open(const char *path, struct lm_tokenizer **out, struct lm_err *err)
-{
-    struct lm_gguf *g = NULL;
-    int rc = lm_gguf_open(path, &g, err);
-    if (!rc && (rc = lm_tokenizer_create(g, out, err)))
-        lm_fail_in(err, rc, "%s", path);
-    lm_gguf_close(g);
-    return rc;
-}
-
 int token_io_read(struct lm_bytes *out, struct lm_err *err)
 {
     char chunk[65536];

@@ -4,9 +4,6 @@
 /** What tokenize and detokenize share. */
 #include "runtime/text/tokenizer.h"
 
-/** Open the tokenizer of a model file; errors name the file. */
-int token_io_open(const char *path, struct lm_tokenizer **out, struct lm_err *err);
-
 /** Append all of standard input to out. */
 int token_io_read(struct lm_bytes *out, struct lm_err *err);
 

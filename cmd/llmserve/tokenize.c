@@ -9,7 +9,7 @@ static int tokenize(const char *path, unsigned flags, struct lm_bytes *out, stru
     struct lm_tokenizer *t = NULL;
     struct lm_bytes text = {0};
     struct lm_tokens ids = {0};
-    int rc = token_io_open(path, &t, err);
+    int rc = lm_tokenizer_open(path, &t, err);
     if (!rc)
         rc = token_io_read(&text, err);
     if (!rc)
@@ -56,7 +56,7 @@ static int run(int argc, char **argv)
 
 const struct lm_command lm_command_tokenize = {
     .name = "tokenize",
-    .usage = "--model FILE [--add-special] [--parse-special] < TEXT",
+    .usage = "--model PATH [--add-special] [--parse-special] < TEXT",
     .help = "print the token ids of a text as a JSON array",
     .run = run,
 };

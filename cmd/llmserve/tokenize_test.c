@@ -104,7 +104,7 @@ END_TEST
 
 START_TEST(test_llmserve_tokenize__wrong_usage_is_status_2_and_a_missing_file_1)
 {
-    static const char usage[] = "usage: llmserve tokenize --model FILE [--add-special] [--parse-special] < TEXT\n";
+    static const char usage[] = "usage: llmserve tokenize --model PATH [--add-special] [--parse-special] < TEXT\n";
     const struct lm_command *c = &lm_command_tokenize;
     expect(c, (const char *[]){NULL}, "", 2, usage);
     expect(c, (const char *[]){"--model", NULL}, "", 2, usage);

@@ -43,7 +43,20 @@ enum lm_op_kind {
     LM_OP_SOFTCAP,       /* y = cap * tanh(x / cap) */
     LM_OP_LOGITS_GATHER, /* y[o] = x[out_row[o]]; y has LM_ROWS_OUT rows */
     LM_OP_SAMPLE,        /* one token and its log-probabilities from each row of logits x */
+    LM_OP_GELU,          /* y = gelu_tanh(x) */
+    LM_OP_SWIGLU_CLAMP,  /* y = g * sigmoid(alpha * g) * (1 + clamp(x2, -limit, limit)), g = min(x, limit) */
+    LM_OP_GATE_ROWS,     /* y[r] = x[r] * sigmoid(x2[r][0]) */
+    LM_OP_COPY_HEADS,    /* columns of each head of x into columns of the same head of y */
+    LM_OP_MOE_ROUTE,     /* the experts of each row and their weights, from the router's scores x */
+    LM_OP_MOE_MATMUL,    /* y[r][j] = W[expert j of r] x[r][j] + b[expert j of r] */
+    LM_OP_MOE_SUM,       /* y[r] = sum_j weight j of r * x[r][j] */
     LM_OP_KIND_END
+};
+
+enum lm_moe_score {
+    LM_MOE_SOFTMAX,         /* over all experts, then the choice */
+    LM_MOE_SIGMOID,         /* of each expert by itself */
+    LM_MOE_SOFTMAX_CHOSEN,  /* the choice by the raw scores, then over the chosen */
 };
 
 enum lm_rope_pairing { LM_ROPE_NEOX, LM_ROPE_INTERLEAVED }; /* (i, i + n_rot/2) or (2i, 2i + 1) */
@@ -60,9 +73,10 @@ struct lm_op {
         struct { float eps, w_add; uint32_t group; } norm; /* group divides dim; group == dim: whole row */
         struct {
             enum lm_rope_pairing pairing;
-            uint32_t n_head, head_dim, n_rot; /* the first n_rot of head_dim columns rotate; n_rot is even */
+            uint32_t n_head, head_dim, n_rot; /* n_rot of head_dim columns rotate, from `first` on; n_rot is even */
             const float *inv_freq;            /* [n_rot / 2], the graph's: theta_i of one position, any scaling type applied */
             float mscale;                     /* multiplies cos and sin; 1 = none */
+            uint32_t first;
         } rope;
         struct {
             uint32_t layer;             /* cache layer, 0 .. n_layer - 1 */
@@ -71,8 +85,24 @@ struct lm_op {
             float scale;                /* multiplies q k^T */
             float softcap;              /* 0 = none */
             uint32_t window;            /* 0 = all; else position p sees p - window + 1 .. p */
-        } attn;
+            uint32_t v_dim;             /* columns of a value's head, <= head_dim; 0 = head_dim */
+            const float *slope;         /* [n_head], the graph's: slope * (j - p) is added to the score of position j (ALiBi); NULL = none */
+        } attn;                         /* attention: w [n_head] or NULL, a score beside those of the positions (sink) */
         struct { float cap; } softcap;
+        struct { float alpha, limit; } swiglu;
+        struct { uint32_t n_head, n_head_x, n, x_first, y_first; } copy; /* n columns; n_head_x is n_head, or 1: the same for all */
+        struct {                        /* y: [rows][2 * n_used]: the experts' numbers, then their weights; b: see ops/moe.h */
+            enum lm_moe_score score;
+            uint32_t n_group, n_group_used; /* only experts of the n_group_used best groups; 0 or 1 groups: all */
+            uint32_t group_top;             /* a group is as good as the sum of its so many best experts */
+            bool norm;                      /* divide the weights by their sum */
+            float scale;                    /* multiplies the weights */
+        } route;
+        struct {                        /* x2: the route; LM_NONE: slot j takes expert j */
+            const struct lm_weight *const *w, *const *b; /* [n_expert], the graph's; b NULL: no bias */
+            uint32_t n_expert, n_slot;
+            bool x_shared;              /* x is one row for all slots, else [n_slot] of them */
+        } moe;
     } u;
 };
 

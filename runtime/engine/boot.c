@@ -2,6 +2,8 @@
 #include "runtime/engine/boot.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/engine/guard.h"
+#include "runtime/model/source.h"
 #include "runtime/plugin/registry.h"
 
 #include <stdlib.h>
@@ -99,11 +101,12 @@ static int open_device(const struct lm_conf *c, const struct lm_conf_model *m, s
     return rc ? rc : b->be->open(&desc, &b->dev, err);
 }
 
-static enum lm_kv_dtype kv_dtype(const char *name)
+static enum lm_kv_dtype kv_dtype(const struct lm_conf_model *m)
 {
+    const char *name = strcmp(m->kv_cache_dtype, "auto") == 0 ? m->dtype : m->kv_cache_dtype;
     static const struct { const char *name; enum lm_kv_dtype dtype; } known[] = {
-        {"float16", LM_KV_F16}, {"bfloat16", LM_KV_BF16}, {"float32", LM_KV_F32}, {"int16", LM_KV_I16},
-        {"int8", LM_KV_I8}, {"int8_per_token_head", LM_KV_I8}, {"int4", LM_KV_I4},
+        {"float16", LM_KV_F16}, {"half", LM_KV_F16}, {"bfloat16", LM_KV_BF16}, {"float32", LM_KV_F32}, {"float", LM_KV_F32},
+        {"int16", LM_KV_I16}, {"int8", LM_KV_I8}, {"int8_per_token_head", LM_KV_I8}, {"int4", LM_KV_I4},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i].name) == 0)
@@ -119,10 +122,10 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
     *p = (struct lm_plan_desc){
         .graph = &b->model->graph, .max_tok = (uint32_t)m->max_num_batched_tokens,
         .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,
-        .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m->kv_cache_dtype),
+        .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m),
     };
     p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
-    p->max_out = lm_engine_max_out(p);
+    p->max_out = lm_engine_max_out(p, &b->engine.speculative);
     int rc = b->be->measure(b->dev, p, &size, err);
     if (!rc)
         rc = b->be->mem(b->dev, &room.free_bytes, &room.total_bytes, err);
@@ -163,11 +166,17 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     uint64_t start_us = lm_now_us();
     struct lm_device_info info;
     struct lm_boot *b = calloc(1, sizeof *b);
-    int rc = b ? lm_gguf_open(m->path, &b->gguf, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    int rc = b ? lm_conf_speculative(m->speculative_config, m->spec_tokens, &b->engine.speculative, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
+        rc = lm_source_open(m->path, &b->gguf, err);
+    if (!rc) {
+        size_t bytes;
+        const void *base = lm_gguf_mapping(b->gguf, &bytes);
+        lm_guard_file(m->path, base, bytes);
         rc = open_device(c, m, b, &info, err);
+    }
     if (!rc)
-        rc = lm_model_load(b->gguf, b->be, b->dev, progress, progress_arg, &b->model, err);
+        rc = lm_model_load(b->gguf, b->be, b->dev, m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0, progress, progress_arg, &b->model, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
     if (!rc) {
@@ -193,6 +202,7 @@ void lm_boot_destroy(struct lm_boot *b)
         lm_model_destroy(b->model, b->be, b->dev);
     if (b->dev)
         b->be->close(b->dev);
+    lm_guard_file("", NULL, 0);
     lm_gguf_close(b->gguf);
     free(b);
 }

@@ -23,7 +23,7 @@ struct lm_boot {
 /**
  * Load c->model[model]. progress may be NULL.
  *
- * Owns     *out is the caller's until lm_boot_destroy(), after the engine's end
+ * Owns     *out is the caller's until lm_boot_destroy(), after the engine's end; the file is the one that guard.h guards
  * Errors   LM_ECONFIG a knob; LM_ENOTFOUND, LM_EUNSUPPORTED, LM_EFORMAT plugin, device or model; LM_ENOMEM with needed
  *          and available bytes; LM_EDEVICE
  */

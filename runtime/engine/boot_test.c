@@ -129,6 +129,28 @@ START_TEST(test_engine_boot__a_model_boots_on_a_plugin_and_runs)
 }
 END_TEST
 
+START_TEST(test_engine_boot__dtype_is_the_cache_s_type_unless_that_is_given)
+{
+    static const struct { const char *dtype, *cache; enum lm_kv_dtype want; } cases[] = {
+        {"auto", "auto", LM_KV_AUTO}, {"float16", "auto", LM_KV_F16}, {"half", "auto", LM_KV_F16}, {"bfloat16", "auto", LM_KV_BF16},
+        {"float32", "auto", LM_KV_F32}, {"float", "auto", LM_KV_F32}, {"float", "float16", LM_KV_F16}, {"auto", "float32", LM_KV_F32},
+        {"float16", "int8", LM_KV_I8},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char backend[] = "--backend=fault", dtype[32], cache[48], *argv[] = {backend, dtype, cache};
+        struct lm_conf c;
+        struct lm_boot *b = NULL;
+        struct lm_err err = {0};
+        snprintf(dtype, sizeof dtype, "--dtype=%s", cases[i].dtype);
+        snprintf(cache, sizeof cache, "--kv-cache-dtype=%s", cases[i].cache);
+        ck_assert_msg(boot(3, argv, &c, &b, &err) == 0, "%s", err.msg);
+        ck_assert_msg(b->engine.plan.kv_dtype == cases[i].want, "%s %s", cases[i].dtype, cases[i].cache);
+        lm_boot_destroy(b);
+        lm_conf_fini(&c);
+    }
+}
+END_TEST
+
 START_TEST(test_engine_boot__every_allocation_may_fail_once)
 {
     int k = 1, rc = LM_ENOMEM;
@@ -183,4 +205,4 @@ END_TEST
 SUITE_MAIN("engine/boot", test_engine_boot__the_pool_is_what_the_sequences_can_use_or_what_is_there,
            test_engine_boot__a_host_gives_at_most_4_gib_unless_told, test_engine_boot__what_does_not_fit_says_how_much_and_which_knob,
            test_engine_boot__a_model_boots_on_a_plugin_and_runs, test_engine_boot__every_allocation_may_fail_once,
-           test_engine_boot__what_cannot_boot_is_named)
+           test_engine_boot__dtype_is_the_cache_s_type_unless_that_is_given, test_engine_boot__what_cannot_boot_is_named)

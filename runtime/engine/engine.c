@@ -10,6 +10,7 @@
 enum {
     N_ID_BUCKET = 4096,
     MAX_REQUEST = 1 << 20, /* as many as the front may let wait */
+    DRAFTING_ROWS = 48,    /* with so many sequences, drafts pay on no device known */
 };
 
 struct lm_engine {
@@ -19,41 +20,55 @@ struct lm_engine {
     struct lm_sched *sched;
     struct lm_step_arrays arrays;
     bool runs;                   /* a step was launched and not waited for */
-    struct lm_request **told;    /* [n_told] who got a token in the step before the one that runs */
+    uint64_t launch_us;          /* when */
+    struct lm_request **told;    /* [n_told] who got a token in the step before the one that runs; NULL: nobody, a draft was wrong */
     uint32_t *told_pos;          /* [n_told] as the step's prompt_pos */
     float *hidden;               /* [max_out][dim] */
     uint32_t dim;                /* of an embedding */
     const struct lm_sampled *answer; /* [n_told] */
-    uint32_t n_told, n_request;
+    uint32_t n_told, n_request, n_corrupt_row;
     struct lm_request *ended, **ended_end; /* by next: not told yet */
     struct lm_request *by_id[N_ID_BUCKET];
     struct lm_msg_stats stats;
 };
 
-uint32_t lm_engine_max_out(const struct lm_plan_desc *plan)
+uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf_speculative *speculative)
 {
-    return plan->max_seq + LM_PROMPT_ROWS;
+    uint64_t most = (uint64_t)plan->max_seq * (1 + speculative->n_tok);
+    uint32_t pays = most < DRAFTING_ROWS ? (uint32_t)most : DRAFTING_ROWS;
+    pays = pays < plan->max_tok ? pays : plan->max_tok;
+    return (pays > plan->max_seq ? pays : plan->max_seq) + LM_PROMPT_ROWS;
+}
+
+static int create_sched(struct lm_engine *e, struct lm_err *err)
+{
+    const struct lm_plan_desc *p = &e->desc.plan;
+    int rc = lm_kv_create(p->n_block, p->block_size, &e->kv, err);
+    const struct lm_sched_desc desc = {.kv = e->kv, .max_seq = p->max_seq, .max_out = p->max_out - LM_PROMPT_ROWS, .prefix_cache = e->desc.prefix_cache,
+                                       .speculative = e->desc.speculative};
+    if (!rc)
+        rc = lm_sched_create(&desc, &e->sched, err);
+    if (!rc)
+        e->sched->spec.always = e->desc.always_draft;
+    return rc;
 }
 
 int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)
 {
-    uint32_t stride = (desc->plan.max_len + desc->plan.block_size - 1) / desc->plan.block_size;
     assert(desc->plan.max_seq >= 1 && desc->plan.max_seq <= desc->plan.max_tok);
     struct lm_engine *e = calloc(1, sizeof *e);
     if (!e)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     e->desc = *desc;
-    e->desc.plan.max_out = lm_engine_max_out(&desc->plan);
+    e->desc.plan.max_out = lm_engine_max_out(&desc->plan, &desc->speculative);
     e->dim = desc->embeds ? desc->plan.graph->act[desc->hidden_act].dim : 0;
     e->ended_end = &e->ended;
     e->told = calloc(e->desc.plan.max_out, sizeof *e->told);
     e->told_pos = calloc(e->desc.plan.max_out, sizeof *e->told_pos);
     e->hidden = calloc((size_t)e->desc.plan.max_out * e->dim + 1, sizeof *e->hidden);
-    int rc = e->told && e->told_pos && e->hidden ? lm_kv_create(desc->plan.n_block, desc->plan.block_size, &e->kv, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    int rc = e->told && e->told_pos && e->hidden ? create_sched(e, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
-        rc = lm_sched_create(e->kv, desc->plan.max_seq, desc->prefix_cache, &e->sched, err);
-    if (!rc)
-        rc = lm_step_init(&e->arrays, desc->plan.max_tok, desc->plan.max_seq, stride, err);
+        rc = lm_step_init(&e->arrays, &e->desc.plan, err);
     if (!rc)
         rc = desc->be->prepare(desc->dev, &e->desc.plan, &e->plan, err);
     if (rc)
@@ -97,6 +112,7 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
     const struct lm_plan_desc *p = &e->desc.plan;
     const struct lm_request_limits limits = {
         .n_vocab = p->graph->n_vocab, .max_model_len = p->max_len, .block_size = p->block_size, .n_block = p->n_block, .dim = e->dim,
+        .speculative = e->desc.speculative, .odds = e->sched->spec.odds,
     };
     struct lm_request **at = id_place(e, in->h.id), *r;
     if (*at)
@@ -159,6 +175,8 @@ static void take_token(struct lm_engine *e, struct lm_request *r, int32_t token,
     lm_request_push(r, token);
     if (token < 0)
         return;
+    if (e->desc.speculative.n_tok)
+        lm_draft_take(&r->draft, r->token, r->n_token, &e->sched->spec.odds);
     count_answer(e, r, now_us);
     e->stats.n_output_tok++;
 }
@@ -174,6 +192,7 @@ static void pool_row(const struct lm_engine *e, struct lm_request *r, uint32_t o
 static void take_prompt_row(struct lm_engine *e, struct lm_request *r, uint32_t o)
 {
     if (e->arrays.step.sampled[o].token < 0) {
+        e->n_corrupt_row++;
         lm_request_push(r, -1);
         return;
     }
@@ -186,6 +205,7 @@ static void take_prompt_row(struct lm_engine *e, struct lm_request *r, uint32_t 
 static void end_pool(struct lm_engine *e, struct lm_request *r, uint32_t o, uint64_t now_us)
 {
     if (e->arrays.step.sampled[o].token < 0) {
+        e->n_corrupt_row++;
         lm_request_push(r, -1);
         return;
     }
@@ -207,33 +227,75 @@ static int fetch_hidden(struct lm_engine *e, struct lm_err *err)
     return 0;
 }
 
-static void take_row(struct lm_engine *e, uint32_t o, uint64_t now_us)
+_Static_assert(sizeof((struct lm_msg_stats *)0)->accepted_at / sizeof(uint64_t) == LM_SPECULATIVE_MAX_TOK, "a counter for each place");
+
+static void count_drafts(struct lm_engine *e, uint32_t n_draft, uint32_t n_right)
+{
+    e->stats.n_draft += n_draft > 0;
+    e->stats.n_draft_tok += n_draft;
+    e->stats.n_accepted_tok += n_right;
+    for (uint32_t i = 0; i < n_right; i++)
+        e->stats.accepted_at[i]++;
+}
+
+/*
+ * The tokens of r, whose rows begin at o: that of a draft's row counts when the draft is what came before it. Rows
+ * that do not count are nobody's, and their places in the blocks are written anew.
+ */
+static void take_rows(struct lm_engine *e, struct lm_request *r, uint32_t o, uint64_t now_us)
+{
+    const struct lm_sampled *sampled = e->arrays.step.sampled + o;
+    uint32_t n_known = r->n_token, n_row = 1 + r->n_draft, n = 0;
+    bool right = true;
+    while (n < n_row && right && r->state != LM_REQUEST_DONE) {
+        int32_t token = sampled[n].token, draft = n < r->n_draft ? r->token[n_known + n] : -1;
+        e->told_pos[o + n] = 0;
+        e->told[o + n++] = r;
+        e->n_corrupt_row += token < 0;
+        lm_request_learn(r, sampled[n - 1].surprise);
+        take_token(e, r, token, now_us);
+        right = token == draft;
+    }
+    count_drafts(e, r->n_draft, n - 1);
+    r->n_sched -= n_row - n;
+    for (; n < n_row; n++)
+        e->told[o + n] = NULL;
+}
+
+/* Row o of the step, and those of its drafts. Returns how many they were. */
+static uint32_t take_out(struct lm_engine *e, uint32_t o, uint64_t now_us)
 {
     struct lm_request *r = e->arrays.out[o];
-    const struct lm_sampled *got = &e->arrays.step.sampled[o];
+    if (!e->arrays.prompt_pos[o] && !r->pool && r->state != LM_REQUEST_DONE) {
+        take_rows(e, r, o, now_us);
+        return 1 + r->n_draft;
+    }
     e->told[o] = r;
     e->told_pos[o] = e->arrays.prompt_pos[o];
     if (r->state == LM_REQUEST_DONE)
-        return; /* by a NaN in a row before */
-    if (e->told_pos[o]) {
+        e->told[o] = NULL; /* by a NaN in a row before */
+    else if (e->told_pos[o])
         take_prompt_row(e, r, o);
-    } else if (r->pool) {
+    else
         end_pool(e, r, o, now_us);
-    } else {
-        lm_request_learn(r, got->surprise);
-        take_token(e, r, got->token, now_us);
-    }
+    return 1;
 }
 
 /* A NaN may have come from any block that the sequence read: nothing published so far is trusted any more. */
 static void forget_corrupted(struct lm_engine *e)
 {
-    uint32_t n = 0;
-    for (uint32_t o = 0; o < e->arrays.step.n_out; o++)
-        n += e->arrays.step.sampled[o].token < 0;
-    e->stats.n_corrupted += n;
-    if (n)
+    e->stats.n_corrupted += e->n_corrupt_row;
+    if (e->n_corrupt_row)
         lm_sched_forget(e->sched);
+    e->n_corrupt_row = 0;
+}
+
+/* What the scheduler expects of steps comes from those that only decode. */
+static void learn_cost(struct lm_engine *e, uint64_t now_us)
+{
+    const struct lm_step *st = &e->arrays.step;
+    if (st->n_out == st->n_tok && !e->arrays.n_prompt_row)
+        lm_spec_learn(&e->sched->spec, st->n_tok, now_us - e->launch_us);
 }
 
 /* The step has ended: its tokens join their requests. */
@@ -244,11 +306,12 @@ static int collect(struct lm_engine *e, struct lm_err *err)
     int rc = fetch_hidden(e, err);
     if (rc)
         return rc;
+    learn_cost(e, now_us);
+    for (uint32_t o = 0; o < a->step.n_out;)
+        o += take_out(e, o, now_us);
     forget_corrupted(e);
     for (uint32_t s = 0; s < a->step.n_seq; s++)
         lm_sched_advance(e->sched, a->seq[s]);
-    for (uint32_t o = 0; o < a->step.n_out; o++)
-        take_row(e, o, now_us);
     e->n_told = a->step.n_out;
     e->answer = a->step.sampled;
     a->turn ^= 1;
@@ -273,12 +336,14 @@ static void count_step(struct lm_msg_stats *st, uint32_t n_tok)
 static int launch(struct lm_engine *e, struct lm_err *err)
 {
     uint32_t max_tok = e->desc.plan.max_tok, n_tok;
-    while ((n_tok = lm_sched_plan(e->sched, max_tok, lm_now_us())) > 0) {
+    uint64_t now_us = lm_now_us();
+    while ((n_tok = lm_sched_plan(e->sched, max_tok, now_us)) > 0) {
         lm_step_build(&e->arrays, e->sched);
         int rc = e->desc.be->launch(e->desc.dev, e->plan, &e->arrays.step, err);
         if (rc == 0) {
             count_step(&e->stats, n_tok);
             e->runs = true;
+            e->launch_us = now_us;
         }
         if (rc != LM_ENOMEM)
             return rc;
@@ -329,7 +394,7 @@ static void tell_end(const struct lm_request *r, const struct lm_engine_events *
 static void tell(struct lm_engine *e, const struct lm_engine_events *events)
 {
     for (uint32_t i = 0; i < e->n_told; i++)
-        if (e->answer[i].token >= 0 && !e->told[i]->pool)
+        if (e->told[i] && e->answer[i].token >= 0 && !e->told[i]->pool)
             tell_token(e->told[i], &e->answer[i], e->told_pos[i], events);
     e->n_told = 0;
     for (struct lm_request *r = e->ended, *next; r; r = next) {
@@ -345,6 +410,15 @@ static void tell(struct lm_engine *e, const struct lm_engine_events *events)
     e->ended_end = &e->ended;
 }
 
+/* While the device computes: the prompts of the step are entered in their indices. */
+static void index_prompts(struct lm_engine *e)
+{
+    for (uint32_t s = 0; e->runs && e->desc.speculative.n_tok && s < e->arrays.step.n_seq; s++) {
+        struct lm_request *r = e->arrays.seq[s];
+        lm_draft_index(&r->draft, r->token, r->n_token);
+    }
+}
+
 int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, struct lm_err *err)
 {
     int rc = 0;
@@ -357,6 +431,7 @@ int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, s
     if (!rc)
         rc = launch(e, err);
     tell(e, events);
+    index_prompts(e);
     return rc;
 }
 

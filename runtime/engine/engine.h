@@ -10,6 +10,7 @@
  * Thread   [engine] for everything
  */
 #include <llmserve/backend.h>
+#include "conf/speculative.h"
 #include "runtime/engine/protocol.h"
 
 struct lm_engine;
@@ -21,11 +22,13 @@ struct lm_engine_desc {
     bool embeds;              /* hidden_act is what an embedding is made of: [n_out][dim] after the last norm */
     uint32_t hidden_act;
     bool prefix_cache;
+    struct lm_conf_speculative speculative;
+    bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
 };
 
-/** Rows of a step whose logits may be wanted: one a sequence, and some of prompts. */
-uint32_t lm_engine_max_out(const struct lm_plan_desc *plan);
+/** Rows of a step that may need logits: one a sequence, drafts where they can pay, and some of prompts. */
+uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf_speculative *speculative);
 
 /** What is told: every token of a request, then its end. What the pointers point to lives during the call. */
 struct lm_engine_events {

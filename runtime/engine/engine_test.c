@@ -12,7 +12,7 @@ struct ask {
     uint32_t n_prompt, max_tokens, min_tokens;
     int32_t prompt[MAX_TOKENS];
     int32_t priority;
-    float temperature;
+    float temperature, presence, repetition; /* repetition 0: 1 */
     const char *salt;
     bool no_cache, no_stop, cancelled;
     uint32_t n_logprobs;
@@ -34,6 +34,7 @@ struct bed {
     struct lm_graph graph;
     struct lm_engine_desc desc;
     struct lm_engine *engine;
+    uint32_t period; /* of the toy's answers; 0: none */
     struct ask *ask; /* [MAX_ASK], by id */
     uint32_t n_step;
 };
@@ -89,17 +90,31 @@ static struct lm_engine_events events(struct bed *bed)
     return (struct lm_engine_events){.token = on_token, .finished = on_finished, .arg = bed, .embedding = on_embedding};
 }
 
+/* How a bed drafts. */
+struct drafts { uint32_t period; struct lm_conf_speculative conf; };
+
 /* n_block blocks of 8 tokens, steps of max_tok tokens and max_seq sequences. */
-static void make_on(struct bed *bed, const struct lm_backend *be, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache)
+static void make_drafting(struct bed *bed, const struct lm_backend *be, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache,
+                          struct drafts drafts)
 {
+    char period[16];
+    snprintf(period, sizeof period, "%u", (unsigned)drafts.period);
+    const struct lm_option option = {"period", period};
     *bed = (struct bed){.be = *be, .graph = lm_toy_graph(VOCAB), .ask = calloc(MAX_ASK, sizeof *bed->ask)};
     ck_assert_ptr_nonnull(bed->ask);
-    ck_assert_int_eq(bed->be.open(&(struct lm_open_desc){0}, &bed->dev, NULL), 0);
+    bed->period = drafts.period;
+    ck_assert_int_eq(bed->be.open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &bed->dev, NULL), 0);
     bed->desc = (struct lm_engine_desc){
         .be = &bed->be, .dev = bed->dev, .prefix_cache = cache, .embeds = true, .step_timeout_us = 1000000,
+        .speculative = drafts.conf, .always_draft = true,
         .plan = {.graph = &bed->graph, .max_tok = max_tok, .max_seq = max_seq, .max_len = MAX_TOKENS, .block_size = 8, .n_block = n_block},
     };
     ck_assert_int_eq(lm_engine_create(&bed->desc, &bed->engine, NULL), 0);
+}
+
+static void make_on(struct bed *bed, const struct lm_backend *be, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache)
+{
+    make_drafting(bed, be, n_block, max_tok, max_seq, cache, (struct drafts){0});
 }
 
 static void make(struct bed *bed, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache)
@@ -121,7 +136,8 @@ static int submit(struct bed *bed, uint64_t id, struct lm_err *err)
     struct lm_msg_submit_view v = {
         .h = {.id = id, .n_prompt = a->n_prompt, .max_tokens = a->max_tokens, .min_tokens = a->min_tokens, .n_stop = !a->no_stop,
               .priority = a->priority, .n_logprobs = a->n_logprobs, .no_prefix_cache = a->no_cache, .temperature = a->temperature,
-              .top_p = 1, .repetition = 1, .seed = a->seed, .n_salt = a->salt ? (uint32_t)strlen(a->salt) : 0, .prompt_logprob = a->prompt_logprob, .n_prompt_logprobs = 2, .pool = a->pool},
+              .top_p = 1, .presence = a->presence, .repetition = a->repetition > 0 ? a->repetition : 1, .seed = a->seed, .n_salt = a->salt ? (uint32_t)strlen(a->salt) : 0,
+              .prompt_logprob = a->prompt_logprob, .n_prompt_logprobs = 2, .pool = a->pool},
         .prompt = a->prompt, .stop_id = stop, .salt = a->salt,
     };
     return lm_engine_submit(bed->engine, &v, err);
@@ -152,20 +168,38 @@ static void run_dry(struct bed *bed)
     ck_assert_uint_eq(st.n_waiting, 0);
 }
 
+/* The tokens seen before all[n], as penalties want them, the simple way. */
+static uint32_t list_seen(const struct ask *a, const int32_t *all, uint32_t n, int32_t *seen, uint32_t *count)
+{
+    uint32_t n_seen = 0;
+    for (int32_t token = 0; token < VOCAB && (a->presence != 0 || a->repetition > 0); token++) {
+        uint32_t n_in = 0, n_out = 0;
+        for (uint32_t i = 0; i < n; i++)
+            *(i < a->n_prompt ? &n_in : &n_out) += all[i] == token;
+        if (n_out || (n_in && a->repetition > 0 && a->repetition != 1)) {
+            seen[n_seen] = token;
+            count[n_seen++] = n_out;
+        }
+    }
+    return n_seen;
+}
+
 /* The toy model's answer to a, computed without an engine; a that was cancelled may have got less of it. */
-static void check_answer(const struct ask *a)
+static void check_answer_of(const struct ask *a, uint32_t period)
 {
     static const int32_t eos[] = {EOS};
     static const float never[] = {-__builtin_inff()};
-    int32_t all[2 * MAX_TOKENS];
+    int32_t all[2 * MAX_TOKENS], seen[VOCAB];
+    uint32_t count[VOCAB];
     uint32_t n = a->n_prompt;
     enum lm_finish reason = LM_FINISH_LENGTH;
     memcpy(all, a->prompt, n * sizeof *all);
     while (n - a->n_prompt < a->max_tokens) {
         uint32_t n_out = n - a->n_prompt;
         struct lm_sampling s = {.temperature = a->temperature, .seed = a->seed, .counter = n_out,
-                                .bias_id = eos, .bias = never, .n_bias = n_out < a->min_tokens && !a->no_stop};
-        all[n] = lm_toy_next(all, n, VOCAB, &s);
+                                .bias_id = eos, .bias = never, .n_bias = n_out < a->min_tokens && !a->no_stop,
+                                .seen = seen, .count = count, .n_seen = list_seen(a, all, n, seen, count)};
+        all[n] = lm_toy_next_periodic(all, n, VOCAB, period, &s);
         n++;
         if (all[n - 1] == EOS && !a->no_stop) {
             reason = LM_FINISH_STOP;
@@ -182,6 +216,11 @@ static void check_answer(const struct ask *a)
     }
     ck_assert_mem_eq(a->got, all + a->n_prompt, a->n_got * sizeof *all);
     ck_assert_uint_le(a->end.n_preempted, 4);
+}
+
+static void check_answer(const struct ask *a)
+{
+    check_answer_of(a, 0);
 }
 
 static uint64_t rng_next(uint64_t *s)
@@ -252,6 +291,50 @@ START_TEST(test_engine_engine__a_prompt_s_tokens_are_told_in_order_and_once)
 }
 END_TEST
 
+/* Requests of every kind; `id` picks which. */
+static void fill_kind(struct ask *a, uint32_t id)
+{
+    static const uint32_t longest[] = {90, 1, 2, 9, 60, 16, 120};
+    fill(a, 1 + id * 5 % 61, id, longest[id % 7]);
+    a->no_stop = id % 3 == 0;
+    a->min_tokens = id % 4 == 1 ? 40 : 3;
+    a->temperature = id % 2 ? 0.7f : 0;
+    a->presence = id % 5 == 2 ? 0.5f : 0;
+    a->repetition = id % 5 == 3 ? 1.3f : 0;
+    a->n_logprobs = id % 6 == 4 ? 3 : 0;
+    for (uint32_t i = 8; i < a->n_prompt && id % 2; i++)
+        a->prompt[i] = a->prompt[i - 8]; /* something to find */
+}
+
+START_TEST(test_engine_engine__drafts_right_wrong_and_partly_right_change_no_token)
+{
+    static const struct { uint32_t n_block, max_tok, max_seq; bool cache; struct drafts drafts; const char *why; } how[] = {
+        {400, 256, 16, false, {0, {8, 1, 8}}, "nearly all wrong"}, {400, 256, 16, false, {5, {8, 2, 8}}, "mostly right"},
+        {400, 256, 16, true, {24, {16, 3, 8}}, "long, with a prefix cache"}, {400, 256, 16, true, {8, {7, 1, 4}}, "ends at blocks' ends"},
+        {400, 256, 16, true, {11, {1, 1, 1}}, "one at a time"}, {30, 64, 16, false, {7, {8, 1, 8}}, "preempted"},
+        {30, 33, 16, true, {3, {16, 2, 2}}, "preempted, with a prefix cache, in small steps"}, {400, 16, 1, true, {5, {16, 1, 8}}, "alone"},
+        {400, 17, 12, true, {5, {4, 1, 8}}, "little room in a step"}, {30, 64, 16, true, {0, {8, 1, 8}}, "wrong, preempted"},
+    };
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        struct bed bed;
+        make_drafting(&bed, &lm_toy_backend, how[i].n_block, how[i].max_tok, how[i].max_seq, how[i].cache, how[i].drafts);
+        for (uint32_t id = 0; id < 42; id++) {
+            fill_kind(&bed.ask[id], id);
+            must_submit(&bed, id);
+        }
+        run_dry(&bed);
+        for (uint32_t id = 0; id < 42; id++)
+            check_answer_of(&bed.ask[id], how[i].drafts.period);
+        struct lm_msg_stats st = lm_engine_stats(bed.engine);
+        ck_assert_msg(st.n_draft_tok > 100 && st.n_accepted_tok < st.n_draft_tok, "%s: %d of %d", how[i].why, (int)st.n_accepted_tok, (int)st.n_draft_tok);
+        ck_assert_msg(how[i].drafts.period == 0 || st.n_accepted_tok > 100, "%s: %d", how[i].why, (int)st.n_accepted_tok);
+        ck_assert_msg((st.n_preempted > 0) == (how[i].n_block == 30), "%s", how[i].why);
+        ck_assert_uint_eq(st.accepted_at[0] + st.accepted_at[1] > 0, st.n_accepted_tok > 0);
+        unmake(&bed);
+    }
+}
+END_TEST
+
 /* The toy's hidden state of a row is its token and 100 times its position. */
 START_TEST(test_engine_engine__embeddings_pool_the_rows_they_are_of)
 {
@@ -275,6 +358,67 @@ START_TEST(test_engine_engine__embeddings_pool_the_rows_they_are_of)
         ck_assert(a->ended && a->end.reason == LM_FINISH_STOP && a->n_got == 0);
         ck_assert_double_eq_tol(a->embedding, want, 1e-3 * (1 + want));
     }
+    unmake(&bed);
+}
+END_TEST
+
+START_TEST(test_engine_engine__right_drafts_need_fewer_steps_and_end_at_the_longest_answer)
+{
+    for (uint32_t max_tokens = 60; max_tokens < 70; max_tokens++) {
+        struct bed bed;
+        make_drafting(&bed, &lm_toy_backend, 10, 64, 4, true, (struct drafts){5, {8, 2, 8}});
+        fill(&bed.ask[0], 80 - max_tokens, 3, max_tokens); /* just what the pool holds */
+        bed.ask[0].no_stop = true;
+        must_submit(&bed, 0);
+        run_dry(&bed);
+        check_answer_of(&bed.ask[0], 5);
+        ck_assert_uint_lt(lm_engine_stats(bed.engine).n_step, max_tokens * 2 / 3);
+        unmake(&bed);
+    }
+}
+END_TEST
+
+START_TEST(test_engine_engine__a_stop_token_among_right_drafts_ends_the_answer_there)
+{
+    uint64_t n_accepted = 0;
+    for (uint32_t n_prompt = 40; n_prompt < 60; n_prompt++) {
+        struct bed bed;
+        make_drafting(&bed, &lm_toy_backend, 100, 64, 4, true, (struct drafts){9, {8, 2, 8}});
+        fill(&bed.ask[0], n_prompt, 2, 60);
+        for (uint32_t i = 0; i < n_prompt; i++)
+            bed.ask[0].prompt[i] = (int32_t)(i % 9 * 7); /* EOS is one of them, and comes again */
+        must_submit(&bed, 0);
+        run_dry(&bed);
+        check_answer_of(&bed.ask[0], 9);
+        n_accepted += lm_engine_stats(bed.engine).n_accepted_tok;
+        unmake(&bed);
+    }
+    ck_assert_uint_gt(n_accepted, 20);
+}
+END_TEST
+
+START_TEST(test_engine_engine__drafts_and_cancels_leave_no_block_behind)
+{
+    struct bed bed;
+    uint64_t rng = 5;
+    make_drafting(&bed, &lm_toy_backend, 60, 64, 8, true, (struct drafts){6, {8, 1, 8}});
+    for (uint32_t id = 0; id < 600 || lm_engine_is_busy(bed.engine);) {
+        if (id < 600 && rng_next(&rng) % 2) {
+            fill_kind(&bed.ask[id], id);
+            must_submit(&bed, id++);
+        }
+        if (rng_next(&rng) % 4 == 0 && id) {
+            uint64_t k = rng_next(&rng) % id;
+            bed.ask[k].cancelled = bed.ask[k].cancelled || !bed.ask[k].ended;
+            lm_engine_cancel(bed.engine, k);
+        }
+        if (rng_next(&rng) % 50 == 0)
+            lm_engine_forget(bed.engine);
+        step(&bed);
+    }
+    run_dry(&bed);
+    for (uint32_t id = 0; id < 600; id++)
+        check_answer_of(&bed.ask[id], 6);
     unmake(&bed);
 }
 END_TEST
@@ -694,6 +838,10 @@ SUITE_MAIN("engine/engine",
            test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache,
            test_engine_engine__a_prompt_s_tokens_are_told_in_order_and_once,
            test_engine_engine__embeddings_pool_the_rows_they_are_of,
+           test_engine_engine__drafts_right_wrong_and_partly_right_change_no_token,
+           test_engine_engine__right_drafts_need_fewer_steps_and_end_at_the_longest_answer,
+           test_engine_engine__a_stop_token_among_right_drafts_ends_the_answer_there,
+           test_engine_engine__drafts_and_cancels_leave_no_block_behind,
            test_engine_engine__the_oldest_is_never_preempted_and_never_waits,
            test_engine_engine__a_request_is_preempted_four_times_at_most,
            test_engine_engine__a_long_prompt_does_not_stall_those_that_decode,

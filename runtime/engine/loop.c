@@ -13,6 +13,7 @@ enum {
     READ_CHUNK = 64 << 10,
     KEEP_BYTES = 1 << 20,  /* of an empty buffer for what comes in */
     STATS_US = 100000,
+    REARM_US = 1000000,
     SEND_MS = 1000,
 };
 
@@ -22,7 +23,7 @@ struct loop {
     struct lm_bytes tokens; /* of the step that is being told */
     uint32_t n_token;
     bool draining, front_gone, was_busy;
-    uint64_t stats_us;
+    uint64_t stats_us, armed_us; /* 0: the watchdog sleeps */
 };
 
 static int fail_socket(const char *what, struct lm_err *err)
@@ -175,6 +176,18 @@ static int flush(struct loop *l, struct lm_err *err)
     return rc;
 }
 
+/* Steps are short: the alarm is set anew once a second while there are any, and stopped before a sleep. */
+static void watch(struct loop *l, bool steps)
+{
+    if (!l->desc.watchdog_us || (!steps && !l->armed_us))
+        return;
+    uint64_t now_us = steps ? lm_now_us() : 0;
+    if (steps && l->armed_us && now_us - l->armed_us < REARM_US)
+        return;
+    alarm(steps ? (unsigned)((l->desc.watchdog_us + REARM_US) / 1000000) + 1 : 0);
+    l->armed_us = now_us;
+}
+
 /* Sleep until there is something to do; busy: only look. */
 static int wait(struct loop *l, struct lm_err *err)
 {
@@ -183,6 +196,8 @@ static int wait(struct loop *l, struct lm_err *err)
         {.fd = l->desc.fd, .events = (short)((full ? 0 : POLLIN) | (l->out.len ? POLLOUT : 0))},
         {.fd = l->draining ? -1 : l->desc.stop_fd, .events = POLLIN},
     };
+    if (!busy || full)
+        watch(l, false);
     if (poll(p, 2, busy && !full ? 0 : -1) < 0)
         return errno == EINTR ? 0 : fail_socket("waiting for", err);
     if (p[1].revents)
@@ -195,11 +210,8 @@ static int wait(struct loop *l, struct lm_err *err)
 static int step(struct loop *l, struct lm_err *err)
 {
     const struct lm_engine_events events = {on_token, on_finished, l, on_embedding};
-    if (l->desc.watchdog_us)
-        alarm((unsigned)(l->desc.watchdog_us / 1000000) + 1);
+    watch(l, true);
     int rc = lm_engine_step(l->desc.engine, &events, err);
-    if (l->desc.watchdog_us)
-        alarm(0);
     flush_tokens(l);
     return rc;
 }
@@ -264,6 +276,7 @@ int lm_loop_run(const struct lm_loop_desc *desc, struct lm_err *err)
     struct lm_err why = {0};
     put(&l, LM_MSG_HELLO, desc->hello, sizeof *desc->hello);
     int rc = serve(&l, &why);
+    watch(&l, false);
     if (rc && rc != LM_EIO) {
         put_failed(&l.out, &why);
         send_all(desc->fd, &l.out, NULL);

@@ -16,7 +16,7 @@ struct lm_loop_desc {
     int stop_fd;  /* readable: drain, then return; -1: none */
     struct lm_engine *engine;
     const struct lm_msg_hello *hello;
-    uint64_t watchdog_us; /* a step that takes longer kills the process by SIGALRM; 0: none */
+    uint64_t watchdog_us; /* a step that takes longer, by at most two seconds, kills the process by SIGALRM; 0: none */
 };
 
 /**

@@ -130,6 +130,8 @@ struct lm_msg_stats {
     uint64_t n_step, n_prompt_tok, n_output_tok, n_prefix_query_tok, n_prefix_hit_tok, n_preempted, n_corrupted;
     uint64_t step_tok_hist[16]; /* iteration_tokens_total, not cumulative: [i] steps of at most LM_STEP_TOK_BOUND[i] tokens, [15] of more */
     uint64_t step_tok_sum;
+    uint64_t n_draft, n_draft_tok, n_accepted_tok; /* drafts of a sequence in a step; their tokens; those that were right */
+    uint64_t accepted_at[16];                      /* [i]: drafts whose token i was right */
     uint32_t n_running, n_waiting, n_block_used, n_block;
 };
 

@@ -98,9 +98,11 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
 {
     size_t n_token = (size_t)h->n_prompt + h->max_tokens;
     size_t n_bias = (size_t)h->n_bias + h->n_stop + h->n_bad / 2 + (h->dry_multiplier > 0 ? LM_DRY_MAX : 0);
-    size_t n_seen = has_penalty(h) ? n_token : 0, n_block = (n_token + l->block_size - 1) / l->block_size;
+    size_t n_seen = has_penalty(h) ? n_token * (1 + l->speculative.n_tok) : 0, n_block = (n_token + l->block_size - 1) / l->block_size;
     size_t n_allow = h->n_allow ? ((size_t)l->n_vocab + 31) / 32 : 0, n_match = h->dry_multiplier > 0 ? n_token : 0;
-    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_allow, h->n_bad, h->n_breaker, n_match, h->pool ? l->dim : 0};
+    size_t n_draft = l->speculative.n_tok ? lm_draft_words((uint32_t)n_token) : 0;
+    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_allow, h->n_bad, h->n_breaker, n_match,
+                        h->pool ? l->dim : 0, n_draft};
     enum { N = sizeof n / sizeof *n };
     size_t at[N + 1] = {sizeof(struct lm_request)};
     for (int i = 0; i < N; i++)
@@ -119,6 +121,8 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
         base->dry.breaker = (int32_t *)(p + at[9]);
         base->dry.match = (uint32_t *)(p + at[10]);
         base->pooled = (float *)(p + at[11]);
+        if (n_draft)
+            lm_draft_init(&base->draft, (uint32_t *)(p + at[12]), (uint32_t)n_token, &l->speculative, &l->odds);
     }
     return at[N];
 }
@@ -142,24 +146,56 @@ static void seen_begin(struct lm_request *r)
     r->sampling.n_seen = n;
 }
 
-static void seen_add(struct lm_request *r, int32_t token)
+/* seen and count are those that s points to, or will. */
+static void seen_add(struct lm_sampling *s, int32_t *seen, uint32_t *count, int32_t token)
 {
-    uint32_t lo = 0, hi = r->sampling.n_seen;
+    uint32_t lo = 0, hi = s->n_seen;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (r->seen[mid] < token)
+        if (seen[mid] < token)
             lo = mid + 1;
         else
             hi = mid;
     }
-    if (lo == r->sampling.n_seen || r->seen[lo] != token) {
-        size_t tail = r->sampling.n_seen++ - lo;
-        memmove(r->seen + lo + 1, r->seen + lo, tail * sizeof *r->seen);
-        memmove(r->count + lo + 1, r->count + lo, tail * sizeof *r->count);
-        r->seen[lo] = token;
-        r->count[lo] = 0;
+    if (lo == s->n_seen || seen[lo] != token) {
+        size_t tail = s->n_seen++ - lo;
+        memmove(seen + lo + 1, seen + lo, tail * sizeof *seen);
+        memmove(count + lo + 1, count + lo, tail * sizeof *count);
+        seen[lo] = token;
+        count[lo] = 0;
     }
-    r->count[lo]++;
+    count[lo]++;
+}
+
+/* The list of the row before with one more token, in this row's place. */
+static void seen_copy(const struct lm_request *r, uint32_t row, struct lm_sampling *s, int32_t token)
+{
+    size_t longest = (size_t)r->n_prompt + r->max_tokens;
+    int32_t *seen = r->seen + row * longest;
+    uint32_t *count = r->count + row * longest;
+    memcpy(seen, s->seen, s->n_seen * sizeof *seen);
+    memcpy(count, s->count, s->n_seen * sizeof *count);
+    seen_add(s, seen, count, token);
+    s->seen = seen;
+    s->count = count;
+}
+
+/* How many biases are in force when n_output tokens are out. */
+static uint32_t n_bias_at(const struct lm_request *r, uint32_t n_output)
+{
+    return r->n_bias + (n_output < r->min_tokens ? r->n_stop : 0);
+}
+
+void lm_request_sampling(struct lm_request *r, struct lm_sampling *out)
+{
+    out[0] = r->sampling;
+    for (uint32_t i = 1; i <= r->n_draft; i++) {
+        out[i] = out[i - 1];
+        out[i].counter++;
+        out[i].n_bias = n_bias_at(r, lm_request_n_output(r) + i);
+        if (r->seen)
+            seen_copy(r, i, &out[i], r->token[r->n_token + i - 1]);
+    }
 }
 
 static void ban(struct lm_request *r, int32_t token)
@@ -309,9 +345,11 @@ void lm_request_push(struct lm_request *r, int32_t token)
     uint32_t n_output = lm_request_n_output(r);
     r->sampling.counter = n_output;
     if (r->seen)
-        seen_add(r, token);
-    if (r->min_tokens || r->n_bad || r->dry.multiplier > 0)
+        seen_add(&r->sampling, r->seen, r->count, token);
+    if (r->n_bad || r->dry.multiplier > 0)
         bias_renew(r);
+    else
+        r->sampling.n_bias = n_bias_at(r, n_output);
     if (r->n_stop && n_output >= r->min_tokens && bsearch(&token, r->stop_id, r->n_stop, sizeof token, by_id))
         finish(r, LM_FINISH_STOP);
     else if (n_output == r->max_tokens)

@@ -9,6 +9,7 @@
  *
  * Thread   [engine]
  */
+#include "runtime/engine/draft.h"
 #include "runtime/engine/dry.h"
 #include "runtime/engine/kv.h"
 
@@ -33,11 +34,13 @@ struct lm_request {
     uint32_t n_token;    /* known so far */
     uint32_t n_computed; /* whose keys and values lie in blocks: those before are not sent again */
     uint32_t n_sched;    /* of the step that is being made or runs */
+    uint32_t n_draft;    /* the last of them, guessed: they stand behind the known tokens */
+    struct lm_draft draft;
     uint32_t n_row_done; /* of the prompt, whose logits or embeddings were wanted and taken: not again after a preemption */
     float *pooled;       /* [dim] */
     struct lm_sampling sampling;
     float mirostat_eta;
-    int32_t *seen;       /* sampling.seen and .count, or NULL */
+    int32_t *seen;       /* [1 + most drafts][longest] sampling.seen and .count, then those of drafts, or NULL */
     uint32_t *count;
 
     /* Its blocks: block[i] holds tokens i * block_size …; the first n_published are in the prefix tree. */
@@ -62,6 +65,8 @@ struct lm_request {
 struct lm_request_limits {
     uint32_t n_vocab, max_model_len, block_size, n_block;
     uint32_t dim; /* of an embedding; 0: there are none */
+    struct lm_conf_speculative speculative;
+    struct lm_draft_odds odds; /* expected of its drafts */
 };
 
 /**
@@ -86,6 +91,12 @@ static inline void lm_request_learn(struct lm_request *r, float surprise)
     if (r->sampling.mirostat)
         r->sampling.mirostat_mu -= r->mirostat_eta * (surprise - r->sampling.mirostat_tau);
 }
+/**
+ * How the tokens are drawn that follow the known ones and 0, 1, … n_draft drafts: as if these were known.
+ *
+ * out      [1 + n_draft]; what it points to holds until the next push
+ */
+void lm_request_sampling(struct lm_request *r, struct lm_sampling *out);
 
 static inline uint32_t lm_request_n_output(const struct lm_request *r)
 {

@@ -3,18 +3,20 @@
 
 #include <stdlib.h>
 
-int lm_sched_create(struct lm_kv *kv, uint32_t max_seq, bool prefix_cache, struct lm_sched **out, struct lm_err *err)
+int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, struct lm_err *err)
 {
     struct lm_sched *s = calloc(1, sizeof *s);
     if (s)
-        s->running = calloc(max_seq, sizeof *s->running);
+        s->running = calloc(desc->max_seq, sizeof *s->running);
     if (!s || !s->running) {
         lm_sched_destroy(s);
         return lm_fail(err, LM_ENOMEM, "out of memory");
     }
-    s->kv = kv;
-    s->max_seq = max_seq;
-    s->prefix_cache = prefix_cache;
+    s->kv = desc->kv;
+    s->max_seq = desc->max_seq;
+    s->max_out = desc->max_out;
+    s->prefix_cache = desc->prefix_cache;
+    lm_spec_init(&s->spec, &desc->speculative);
     *out = s;
     return 0;
 }
@@ -67,7 +69,7 @@ static void release_blocks(struct lm_sched *s, struct lm_request *r)
 {
     while (r->n_block)
         lm_kv_unref(s->kv, r->block[--r->n_block]);
-    r->n_published = r->n_computed = r->n_sched = 0;
+    r->n_published = r->n_computed = r->n_sched = r->n_draft = 0;
     if (!r->first_us)
         r->n_cached = 0;
 }
@@ -226,16 +228,56 @@ static uint32_t schedule_piece(struct lm_sched *s, struct lm_request *r, uint32_
     return r->n_sched;
 }
 
+/* Places for r's drafts; fewer when blocks are short. */
+static uint32_t drafts_fit(struct lm_sched *s, struct lm_request *r)
+{
+    uint32_t size = s->kv->block_size, need = blocks_for(s, r->n_computed + 1 + r->n_draft);
+    while (r->n_block < need && lm_kv_n_free(s->kv) > s->n_running)
+        r->block[r->n_block++] = lm_kv_take(s->kv);
+    return smaller(r->n_draft, r->n_block * size - r->n_computed - 1);
+}
+
+/* Tokens of prompts that this step has to compute, as far as it has room for them. */
+static uint32_t n_prompt_left(const struct lm_sched *s, uint32_t left)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < s->n_running; i++)
+        n += n_left(s->running[i]) > 1 ? n_left(s->running[i]) : 0;
+    if (s->waiting.first && s->n_running < s->max_seq)
+        n += s->waiting.first->n_token;
+    return n < left ? (uint32_t)n : left;
+}
+
+/* Drafts behind the tokens of those that decode, out of `left`. */
+static uint32_t schedule_drafts(struct lm_sched *s, uint32_t left)
+{
+    uint64_t n_seq = (uint64_t)s->n_running + s->n_waiting;
+    uint32_t room = s->max_out - (n_seq < s->max_seq ? (uint32_t)n_seq : s->max_seq), n = 0;
+    if (!s->spec.conf.n_tok || !lm_spec_choose(&s->spec, s->running, s->n_running, n_prompt_left(s, left), smaller(room, left)))
+        return 0;
+    for (uint32_t i = 0; i < s->n_running; i++) {
+        struct lm_request *r = s->running[i];
+        if (!r->n_draft)
+            continue;
+        r->n_draft = drafts_fit(s, r);
+        r->n_sched += r->n_draft;
+        lm_draft_write(&r->draft, r->token, r->n_token, r->n_draft);
+        n += r->n_draft;
+    }
+    return n;
+}
+
 uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us)
 {
     uint32_t left = max_tok, rows = LM_PROMPT_ROWS;
     for (uint32_t i = 0; i < s->n_running; i++)
-        s->running[i]->n_sched = 0;
+        s->running[i]->n_sched = s->running[i]->n_draft = 0;
     for (uint32_t i = 0; i < s->n_running && left > 0; i++)
         if (n_left(s->running[i]) == 1 && decode_fits(s, i)) {
             s->running[i]->n_sched = 1;
             left--;
         }
+    left -= schedule_drafts(s, left);
     for (uint32_t i = 0; i < s->n_running && left > 0; i++)
         if (n_left(s->running[i]) > 1)
             left -= schedule_piece(s, s->running[i], left, &rows);

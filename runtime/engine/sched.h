@@ -14,12 +14,15 @@
  * - a request that was preempted LM_MAX_PREEMPT times is admitted next with the blocks of its longest answer
  *   and is not preempted again.
  *
+ * What is left of the step's tokens after the decoding requests may go to their drafts (spec.h). Drafts never take
+ * another request's blocks: they use what is free, and leave one block for each that runs.
+ *
  * A prompt whose next block is published meanwhile (another request computes the same prompt) takes that block
  * in place of its own.
  *
  * Thread   [engine]
  */
-#include "runtime/engine/request.h"
+#include "runtime/engine/spec.h"
 
 #define LM_MAX_PREEMPT 4
 #define LM_PROMPT_ROWS 32u /* of one step, whose logits or embeddings are wanted beside those that draw a token */
@@ -33,11 +36,20 @@ struct lm_sched {
     uint32_t n_running, n_waiting;
     struct lm_request_list waiting; /* in order */
     bool prefix_cache;
+    struct lm_spec spec;          /* conf.n_tok 0: no drafts */
+    uint32_t max_out;             /* rows of a step that get a token */
     uint64_t n_arrived, n_preempted;
 };
 
+struct lm_sched_desc {
+    struct lm_kv *kv;
+    uint32_t max_seq, max_out; /* of a step; max_out >= max_seq */
+    bool prefix_cache;
+    struct lm_conf_speculative speculative;
+};
+
 /** Owns *out until lm_sched_destroy(), which leaves requests and kv alone. kv outlives it. */
-int lm_sched_create(struct lm_kv *kv, uint32_t max_seq, bool prefix_cache, struct lm_sched **out, struct lm_err *err);
+int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, struct lm_err *err);
 void lm_sched_destroy(struct lm_sched *s);
 
 /** Queue a new request. */
@@ -46,10 +58,10 @@ void lm_sched_add(struct lm_sched *s, struct lm_request *r);
 /** Take a waiting or running request out and give its blocks back; its state becomes LM_REQUEST_DONE. */
 void lm_sched_remove(struct lm_sched *s, struct lm_request *r);
 
-/** Choose the next step, of at most max_tok tokens: sets n_sched of every running request. Returns the sum; 0: nothing to do. */
+/** Choose the next step, of at most max_tok tokens: sets n_sched and n_draft of every running request. Returns the sum; 0: nothing to do. */
 uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us);
 
-/** After a step: r's n_sched tokens are in its blocks; publish those that became full. */
+/** After a step: r's first n_sched tokens of it are in its blocks and known; publish those that became full. */
 void lm_sched_advance(struct lm_sched *s, struct lm_request *r);
 
 /** Forget the prefix cache; what runs now does not fill it again. */

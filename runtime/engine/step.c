@@ -3,9 +3,10 @@
 
 #include <stdlib.h>
 
-int lm_step_init(struct lm_step_arrays *a, uint32_t max_tok, uint32_t max_seq, uint32_t table_stride, struct lm_err *err)
+int lm_step_init(struct lm_step_arrays *a, const struct lm_plan_desc *plan, struct lm_err *err)
 {
-    uint32_t max_out = max_seq + LM_PROMPT_ROWS;
+    uint32_t max_tok = plan->max_tok, max_seq = plan->max_seq, max_out = plan->max_out;
+    uint32_t table_stride = (plan->max_len + plan->block_size - 1) / plan->block_size;
     *a = (struct lm_step_arrays){
         .seq = calloc(max_seq, sizeof *a->seq), .out = calloc(max_out, sizeof *a->out),
         .token = calloc(max_tok, sizeof *a->token), .pos = calloc(max_tok, sizeof *a->pos),
@@ -44,6 +45,7 @@ void lm_step_fini(struct lm_step_arrays *a)
 static void add_prompt_row(struct lm_step_arrays *a, struct lm_request *r, uint32_t i)
 {
     uint32_t o = a->step.n_out++;
+    a->n_prompt_row++;
     a->out[o] = r;
     a->out_row[o] = a->step.n_tok;
     a->prompt_pos[o] = i + 1;
@@ -64,22 +66,29 @@ static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_s
     }
     a->seq_row[s + 1] = st->n_tok;
     memcpy(a->block_table + (size_t)s * st->table_stride, r->block, (end + block_size - 1) / block_size * sizeof *r->block);
-    if (end == r->n_token) {
+    if (end != r->n_token + r->n_draft)
+        return;
+    lm_request_sampling(r, a->sampling + st->n_out);
+    for (uint32_t i = 0; i <= r->n_draft; i++, st->n_out++) {
         a->out[st->n_out] = r;
         a->prompt_pos[st->n_out] = 0;
-        a->out_row[st->n_out] = st->n_tok - 1;
-        a->sampling[st->n_out++] = r->sampling;
+        a->out_row[st->n_out] = st->n_tok - 1 - r->n_draft + i;
     }
+}
+
+static bool decodes(const struct lm_request *r)
+{
+    return r->n_sched == 1 + r->n_draft;
 }
 
 void lm_step_build(struct lm_step_arrays *a, const struct lm_sched *s)
 {
-    a->step.n_tok = a->step.n_seq = a->step.n_out = 0;
+    a->step.n_tok = a->step.n_seq = a->step.n_out = a->n_prompt_row = 0;
     a->step.sampled = a->sampled[a->turn];
     for (uint32_t i = 0; i < s->n_running; i++)
-        if (s->running[i]->n_sched == 1)
+        if (decodes(s->running[i]))
             add(a, s->running[i], s->kv->block_size);
     for (uint32_t i = 0; i < s->n_running; i++)
-        if (s->running[i]->n_sched > 1)
+        if (s->running[i]->n_sched && !decodes(s->running[i]))
             add(a, s->running[i], s->kv->block_size);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/build.h"
-#include <assert.h>
 #include <math.h>
+#include <stdlib.h>
+
+enum { WIDTH_MAX = 1 << 24 }; /* columns of an activation */
 
 void *lm_build_alloc(struct lm_build *b, size_t n)
 {
@@ -19,8 +21,8 @@ const struct lm_gguf_tensor *lm_build_tensor(struct lm_build *b, const char *nam
     return t;
 }
 
-/* A weight of rows x cols on the device; NULL when absent and not needed, or after an error. */
-static struct lm_weight *make_weight(struct lm_build *b, const char *name, uint32_t rows, uint32_t cols, uint32_t use, bool need)
+/* A tensor of that shape that has weights; NULL when absent and not needed, or after an error. */
+static const struct lm_gguf_tensor *find(struct lm_build *b, const char *name, uint32_t cols, uint32_t rows, uint32_t n, bool need)
 {
     const struct lm_gguf_tensor *t = b->keys.rc ? NULL : lm_build_tensor(b, name);
     struct lm_err *err = b->keys.err;
@@ -29,10 +31,10 @@ static struct lm_weight *make_weight(struct lm_build *b, const char *name, uint3
             b->keys.rc = lm_fail(err, LM_EFORMAT, "tensor '%s' is missing", name);
         return NULL;
     }
-    if (t->dim[0] != cols || t->dim[1] != rows || t->dim[2] != 1 || t->dim[3] != 1) {
-        b->keys.rc = lm_fail(err, LM_EFORMAT, "tensor '%s' has %llu x %llu x %llu x %llu elements, not %u x %u", name,
+    if (t->dim[0] != cols || t->dim[1] != rows || t->dim[2] != n || t->dim[3] != 1) {
+        b->keys.rc = lm_fail(err, LM_EFORMAT, "tensor '%s' has %llu x %llu x %llu x %llu elements, not %u x %u%s", name,
                              (unsigned long long)t->dim[0], (unsigned long long)t->dim[1], (unsigned long long)t->dim[2],
-                             (unsigned long long)t->dim[3], cols, rows);
+                             (unsigned long long)t->dim[3], cols, rows, n > 1 ? " for each expert" : "");
         return NULL;
     }
     if (!lm_qtype_info(t->qtype)->dequantize) {
@@ -40,34 +42,105 @@ static struct lm_weight *make_weight(struct lm_build *b, const char *name, uint3
                              lm_qtype_info(t->qtype)->name);
         return NULL;
     }
+    return t;
+}
+
+static struct lm_pending *next_pending(struct lm_build *b)
+{
+    if (b->n_pending == b->cap_pending) {
+        size_t cap = b->cap_pending ? b->cap_pending * 2 : 256;
+        struct lm_pending *p = realloc(b->pending, cap * sizeof *p);
+        if (!p) {
+            b->keys.rc = lm_fail(b->keys.err, LM_ENOMEM, "no memory for %zu weights", cap);
+            return NULL;
+        }
+        b->pending = p;
+        b->cap_pending = cap;
+    }
+    b->pending[b->n_pending] = (struct lm_pending){0};
+    return &b->pending[b->n_pending];
+}
+
+/* Make the weight that the tensor is. */
+static struct lm_weight *create(struct lm_build *b, const struct lm_gguf_tensor *t, uint32_t rows, uint32_t cols, uint32_t use)
+{
+    char name[LM_GGUF_QUOTE];
+    struct lm_pending *p = b->keys.rc ? NULL : next_pending(b);
+    if (!p)
+        return NULL;
     struct lm_weight_desc desc = {.qtype = t->qtype, .rows = rows, .cols = cols, .use = use, .mapped = t->data};
-    assert(b->n_pending < lm_gguf_n_tensors(b->keys.g)); /* a description names a tensor once */
-    struct lm_pending *p = &b->pending[b->n_pending];
     p->tensor = t;
-    b->keys.rc = b->be->weight_create(b->dev, &desc, &p->weight, &p->ready, err);
+    b->keys.rc = b->be->weight_create(b->dev, &desc, &p->weight, &p->ready, b->keys.err);
     if (b->keys.rc) {
-        lm_fail_in(err, b->keys.rc, "tensor '%s'", name);
+        lm_fail_in(b->keys.err, b->keys.rc, "tensor '%s'", lm_gguf_quote(t->name, name));
         return NULL;
     }
     b->n_pending++;
     return p->weight;
 }
 
-struct name { char s[80]; };
-
-static struct name layer_name(const struct lm_build *b, const char *name, const char *kind)
+/* n_row rows of bytes `at` on as a tensor of their own; the same tensor when that is all of it. */
+static const struct lm_gguf_tensor *slice(struct lm_build *b, const struct lm_gguf_tensor *t, uint32_t cols, uint32_t rows, size_t at,
+                                          size_t bytes)
 {
-    struct name n;
+    if (bytes == t->bytes || b->keys.rc)
+        return t;
+    struct lm_gguf_tensor *s = lm_build_alloc(b, sizeof *s);
+    if (!s)
+        return t;
+    *s = *t;
+    s->n_dim = 2;
+    s->dim[0] = cols;
+    s->dim[1] = rows;
+    s->dim[2] = 1;
+    s->offset += at;
+    s->data = (const char *)t->data + at;
+    s->bytes = bytes;
+    return s;
+}
+
+struct lm_weight *lm_build_weight(struct lm_build *b, const char *name, struct lm_part p, uint32_t use, bool need)
+{
+    const struct lm_gguf_tensor *t = find(b, name, p.cols, p.rows, p.n, need);
+    if (!t)
+        return NULL;
+    size_t row_bytes = t->bytes / ((size_t)p.rows * p.n);
+    t = slice(b, t, p.cols, p.take, ((size_t)p.index * p.rows + p.first) * row_bytes, p.take * row_bytes);
+    return create(b, t, p.take, p.cols, use);
+}
+
+struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t total, uint32_t first, uint32_t n, bool need)
+{
+    const struct lm_gguf_tensor *t = find(b, name, total, 1, 1, need);
+    if (!t)
+        return NULL;
+    if (n < total && lm_qtype_info(t->qtype)->block != 1) {
+        b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s' has the type %s, not one of biases", name, lm_qtype_info(t->qtype)->name);
+        return NULL;
+    }
+    size_t each = t->bytes / total;
+    return create(b, slice(b, t, n, 1, first * each, n < total ? n * each : t->bytes), 1, n, LM_USE_VECTOR);
+}
+
+static struct lm_weight *whole(struct lm_build *b, const char *name, uint32_t rows, uint32_t cols, uint32_t use, bool need)
+{
+    return lm_build_weight(b, name, (struct lm_part){.rows = rows, .cols = cols, .n = 1, .take = rows}, use, need);
+}
+
+struct lm_tensor_name lm_build_name(const struct lm_build *b, const char *name, const char *kind)
+{
+    struct lm_tensor_name n;
     snprintf(n.s, sizeof n.s, "blk.%u.%s.%s", b->layer, name, kind);
     return n;
 }
 
-static struct lm_weight *make_vector(struct lm_build *b, const char *name, uint32_t n, bool need)
+uint32_t lm_build_n_rows(const struct lm_build *b, const char *name)
 {
-    return make_weight(b, name, 1, n, LM_USE_VECTOR, need);
+    const struct lm_gguf_tensor *t = lm_gguf_tensor(b->keys.g, lm_build_name(b, name, "weight").s);
+    return t && t->dim[1] <= WIDTH_MAX ? (uint32_t)t->dim[1] : 0;
 }
 
-static uint32_t act(struct lm_build *b, const char *slot, uint32_t dim)
+uint32_t lm_build_act(struct lm_build *b, const char *slot, uint64_t dim)
 {
     uint32_t i = 0;
     if (b->keys.rc)
@@ -75,18 +148,21 @@ static uint32_t act(struct lm_build *b, const char *slot, uint32_t dim)
     for (; i < b->graph.n_act; i++)
         if (b->act[i].rows == b->rows && b->act[i].dim == dim && strcmp(b->slot[i], slot) == 0)
             return i;
+    if (dim == 0 || dim > WIDTH_MAX) {
+        b->keys.rc = lm_fail(b->keys.err, LM_EFORMAT, "an activation '%s' of %llu columns", slot, (unsigned long long)dim);
+        return 0;
+    }
     if (i == LM_BUILD_SLOTS) {
         b->keys.rc = lm_fail(b->keys.err, LM_ELIMIT, "more than %d activations", LM_BUILD_SLOTS);
         return 0;
     }
     b->slot[i] = slot;
-    b->act[i] = (struct lm_act){b->rows, dim};
+    b->act[i] = (struct lm_act){b->rows, (uint32_t)dim};
     b->graph.n_act++;
     return i;
 }
 
-/* The returned op is to be filled at once; after an error it is a dummy. */
-static struct lm_op *add_op(struct lm_build *b, enum lm_op_kind kind, uint32_t y, uint32_t x, uint32_t x2)
+struct lm_op *lm_build_op(struct lm_build *b, enum lm_op_kind kind, uint32_t y, uint32_t x, uint32_t x2)
 {
     struct lm_graph *g = &b->graph;
     if (g->n_op == b->cap_op) {
@@ -106,15 +182,24 @@ static struct lm_op *add_op(struct lm_build *b, enum lm_op_kind kind, uint32_t y
 
 static void matmul(struct lm_build *b, uint32_t y, uint32_t x, const struct lm_weight *w, const struct lm_weight *bias)
 {
-    struct lm_op *op = add_op(b, LM_OP_MATMUL, y, x, LM_NONE);
+    struct lm_op *op = lm_build_op(b, LM_OP_MATMUL, y, x, LM_NONE);
     op->w = w;
     op->b = bias;
 }
 
+/* A norm over groups of columns. name NULL: the last one, output_norm. */
 static void norm(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t group)
 {
-    struct lm_op *op = add_op(b, LM_OP_RMSNORM, y, x, LM_NONE);
-    op->w = make_vector(b, name, group, true);
+    struct lm_tensor_name w = name ? lm_build_name(b, name, "weight") : (struct lm_tensor_name){"output_norm.weight"};
+    struct lm_tensor_name bias = name ? lm_build_name(b, name, "bias") : (struct lm_tensor_name){"output_norm.bias"};
+    struct lm_op *op = lm_build_op(b, b->layer_norm ? LM_OP_LAYERNORM : LM_OP_RMSNORM, y, x, LM_NONE);
+    uint32_t dim = b->act[x].dim;
+    if (b->layer_norm && group < dim)
+        op->w = whole(b, w.s, dim / group, group, LM_USE_VECTOR, true);
+    else
+        op->w = lm_build_vector(b, w.s, group, 0, group, true);
+    if (b->layer_norm && group == dim)
+        op->b = lm_build_vector(b, bias.s, dim, 0, dim, false);
     op->u.norm.eps = b->hp->norm_eps;
     op->u.norm.group = group;
 }
@@ -122,9 +207,9 @@ static void norm(struct lm_build *b, uint32_t y, uint32_t x, const char *name, u
 uint32_t lm_build_embed(struct lm_build *b, float scale)
 {
     bool tied = !lm_gguf_tensor(b->keys.g, "output.weight");
-    uint32_t x = act(b, "x", b->hp->dim);
-    b->embed = make_weight(b, "token_embd.weight", b->hp->n_vocab, b->hp->dim, LM_USE_EMBED | (tied ? LM_USE_MATMUL : 0u), true);
-    struct lm_op *op = add_op(b, LM_OP_EMBED, x, LM_NONE, LM_NONE);
+    uint32_t x = lm_build_act(b, "x", b->hp->dim);
+    b->embed = whole(b, "token_embd.weight", b->hp->n_vocab, b->hp->dim, LM_USE_EMBED | (tied ? LM_USE_MATMUL : 0u), true);
+    struct lm_op *op = lm_build_op(b, LM_OP_EMBED, x, LM_NONE, LM_NONE);
     op->w = b->embed;
     op->u.embed.scale = scale;
     return x;
@@ -132,113 +217,99 @@ uint32_t lm_build_embed(struct lm_build *b, float scale)
 
 uint32_t lm_build_norm(struct lm_build *b, const char *slot, uint32_t x, const char *name)
 {
-    uint32_t y = act(b, slot, b->hp->dim);
-    norm(b, y, x, layer_name(b, name, "weight").s, b->hp->dim);
+    uint32_t y = lm_build_act(b, slot, b->act[x].dim);
+    norm(b, y, x, name, b->act[x].dim);
     return y;
 }
 
 void lm_build_head_norm(struct lm_build *b, uint32_t y, const char *name)
 {
-    norm(b, y, y, layer_name(b, name, "weight").s, b->hp->head_dim);
+    norm(b, y, y, name, b->hp->head_dim);
+}
+
+void lm_build_matmul_rows(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t total, uint32_t first)
+{
+    uint32_t rows = b->act[y].dim;
+    struct lm_part part = {.rows = total, .cols = b->act[x].dim, .n = 1, .first = first, .take = rows};
+    struct lm_weight *w = lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
+    matmul(b, y, x, w, lm_build_vector(b, lm_build_name(b, name, "bias").s, total, first, rows, false));
 }
 
 uint32_t lm_build_linear(struct lm_build *b, const char *slot, uint32_t cols, uint32_t x, const char *name)
 {
-    uint32_t y = act(b, slot, cols);
-    struct lm_weight *w = make_weight(b, layer_name(b, name, "weight").s, cols, b->act[x].dim, LM_USE_MATMUL, true);
-    matmul(b, y, x, w, make_vector(b, layer_name(b, name, "bias").s, cols, false));
+    uint32_t y = lm_build_act(b, slot, cols);
+    lm_build_matmul_rows(b, y, x, name, cols, 0);
     return y;
 }
 
 void lm_build_need_bias(struct lm_build *b, const char *name)
 {
-    struct name n = layer_name(b, name, "bias");
+    struct lm_tensor_name n = lm_build_name(b, name, "bias");
     if (!b->keys.rc && !lm_gguf_tensor(b->keys.g, n.s))
         b->keys.rc = lm_fail(b->keys.err, LM_EFORMAT, "tensor '%s' is missing", n.s);
 }
 
-void lm_build_rope(struct lm_build *b, uint32_t y, const struct lm_rope *rope)
+void lm_build_keep_rows(struct lm_build *b, uint32_t *y)
 {
-    struct lm_op *op = add_op(b, LM_OP_ROPE, y, y, LM_NONE);
-    op->u.rope.pairing = rope->pairing;
-    op->u.rope.n_head = b->act[y].dim / b->hp->head_dim;
-    op->u.rope.head_dim = b->hp->head_dim;
-    op->u.rope.n_rot = rope->n_rot;
-    op->u.rope.inv_freq = rope->inv_freq;
-    op->u.rope.mscale = rope->mscale;
-}
-
-uint32_t lm_build_attention(struct lm_build *b, uint32_t q, uint32_t k, uint32_t v, const struct lm_attn *attn)
-{
-    uint32_t a = act(b, "a", b->act[q].dim);
-    struct lm_op *op = add_op(b, LM_OP_KV_STORE, LM_NONE, k, v);
-    op->u.attn.layer = b->layer;
-    op->u.attn.n_kv_head = b->hp->n_kv_head;
-    op->u.attn.head_dim = b->hp->head_dim;
-    b->kv_head_dim[b->layer] = b->act[k].dim;
-
-    op = add_op(b, LM_OP_ATTENTION, a, q, LM_NONE);
-    op->u.attn.layer = b->layer;
-    op->u.attn.n_head = b->hp->n_head;
-    op->u.attn.n_kv_head = b->hp->n_kv_head;
-    op->u.attn.head_dim = b->hp->head_dim;
-    op->u.attn.scale = lm_keys_positive(&b->keys, "attention.scale", attn->scale);
-    op->u.attn.softcap = attn->softcap;
-    op->u.attn.window = attn->window;
-    return a;
-}
-
-static uint32_t gather(struct lm_build *b, uint32_t x)
-{
-    uint32_t y = act(b, b->slot[x], b->act[x].dim);
-    add_op(b, LM_OP_LOGITS_GATHER, y, x, LM_NONE);
-    return y;
+    if (b->layer + 1 != b->hp->n_layer || b->keys.rc)
+        return;
+    uint32_t x = *y;
+    *y = lm_build_act(b, b->slot[x], b->act[x].dim);
+    lm_build_op(b, LM_OP_LOGITS_GATHER, *y, x, LM_NONE);
 }
 
 void lm_build_last_rows(struct lm_build *b, uint32_t *x, uint32_t *a)
 {
-    if (b->layer + 1 != b->hp->n_layer || b->keys.rc)
-        return;
-    b->rows = LM_ROWS_OUT;
-    *x = gather(b, *x);
-    *a = gather(b, *a);
-}
-
-uint32_t lm_build_mlp(struct lm_build *b, uint32_t x, enum lm_op_kind kind)
-{
-    uint32_t gate = lm_build_linear(b, "gate", b->hp->ffn_dim, x, "ffn_gate");
-    uint32_t up = lm_build_linear(b, "up", b->hp->ffn_dim, x, "ffn_up");
-    add_op(b, kind, gate, gate, up);
-    return lm_build_linear(b, "h", b->hp->dim, gate, "ffn_down");
+    if (b->layer + 1 == b->hp->n_layer)
+        b->rows = LM_ROWS_OUT;
+    lm_build_keep_rows(b, x);
+    lm_build_keep_rows(b, a);
 }
 
 void lm_build_add(struct lm_build *b, uint32_t y, uint32_t x)
 {
-    add_op(b, LM_OP_ADD, y, y, x);
+    lm_build_op(b, LM_OP_ADD, y, y, x);
 }
 
-void lm_build_head(struct lm_build *b, uint32_t x)
+void lm_build_scale(struct lm_build *b, uint32_t y, float scale)
 {
-    uint32_t h = act(b, "h", b->hp->dim), logits = act(b, "logits", b->hp->n_vocab);
-    float scale = lm_keys_positive(&b->keys, "logit_scale", 1);
-    float cap = lm_keys_positive(&b->keys, "final_logit_softcapping", INFINITY);
-    norm(b, h, x, "output_norm.weight", b->hp->dim);
-    struct lm_weight *w = make_weight(b, "output.weight", b->hp->n_vocab, b->hp->dim, LM_USE_MATMUL, false);
-    matmul(b, logits, h, w ? w : b->embed, make_vector(b, "output.bias", b->hp->n_vocab, false));
     if (scale != 1)
-        add_op(b, LM_OP_SCALE, logits, logits, LM_NONE)->u.scale.scale = 1 / scale;
+        lm_build_op(b, LM_OP_SCALE, y, y, LM_NONE)->u.scale.scale = scale;
+}
+
+float lm_build_logit_divisor(struct lm_build *b)
+{
+    return 1 / lm_keys_positive(&b->keys, "logit_scale", 1);
+}
+
+void lm_build_head(struct lm_build *b, uint32_t x, float logit_scale)
+{
+    uint32_t h = lm_build_act(b, "h", b->hp->dim), logits = lm_build_act(b, "logits", b->hp->n_vocab);
+    float cap = lm_keys_positive(&b->keys, "final_logit_softcapping", INFINITY);
+    norm(b, h, x, NULL, b->hp->dim);
+    struct lm_weight *w = whole(b, "output.weight", b->hp->n_vocab, b->hp->dim, LM_USE_MATMUL, false);
+    matmul(b, logits, h, w ? w : b->embed, lm_build_vector(b, "output.bias", b->hp->n_vocab, 0, b->hp->n_vocab, false));
+    lm_build_scale(b, logits, logit_scale);
     if (!isinf(cap))
-        add_op(b, LM_OP_SOFTCAP, logits, logits, LM_NONE)->u.softcap.cap = cap;
-    add_op(b, LM_OP_SAMPLE, LM_NONE, logits, LM_NONE);
+        lm_build_op(b, LM_OP_SOFTCAP, logits, logits, LM_NONE)->u.softcap.cap = cap;
+    lm_build_op(b, LM_OP_SAMPLE, LM_NONE, logits, LM_NONE);
     b->hidden_act = h;
     b->logits_act = logits;
+}
+
+/* Is the tensor of a layer that is left out? */
+static bool is_left_out(const struct lm_build *b, struct lm_gguf_str name)
+{
+    char s[LM_GGUF_QUOTE];
+    unsigned layer = 0;
+    return sscanf(lm_gguf_quote(name, s), "blk.%9u.", &layer) == 1 && layer >= b->hp->n_layer && layer - b->hp->n_layer < b->hp->n_next;
 }
 
 void lm_build_finish(struct lm_build *b)
 {
     char name[LM_GGUF_QUOTE];
     for (size_t i = 0; i < lm_gguf_n_tensors(b->keys.g) && !b->keys.rc; i++)
-        if (!b->used[i])
+        if (!b->used[i] && !is_left_out(b, lm_gguf_tensor_at(b->keys.g, i)->name))
             b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s' has no place in the family %s",
                                  lm_gguf_quote(lm_gguf_tensor_at(b->keys.g, i)->name, name), b->hp->family);
 }

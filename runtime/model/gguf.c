@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/gguf.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     KEY_MAX = 65535, /* bytes, as the specification says */
@@ -14,14 +9,13 @@ enum {
     VALUES_MAX = 1 << 16,
     TENSORS_MAX = 1 << 20,
     VALUE_MIN_BYTES = 8 + 1 + 4 + 1,      /* key, type, value */
-    TENSOR_MIN_BYTES = 8 + 1 + 4 + 4 + 8, /* name, n_dim, type, offset */
-    HEAD_BYTES = 8 << 20                  /* read ahead when a file is opened */
+    TENSOR_MIN_BYTES = 8 + 1 + 4 + 4 + 8  /* name, n_dim, type, offset */
 };
 
 struct lm_gguf {
     const unsigned char *base;
-    size_t size;
-    bool mapped;
+    struct lm_map map; /* of base, where a file was opened */
+    struct lm_gguf_whole whole;
     struct lm_gguf_value *value;
     struct lm_gguf_tensor *tensor;
     size_t n_value, n_tensor;
@@ -199,7 +193,7 @@ static int by_data(const void *a, const void *b)
     return (x->data > y->data) - (x->data < y->data);
 }
 
-/* Pointers to the first member of n elements of `each` bytes, sorted: equal strings become neighbours. */
+/* Pointers to the first member of n elements of `each` bytes, sorted: equal strings become neighbours. base NULL: of several files. */
 static int index_strings(const void *first, size_t each, size_t n, const struct lm_gguf_str ***out, const char *what,
                          const unsigned char *base, struct lm_err *err)
 {
@@ -214,6 +208,8 @@ static int index_strings(const void *first, size_t each, size_t n, const struct 
     for (size_t i = 1; i < n; i++)
         if (!compare_strings(*s[i - 1], *s[i])) {
             const char *last = s[i - 1]->s > s[i]->s ? s[i - 1]->s : s[i]->s;
+            if (!base)
+                return lm_fail(err, LM_EFORMAT, "%s '%s' is given twice", what, lm_gguf_quote(*s[i], name));
             return lm_fail(err, LM_EFORMAT, "%s '%s' is given twice, again at byte %zu", what, lm_gguf_quote(*s[i], name),
                            (size_t)((const unsigned char *)last - base));
         }
@@ -271,7 +267,7 @@ static int place_tensor(struct lm_gguf_tensor *t, const struct reader *r, uint64
     if (__builtin_add_overflow(start, offset, &at) || __builtin_add_overflow(at, t->bytes, &end))
         return lm_fail(err, LM_EFORMAT, "tensor '%s': offset %llu is too large", name, (unsigned long long)offset);
     if (end > r->size)
-        return lm_fail(err, LM_EFORMAT, "truncated: tensor '%s' ends at byte %llu but the file has %zu", name,
+        return lm_fail(err, LM_EFORMAT, "truncated: tensor '%s' ends at byte %llu but the file has %zu: fetch the file again", name,
                        (unsigned long long)end, r->size);
     t->offset = at;
     t->data = r->base + at;
@@ -334,7 +330,6 @@ int lm_gguf_open_memory(const void *data, size_t size, struct lm_gguf **out, str
     if (!g)
         return lm_fail(err, LM_ENOMEM, "no memory for a model file");
     g->base = data;
-    g->size = size;
     if ((rc = take_header(&r, &n_tensor, &n_value, err)) != 0 || (rc = parse_values(g, &r, n_value, err)) != 0 ||
         (rc = parse_tensors(g, &r, n_tensor, err)) != 0) {
         lm_gguf_close(g);
@@ -344,64 +339,41 @@ int lm_gguf_open_memory(const void *data, size_t size, struct lm_gguf **out, str
     return 0;
 }
 
-static int map_file(const char *path, void **out, size_t *out_size, struct lm_err *err)
+int lm_gguf_open(const char *path, struct lm_gguf **out, struct lm_err *err)
 {
-    struct stat st;
-    int rc = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        int e = errno;
-        rc = lm_fail(err, e == ENOENT || e == ENOTDIR ? LM_ENOTFOUND : LM_EIO, "%s", strerror(e));
-        if (err)
-            err->native = e;
-        return rc;
+    struct lm_map map = {0};
+    int rc = lm_map_open(path, &map, err);
+    if (!rc)
+        rc = lm_gguf_open_memory(map.base, map.size, out, err);
+    if (rc) {
+        lm_map_close(&map);
+        return lm_fail_in(err, rc, "%.100s", path);
     }
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-        rc = lm_fail(err, LM_EFORMAT, "not a regular file");
-        goto out;
-    }
-    if (st.st_size == 0 || (uint64_t)st.st_size > SIZE_MAX) {
-        rc = lm_fail(err, LM_EFORMAT, "the file has %lld bytes", (long long)st.st_size);
-        goto out;
-    }
-    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED) {
-        int e = errno;
-        rc = lm_fail(err, e == ENOMEM ? LM_ENOMEM : LM_EIO, "mmap: %s", strerror(e));
-        if (err)
-            err->native = e;
-        goto out;
-    }
-    *out = p;
-    *out_size = (size_t)st.st_size;
-out:
-    close(fd);
+    (*out)->map = map;
+    return 0;
+}
+
+int lm_gguf_whole(const struct lm_gguf *g, struct lm_err *err)
+{
+    int rc = lm_map_whole(&g->map, err);
+    for (size_t i = 0; i < g->whole.n_map && rc == 0; i++)
+        rc = lm_map_whole(&g->whole.map[i], err);
     return rc;
 }
 
-int lm_gguf_open(const char *path, struct lm_gguf **out, struct lm_err *err)
+const void *lm_gguf_mapping(const struct lm_gguf *g, size_t *out_bytes)
 {
-    void *p = NULL;
-    size_t size = 0;
-    int rc = map_file(path, &p, &size, err);
-    if (rc)
-        return lm_fail_in(err, rc, "%.100s", path);
-    madvise(p, size < HEAD_BYTES ? size : HEAD_BYTES, MADV_WILLNEED);
-    rc = lm_gguf_open_memory(p, size, out, err);
-    if (rc) {
-        munmap(p, size);
-        return lm_fail_in(err, rc, "%.100s", path);
-    }
-    (*out)->mapped = true;
-    return 0;
+    *out_bytes = g->whole.n_map ? SIZE_MAX : g->map.size;
+    return g->whole.n_map ? NULL : g->map.base;
 }
 
 void lm_gguf_close(struct lm_gguf *g)
 {
     if (!g)
         return;
-    if (g->mapped)
-        munmap((void *)(uintptr_t)g->base, g->size);
+    if (g->whole.release)
+        g->whole.release(g->whole.owner);
+    lm_map_close(&g->map);
     free(g->value);
     free(g->tensor);
     free(g->by_key);
@@ -446,22 +418,61 @@ const struct lm_gguf_tensor *lm_gguf_tensor(const struct lm_gguf *g, const char 
     return find(g->by_name, g->n_tensor, name);
 }
 
-static void advise(const struct lm_gguf *g, uintptr_t first, uintptr_t end, int advice)
+int lm_gguf_complete(struct lm_gguf *g, const struct lm_gguf_whole *w, struct lm_err *err)
 {
-    uintptr_t last = (uintptr_t)g->base + g->size;
-    end = end < last ? end : last;
-    if (g->mapped && first < end)
-        madvise((void *)first, end - first, advice);
+    const struct lm_gguf_str **by_name = NULL;
+    int rc = index_strings(w->tensor, sizeof *w->tensor, w->n_tensor, &by_name, "tensor", NULL, err);
+    if (rc) {
+        free(by_name);
+        return rc;
+    }
+    free(g->tensor);
+    free(g->by_name);
+    g->tensor = w->tensor;
+    g->n_tensor = w->n_tensor;
+    g->by_name = by_name;
+    g->whole = *w;
+    return 0;
+}
+
+size_t lm_gguf_n_files(const struct lm_gguf *g)
+{
+    return g->whole.n_map ? g->whole.n_map : 1;
+}
+
+struct lm_map lm_gguf_map(const struct lm_gguf *g)
+{
+    return g->map;
+}
+
+const char *lm_gguf_folder(const struct lm_gguf *g)
+{
+    return g->whole.folder;
+}
+
+const void *lm_gguf_rows(const struct lm_gguf_tensor *t, uint64_t row, uint64_t n, void *scratch)
+{
+    if (!t->made)
+        return (const char *)t->data + row * (t->bytes / lm_gguf_n_rows(t));
+    t->made->rows(t->made, t->first + row, n, scratch);
+    return scratch;
+}
+
+uint64_t lm_gguf_n_rows(const struct lm_gguf_tensor *t)
+{
+    return t->dim[1] * t->dim[2] * t->dim[3];
 }
 
 void lm_gguf_will_read(const struct lm_gguf *g, const void *p, size_t n)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    advise(g, (uintptr_t)p & ~(page - 1), (uintptr_t)p + n, MADV_WILLNEED);
+    lm_map_will_read(&g->map, p, n);
+    for (size_t i = 0; i < g->whole.n_map; i++)
+        lm_map_will_read(&g->whole.map[i], p, n);
 }
 
 void lm_gguf_has_read(const struct lm_gguf *g, const void *p, size_t n)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE); /* whole pages only */
-    advise(g, ((uintptr_t)p + page - 1) & ~(page - 1), ((uintptr_t)p + n) & ~(page - 1), MADV_DONTNEED);
+    lm_map_has_read(&g->map, p, n);
+    for (size_t i = 0; i < g->whole.n_map; i++)
+        lm_map_has_read(&g->whole.map[i], p, n);
 }

@@ -381,6 +381,29 @@ START_TEST(test_model_gguf__a_file_is_mapped_and_odd_paths_are_refused)
 }
 END_TEST
 
+START_TEST(test_model_gguf__a_file_that_shrank_is_noticed)
+{
+    char path[] = "/tmp/llmserve-test-XXXXXX";
+    struct lm_bytes b = small_file();
+    struct lm_gguf *g = NULL;
+    size_t bytes;
+    int fd = mkstemp(path);
+    ck_assert_int_eq(write(fd, b.data, b.len), (ssize_t)b.len);
+    ck_assert_int_eq(lm_gguf_open(path, &g, &err), 0);
+    ck_assert_int_eq(lm_gguf_whole(g, &err), 0);
+    ck_assert_ptr_nonnull(lm_gguf_mapping(g, &bytes));
+    ck_assert_uint_eq(bytes, b.len);
+    ck_assert_int_eq(unlink(path), 0); /* replaced by another: the mapped one is still whole */
+    ck_assert_int_eq(lm_gguf_whole(g, &err), 0);
+    ck_assert_int_eq(ftruncate(fd, (off_t)b.len - 1), 0);
+    ck_assert_int_eq(lm_gguf_whole(g, &err), LM_EIO);
+    ck_assert_msg(strstr(err.msg, "shrank") != NULL, "%s", err.msg);
+    lm_gguf_close(g);
+    close(fd);
+    lm_bytes_fini(&b);
+}
+END_TEST
+
 SUITE_MAIN("model/gguf", test_model_gguf__a_small_file_reads_back, test_model_gguf__strings_of_an_array_come_in_order,
            test_model_gguf__typed_reads_check_type_and_range, test_model_gguf__a_file_cut_anywhere_is_refused,
            test_model_gguf__a_changed_byte_never_leads_outside_the_file,
@@ -388,4 +411,5 @@ SUITE_MAIN("model/gguf", test_model_gguf__a_small_file_reads_back, test_model_gg
            test_model_gguf__a_file_of_a_vocabulary_only_is_read, test_model_gguf__other_versions_are_named,
            test_model_gguf__bad_keys_are_refused, test_model_gguf__the_alignment_is_a_power_of_two,
            test_model_gguf__bad_tensors_are_refused, test_model_gguf__tensors_neither_overlap_nor_repeat,
-           test_model_gguf__many_keys_are_found_again, test_model_gguf__a_file_is_mapped_and_odd_paths_are_refused)
+           test_model_gguf__many_keys_are_found_again, test_model_gguf__a_file_that_shrank_is_noticed,
+           test_model_gguf__a_file_is_mapped_and_odd_paths_are_refused)

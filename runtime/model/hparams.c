@@ -4,19 +4,21 @@
 enum { WIDTH_MAX = 1 << 24 }; /* columns of any activation: products with small counts fit uint32_t */
 
 /* Features that are present when the key is a number other than 0. */
-static const struct { const char *key, *why; } refused[] = {
-    {"expert_count", "a mixture of experts is not supported in this family"},
-    {"residual_scale", "scaled residuals are not supported in this family"},
-    {"embedding_scale", "a scaled embedding is not supported in this family"},
-    {"attention.clamp_kqv", "clamped queries, keys and values are not supported"},
-    {"attention.max_alibi_bias", "ALiBi is not supported in this family"},
-    {"rope.dimension_sections", "a rope in sections is not supported in this family"},
+static const struct { const char *key, *why; unsigned can; } refused[] = {
+    {"expert_count", "a mixture of experts is not supported in this family", LM_CAN_EXPERTS},
+    {"residual_scale", "scaled residuals are not supported in this family", LM_CAN_SCALE},
+    {"embedding_scale", "a scaled embedding is not supported in this family", LM_CAN_SCALE},
+    {"attention.clamp_kqv", "clamped queries, keys and values are not supported", 0},
+    {"attention.max_alibi_bias", "ALiBi is not supported in this family", LM_CAN_ALIBI},
+    {"rope.dimension_sections", "a rope in sections is not supported in this family", 0},
 };
 
-static int refuse_features(struct lm_keys *k)
+static int refuse_features(struct lm_keys *k, unsigned can)
 {
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         char key[96];
+        if (refused[i].can & can)
+            continue;
         snprintf(key, sizeof key, "%s.%s", k->family, refused[i].key);
         const struct lm_gguf_value *v = lm_gguf_get(k->g, key);
         lm_keys_refuse(k, v && (v->n != 1 || lm_gguf_elem_f64(v, 0) != 0), refused[i].key, refused[i].why);
@@ -28,14 +30,14 @@ static int refuse_features(struct lm_keys *k)
 
 static int read_family(const struct lm_gguf *g, struct lm_hparams *hp, struct lm_err *err)
 {
-    char name[LM_GGUF_QUOTE], list[80];
+    char name[LM_GGUF_QUOTE], list[160];
     struct lm_gguf_str s = lm_gguf_string(g, "general.architecture");
     uint32_t n_split = 1;
     int rc = lm_gguf_u32(g, "split.count", 1, &n_split, err);
     if (rc)
         return rc;
-    if (n_split > 1)
-        return lm_fail(err, LM_EUNSUPPORTED, "one of %u parts of a split model (key 'split.count'); join them first", n_split);
+    if (n_split > 1 && lm_gguf_n_files(g) != n_split)
+        return lm_fail(err, LM_EUNSUPPORTED, "one of %u parts of a split model (key 'split.count'), without the others", n_split);
     if (!s.s)
         return lm_fail(err, LM_EFORMAT, "key 'general.architecture' is missing or no string");
     lm_gguf_quote(s, name);
@@ -46,17 +48,17 @@ static int read_family(const struct lm_gguf *g, struct lm_hparams *hp, struct lm
     return 0;
 }
 
-static void read_heads(struct lm_keys *k, struct lm_hparams *hp)
+static void read_heads(struct lm_keys *k, struct lm_hparams *hp, unsigned can)
 {
     hp->n_head = lm_keys_u32(k, "attention.head_count", 0, 1, 1 << 14);
     hp->n_kv_head = lm_keys_u32(k, "attention.head_count_kv", hp->n_head, 1, 1 << 14);
     uint32_t fallback = k->rc || hp->dim % hp->n_head ? 0 : hp->dim / hp->n_head;
     hp->head_dim = lm_keys_u32(k, "attention.key_length", fallback, 2, 1024);
-    uint32_t value = lm_keys_u32(k, "attention.value_length", hp->head_dim, 1, UINT32_MAX);
+    hp->v_dim = lm_keys_u32(k, "attention.value_length", hp->head_dim, 1, UINT32_MAX);
     if (k->rc)
         return;
     lm_keys_refuse(k, hp->head_dim % 2, "attention.key_length", "an odd number of columns is not supported");
-    lm_keys_refuse(k, value != hp->head_dim, "attention.value_length", "other than attention.key_length is not supported");
+    lm_keys_refuse(k, hp->v_dim != hp->head_dim && !(can & LM_CAN_VALUES), "attention.value_length", "other than attention.key_length is not supported");
     if (!k->rc && hp->n_head % hp->n_kv_head)
         k->rc = lm_fail(k->err, LM_EFORMAT, "key '%s.attention.head_count' is %u, no multiple of %u (head_count_kv)", hp->family,
                         hp->n_head, hp->n_kv_head);
@@ -83,14 +85,20 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
     if (rc)
         return rc;
     struct lm_keys k = {.g = g, .family = hp.family, .err = err};
-    if (refuse_features(&k))
+    unsigned can = lm_family_get(hp.family)->can;
+    if (refuse_features(&k, can))
         return k.rc;
     hp.n_layer = lm_keys_u32(&k, "block_count", 0, 1, 4096);
+    hp.n_next = lm_keys_u32(&k, "nextn_predict_layers", 0, 0, hp.n_layer ? hp.n_layer - 1 : 0);
+    hp.n_layer -= hp.n_next;
     hp.dim = lm_keys_u32(&k, "embedding_length", 0, 1, WIDTH_MAX);
     hp.ffn_dim = lm_keys_u32(&k, "feed_forward_length", 0, 1, WIDTH_MAX);
     hp.n_ctx_train = lm_keys_u32(&k, "context_length", 0, 1, 1 << 30);
-    hp.norm_eps = lm_keys_positive(&k, "attention.layer_norm_rms_epsilon", 0);
-    read_heads(&k, &hp);
+    bool layer_norm = lm_keys_has(&k, "attention.layer_norm_epsilon") && !lm_keys_has(&k, "attention.layer_norm_rms_epsilon");
+    hp.norm_eps = lm_keys_positive(&k, layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 0);
+    hp.n_expert = lm_keys_u32(&k, "expert_count", 0, 0, 1024);
+    hp.n_expert_used = hp.n_expert ? lm_keys_u32(&k, "expert_used_count", 0, 1, hp.n_expert) : 0;
+    read_heads(&k, &hp, can);
     read_vocab(&k, &hp);
     if (!k.rc)
         *out = hp;

@@ -43,6 +43,26 @@ float lm_keys_positive(struct lm_keys *k, const char *name, float fallback)
     return fallback;
 }
 
+float lm_keys_real(struct lm_keys *k, const char *name, float fallback)
+{
+    float v = fallback;
+    if (!k->rc)
+        k->rc = lm_gguf_f32(k->g, full(k, name).s, fallback, &v, k->err);
+    return k->rc ? fallback : v;
+}
+
+bool lm_keys_layer(struct lm_keys *k, const char *name, uint32_t layer, uint32_t fallback)
+{
+    const struct lm_gguf_value *v = lm_gguf_get(k->g, full(k, name).s);
+    if (v && v->type == LM_GGUF_ARRAY && v->elem != LM_GGUF_STRING && v->elem != LM_GGUF_ARRAY) {
+        if (!k->rc && layer >= v->n)
+            k->rc = lm_fail(k->err, LM_EFORMAT, "key '%s' has %llu elements, none for layer %u", full(k, name).s, (unsigned long long)v->n, layer);
+        return !k->rc && lm_gguf_elem_f64(v, layer) != 0;
+    }
+    uint32_t period = lm_keys_u32(k, name, fallback, 0, UINT32_MAX);
+    return period == 0 || (layer + 1) % period != 0;
+}
+
 bool lm_keys_bool(struct lm_keys *k, const char *name, bool fallback)
 {
     bool v = fallback;

@@ -28,6 +28,15 @@ uint32_t lm_keys_u32(struct lm_keys *k, const char *name, uint32_t fallback, uin
 /** A finite number above 0, under the same rule. A number of 0 counts as absent: writers mean "unset". */
 float lm_keys_positive(struct lm_keys *k, const char *name, float fallback);
 
+/** A finite number of any sign. */
+float lm_keys_real(struct lm_keys *k, const char *name, float fallback);
+
+/**
+ * One layer's entry of a key that is an array of numbers or truth values, one for each layer, or a single period: of so
+ * many layers the last one is false. A period of 0 is always true.
+ */
+bool lm_keys_layer(struct lm_keys *k, const char *name, uint32_t layer, uint32_t fallback);
+
 bool lm_keys_bool(struct lm_keys *k, const char *name, bool fallback);
 
 /** Whether the string key is present and equals `value`. */

@@ -9,6 +9,8 @@ enum {
     BLOCK_BYTES = 8 << 20,  /* packed in one call */
     BLOCK_ROWS = 64,        /* a block's rows are a multiple of these */
     AHEAD_BYTES = 16 << 20, /* read before they are packed */
+    MADE_BYTES = 1 << 20,   /* made in one call, and packed */
+    ROOM_BYTES = 48 << 20,  /* made by all threads at a time, or one block */
     THREADS_MAX = 16
 };
 
@@ -24,6 +26,8 @@ struct job {
     atomic_uint_fast64_t done;
     atomic_bool stop;
     pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t freed;
+    size_t made_bytes;
     int rc;
     struct lm_err err;
 };
@@ -53,14 +57,24 @@ static void read_ahead(struct job *job, const char *end)
         lm_gguf_will_read(job->g, (const void *)have, want - have);
 }
 
-static int pack(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
+static void count(struct job *job, size_t n, const struct watcher *w)
+{
+    uint64_t done = atomic_fetch_add(&job->done, n) + n;
+    if (w->progress && done < job->total)
+        w->progress(w->arg, done, job->total);
+}
+
+static size_t rows_of(size_t block_bytes, size_t row_bytes)
+{
+    size_t rows = block_bytes / row_bytes / BLOCK_ROWS * BLOCK_ROWS;
+    return rows ? rows : BLOCK_ROWS;
+}
+
+static int pack_mapped(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
 {
     const uint32_t rows = p->weight->rows;
-    const size_t row_bytes = p->tensor->bytes / rows;
+    const size_t row_bytes = p->tensor->bytes / rows, step = rows_of(BLOCK_BYTES, row_bytes);
     const char *data = p->tensor->data;
-    size_t step = BLOCK_BYTES / row_bytes / BLOCK_ROWS * BLOCK_ROWS;
-    if (step == 0)
-        step = BLOCK_ROWS;
     for (size_t row = 0; row < rows && !atomic_load(&job->stop); row += step) {
         size_t n = rows - row < step ? rows - row : step;
         const char *src = data + row * row_bytes;
@@ -69,11 +83,47 @@ static int pack(struct job *job, const struct lm_pending *p, const struct watche
         if (rc)
             return rc;
         lm_gguf_has_read(job->g, src, n * row_bytes);
-        uint64_t done = atomic_fetch_add(&job->done, n * row_bytes) + n * row_bytes;
-        if (w->progress && done < job->total)
-            w->progress(w->arg, done, job->total);
+        count(job, n * row_bytes, w);
     }
     return 0;
+}
+
+/* Memory for what is made, within the room of all threads; a block larger than it goes alone. */
+static void *take_room(struct job *job, size_t n)
+{
+    pthread_mutex_lock(&job->lock);
+    while (job->made_bytes && job->made_bytes + n > ROOM_BYTES)
+        pthread_cond_wait(&job->freed, &job->lock);
+    job->made_bytes += n;
+    pthread_mutex_unlock(&job->lock);
+    return malloc(n);
+}
+
+static void give_room(struct job *job, void *room, size_t n)
+{
+    free(room);
+    pthread_mutex_lock(&job->lock);
+    job->made_bytes -= n;
+    pthread_cond_broadcast(&job->freed);
+    pthread_mutex_unlock(&job->lock);
+}
+
+static int pack_made(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
+{
+    const struct lm_gguf_made *made = p->tensor->made;
+    const uint32_t rows = p->weight->rows;
+    const size_t row_bytes = p->tensor->bytes / rows, most = rows_of(MADE_BYTES, row_bytes), step = most < rows ? most : rows;
+    void *room = take_room(job, step * row_bytes);
+    int rc = room ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu rows of %zu bytes", step, row_bytes);
+    lm_gguf_will_read(job->g, made->src, made->src_bytes < AHEAD_BYTES ? made->src_bytes : AHEAD_BYTES);
+    for (size_t row = 0; row < rows && !rc && !atomic_load(&job->stop); row += step) {
+        size_t n = rows - row < step ? rows - row : step;
+        rc = job->be->pack(job->dev, p->weight, (uint32_t)row, (uint32_t)n, lm_gguf_rows(p->tensor, row, n, room), err);
+        count(job, n * row_bytes, w);
+    }
+    lm_gguf_has_read(job->g, made->src, made->src_bytes);
+    give_room(job, room, step * row_bytes);
+    return rc;
 }
 
 static void work(struct job *job, const struct watcher *w)
@@ -89,7 +139,7 @@ static void work(struct job *job, const struct watcher *w)
             atomic_fetch_add(&job->done, p->tensor->bytes);
             continue;
         }
-        int rc = pack(job, p, w, &err);
+        int rc = (p->tensor->made ? pack_made : pack_mapped)(job, p, w, &err);
         if (rc) {
             lm_fail_in(&err, rc, "tensor '%s'", lm_gguf_quote(p->tensor->name, name));
             fail(job, rc, &err);
@@ -103,9 +153,14 @@ static void *run(void *arg)
     return NULL;
 }
 
+static const char *place(const struct lm_pending *p)
+{
+    return p->tensor->made ? p->tensor->made->src : p->tensor->data;
+}
+
 static int by_place(const void *a, const void *b)
 {
-    const char *x = ((const struct lm_pending *)a)->tensor->data, *y = ((const struct lm_pending *)b)->tensor->data;
+    const char *x = place(a), *y = place(b);
     return (x > y) - (x < y);
 }
 
@@ -120,19 +175,21 @@ static size_t n_thread(size_t n)
 int lm_load_weights(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
                     size_t n, lm_load_progress progress, void *progress_arg, struct lm_err *err)
 {
-    struct job job = {.g = g, .be = be, .dev = dev, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct job job = {.g = g, .be = be, .dev = dev, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .freed = PTHREAD_COND_INITIALIZER};
     pthread_t thread[THREADS_MAX];
     size_t n_started = 0, n_wanted = n_thread(n);
     qsort(pending, n, sizeof *pending, by_place);
     for (size_t i = 0; i < n; i++)
         job.total += pending[i].tensor->bytes;
-    job.ahead = n ? (uintptr_t)pending[0].tensor->data : 0;
+    job.ahead = n ? (uintptr_t)place(&pending[0]) : 0;
     while (n_started + 1 < n_wanted && pthread_create(&thread[n_started], NULL, run, &job) == 0)
         n_started++;
     work(&job, &(struct watcher){progress, progress_arg});
     while (n_started > 0)
         pthread_join(thread[--n_started], NULL);
     pthread_mutex_destroy(&job.lock);
+    pthread_cond_destroy(&job.freed);
     if (job.rc) {
         if (err)
             *err = job.err;

@@ -13,6 +13,7 @@ struct lm_model_priv {
 /* Moves what the builder made into the model, also after an error, so that it is released with it. */
 static void take_graph(struct lm_model *m, struct lm_build *b)
 {
+    m->priv->pending = b->pending;
     m->priv->n_pending = b->n_pending;
     b->graph.act = lm_build_alloc(b, sizeof b->act);
     if (b->graph.act)
@@ -27,7 +28,8 @@ static void take_graph(struct lm_model *m, struct lm_build *b)
         m->weight_bytes += b->pending[i].weight->bytes;
 }
 
-static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, struct lm_err *err)
+static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, uint32_t max_len,
+                 struct lm_err *err)
 {
     struct lm_build b = {
         .keys = {.g = g, .family = m->hp.family, .err = err},
@@ -36,7 +38,7 @@ static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_ba
         .dev = dev,
         .arena = &m->priv->arena,
         .rows = LM_ROWS_TOK,
-        .pending = m->priv->pending,
+        .max_len = max_len ? max_len : m->hp.n_ctx_train,
     };
     b.used = lm_build_alloc(&b, lm_gguf_n_tensors(g) * sizeof *b.used);
     b.kv_head_dim = lm_build_alloc(&b, m->hp.n_layer * sizeof *b.kv_head_dim);
@@ -47,8 +49,8 @@ static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_ba
     return b.keys.rc;
 }
 
-int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, lm_load_progress progress,
-                  void *progress_arg, struct lm_model **out, struct lm_err *err)
+int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, uint32_t max_len,
+                  lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err)
 {
     struct lm_hparams hp;
     int rc = lm_model_hparams(g, &hp, err);
@@ -59,13 +61,13 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct l
         m->hp = hp;
         m->priv = calloc(1, sizeof *m->priv);
     }
-    if (m && m->priv)
-        m->priv->pending = calloc(lm_gguf_n_tensors(g), sizeof *m->priv->pending);
-    if (!m || !m->priv || !m->priv->pending) {
+    if (!m || !m->priv) {
         rc = lm_fail(err, LM_ENOMEM, "no memory for a model");
         goto out;
     }
-    rc = build(m, g, be, dev, err);
+    rc = build(m, g, be, dev, max_len, err);
+    if (rc == 0)
+        rc = lm_gguf_whole(g, err);
     if (rc == 0)
         rc = lm_load_weights(g, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
     if (rc == 0)

@@ -14,6 +14,9 @@
 struct lm_hparams {
     char family[32];
     uint32_t n_layer, dim, n_head, n_kv_head, head_dim, ffn_dim, n_vocab;
+    uint32_t n_next;                  /* layers behind the last one that predict further tokens; they are left out */
+    uint32_t v_dim;                   /* columns of a value's head; head_dim but where a family says otherwise */
+    uint32_t n_expert, n_expert_used; /* 0: none */
     uint32_t n_ctx_train;
     float norm_eps;
 };
@@ -38,12 +41,13 @@ typedef void (*lm_load_progress)(void *arg, uint64_t done, uint64_t total);
 int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_err *err);
 
 /**
+ * max_len  longest sequence that will be served, as some ropes depend on it; 0: the model's own
  * Errors   as lm_gguf_open() and lm_model_hparams(); LM_EFORMAT a missing tensor or wrong shape (named);
  *          LM_ENOMEM, LM_EDEVICE from the backend
  * Owns     *out is the caller's until lm_model_destroy(), before the device closes; g must outlive it
  * Thread   [engine]
  */
-int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, lm_load_progress progress,
-                  void *progress_arg, struct lm_model **out, struct lm_err *err);
+int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, uint32_t max_len,
+                  lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);
 #endif

@@ -3,6 +3,7 @@
 #include "tests/gguf_bytes.h"
 #include "tests/refexec.h"
 #include "tests/suite.h"
+#include <math.h>
 #include <stdlib.h>
 
 static struct lm_err err;
@@ -35,7 +36,7 @@ static int load(const struct lm_backend *be, const struct lm_bytes *b, lm_load_p
     if (rc == 0)
         rc = be->open(&(struct lm_open_desc){0}, &out->dev, &err);
     if (rc == 0)
-        rc = lm_model_load(out->g, be, out->dev, progress, arg, &out->m, &err);
+        rc = lm_model_load(out->g, be, out->dev, 0, progress, arg, &out->m, &err);
     ck_assert((out->m != NULL) == (rc == 0));
     ck_assert(rc == 0 || err.msg[0]);
     return rc;
@@ -123,21 +124,96 @@ static struct lm_bytes with_string(const char *name, const char *key, const char
     return with_key(name, &more);
 }
 
+static const struct lm_op *last_of(const struct lm_graph *g, enum lm_op_kind kind)
+{
+    const struct lm_op *found = NULL;
+    for (uint32_t i = 0; i < g->n_op; i++)
+        found = g->op[i].kind == kind ? &g->op[i] : found;
+    return found;
+}
+
 START_TEST(test_model_model__other_families_are_named)
 {
     struct lm_bytes b = read_golden("qwen2-bf16");
     rename_in(&b, "qwen2", "gptj9");
-    expect(&b, LM_EUNSUPPORTED, "model family 'gptj9' is not supported; supported are gemma3, llama, qwen2");
+    expect(&b, LM_EUNSUPPORTED, "model family 'gptj9' is not supported; supported are baichuan, chatglm, ");
+    ck_assert_str_eq(err.msg + strlen(err.msg) - 9, " and more");
     b = read_golden("qwen2-bf16");
     rename_in(&b, "general.architecture", "general.architectura");
     expect(&b, LM_EFORMAT, "key 'general.architecture' is missing");
 }
 END_TEST
 
+START_TEST(test_model_model__other_kinds_of_models_are_refused_by_name)
+{
+    static const char *const kinds[] = {"bert", "lfm2", "qwen3next", "nemotron_h", "granitehybrid", "deepseek32", "phimoe"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct lm_bytes b = {0}, key = {0};
+        char message[64];
+        gguf_put_key(&key, "general.architecture", LM_GGUF_STRING), gguf_put_string(&key, kinds[i]);
+        gguf_put_header(&b, 3, 0, 1);
+        lm_bytes_add(&b, key.data, key.len);
+        lm_bytes_fini(&key);
+        snprintf(message, sizeof message, "model family '%s' is not supported", kinds[i]);
+        expect(&b, LM_EUNSUPPORTED, message);
+    }
+}
+END_TEST
+
+/* Of experts and of joined weights each one is a weight of its own, a part of the tensor. */
+START_TEST(test_model_model__experts_and_joined_weights_are_split)
+{
+    struct lm_bytes b = read_golden("mixtral");
+    struct loaded l;
+    ck_assert_int_eq(load(&lm_refexec, &b, NULL, NULL, &l), 0);
+    const struct lm_op *op = last_of(&l.m->graph, LM_OP_MOE_MATMUL);
+    ck_assert(op && op->u.moe.n_expert == 6 && op->u.moe.n_slot == 2 && op->u.moe.w[5]->rows == 32 && op->u.moe.w[5]->cols == 24);
+    unload(&lm_refexec, &l);
+    lm_bytes_fini(&b);
+    b = read_golden("chatglm");
+    ck_assert_int_eq(load(&lm_refexec, &b, NULL, NULL, &l), 0);
+    size_t file = 0;
+    for (size_t i = 0; i < lm_gguf_n_tensors(l.g); i++)
+        file += lm_gguf_tensor_at(l.g, i)->bytes;
+    ck_assert_uint_eq(l.m->weight_bytes, file);
+    unload(&lm_refexec, &l);
+    lm_bytes_fini(&b);
+    b = read_golden("chatglm");
+    rename_in(&b, "blk.1.attn_qkv.bias", "blk.1.attn_qkx.bias");
+    expect(&b, LM_EUNSUPPORTED, "tensor 'blk.1.attn_qkx.bias' has no place");
+    b = read_golden("mixtral");
+    set(&b, "llama.expert_count", 7);
+    expect(&b, LM_EFORMAT, "tensor 'blk.0.ffn_gate_inp.weight' has 32 x 6");
+    b = read_golden("mixtral");
+    rename_in(&b, "blk.1.ffn_up_exps.weight", "blk.1.ffn_uq_exps.weight");
+    expect(&b, LM_EFORMAT, "tensor 'blk.1.ffn_up_exps.weight' is missing");
+}
+END_TEST
+
+START_TEST(test_model_model__longrope_depends_on_the_longest_sequence)
+{
+    struct lm_bytes b = read_golden("phi3-longrope-long");
+    struct lm_gguf *g;
+    struct lm_dev *dev;
+    const float base = powf(10000, -1.0f / 3); /* of pair 1 of 3, whose factors are 1.5 and 2 */
+    ck_assert_int_eq(lm_gguf_open_memory(b.data, b.len, &g, &err), 0);
+    ck_assert_int_eq(lm_refexec.open(&(struct lm_open_desc){0}, &dev, &err), 0);
+    for (int i = 0; i < 3; i++) {
+        struct lm_model *m = NULL;
+        ck_assert_int_eq(lm_model_load(g, &lm_refexec, dev, i == 0 ? 0 : i == 1 ? 16 : 17, NULL, NULL, &m, &err), 0);
+        ck_assert_float_eq_tol(last_of(&m->graph, LM_OP_ROPE)->u.rope.inv_freq[1], base / (i == 1 ? 1.5f : 2), 1e-6);
+        lm_model_destroy(m, &lm_refexec, dev);
+    }
+    lm_refexec.close(dev);
+    lm_gguf_close(g);
+    lm_bytes_fini(&b);
+}
+END_TEST
+
 START_TEST(test_model_model__features_that_are_not_there_are_refused_by_name)
 {
-    struct lm_bytes b = with_u32("llama-gqa-tied-f32", "llama.expert_count", 8), more = {0};
-    expect(&b, LM_EUNSUPPORTED, "key 'llama.expert_count': a mixture of experts");
+    struct lm_bytes b = with_u32("qwen2-bf16", "qwen2.expert_count", 8), more = {0};
+    expect(&b, LM_EUNSUPPORTED, "key 'qwen2.expert_count': a mixture of experts");
     b = with_u32("llama-gqa-tied-f32", "split.count", 3);
     expect(&b, LM_EUNSUPPORTED, "one of 3 parts of a split model");
     b = with_u32("llama-gqa-tied-f32", "llama.attention.value_length", 32);
@@ -157,7 +233,7 @@ END_TEST
 
 START_TEST(test_model_model__harmless_keys_are_accepted)
 {
-    static const char *const zero[] = {"llama.expert_count", "llama.attention.sliding_window", "llama.residual_scale"};
+    static const char *const zero[] = {"llama.attention.sliding_window", "llama.residual_scale"};
     for (size_t i = 0; i < sizeof zero / sizeof *zero; i++) {
         struct lm_bytes b = with_u32("llama-gqa-tied-f32", zero[i], 0);
         ck_assert_msg(load_with(&lm_refexec, &b) == 0, "%s", err.msg);
@@ -176,14 +252,6 @@ static struct lm_bytes with_f32(const char *name, const char *key, float v)
     memcpy(&bits, &v, sizeof bits);
     gguf_put_key(&more, key, LM_GGUF_F32), gguf_put(&more, bits, 4);
     return with_key(name, &more);
-}
-
-static const struct lm_op *last_of(const struct lm_graph *g, enum lm_op_kind kind)
-{
-    const struct lm_op *found = NULL;
-    for (uint32_t i = 0; i < g->n_op; i++)
-        found = g->op[i].kind == kind ? &g->op[i] : found;
-    return found;
 }
 
 START_TEST(test_model_model__scales_and_caps_become_ops)
@@ -265,7 +333,8 @@ END_TEST
 /* Every scalar of the metadata, with values that break things. */
 START_TEST(test_model_model__no_number_in_the_metadata_crashes_a_load)
 {
-    static const char *const models[] = {"llama-mqa-yarn-f16", "llama-window-linear-bf16", "gemma3-window-bf16"};
+    static const char *const models[] = {"llama-mqa-yarn-f16", "llama-window-linear-bf16", "gemma3-window-bf16", "phi3-longrope-long", "granitemoe",
+                                         "baichuan-alibi", "command-r", "gpt-oss", "glm4moe", "deepseek2-v3", "deepseek2-expanded"};
     static const uint64_t values[] = {0, 1, 2, 3, 7, 64, 1024, 4096, 65536, 1u << 24, 1u << 31, UINT32_MAX,
                                       0x7f7fffff, 0x7f800000, 0x42280000};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
@@ -377,7 +446,8 @@ START_TEST(test_model_model__matmuls_of_one_input_are_neighbours)
 }
 END_TEST
 
-SUITE_MAIN("model/model", test_model_model__other_families_are_named,
+SUITE_MAIN("model/model", test_model_model__other_families_are_named, test_model_model__other_kinds_of_models_are_refused_by_name,
+           test_model_model__experts_and_joined_weights_are_split, test_model_model__longrope_depends_on_the_longest_sequence,
            test_model_model__features_that_are_not_there_are_refused_by_name, test_model_model__harmless_keys_are_accepted,
            test_model_model__scales_and_caps_become_ops,
            test_model_model__missing_and_unknown_tensors_are_named,

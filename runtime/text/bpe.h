@@ -21,6 +21,26 @@ struct lm_bpe {
     size_t mask;
 };
 
+enum { LM_BPE_BATCH = 32 };
+
+struct lm_bpe_merge { /* two texts, which must stay for LM_BPE_BATCH calls */
+    const char *left, *right;
+    size_t n_left, n_right;
+    size_t skip; /* bytes of right that are left out when they are joined, at most n_right */
+};
+
+/** 1 and the next merge; 0 there are no more; else an error. */
+typedef int lm_bpe_next(void *ctx, struct lm_bpe_merge *out, struct lm_err *err);
+
+/**
+ * Read at most n merges from next(). The texts are looked up in v. strict: texts that are no tokens are an error, and
+ * of equal pairs the last counts; else such merges are left out, and the first counts.
+ *
+ * Errors   LM_EFORMAT names the index; of next(); LM_ELIMIT; LM_ENOMEM
+ */
+int lm_bpe_read(struct lm_bpe *b, const struct lm_vocab *v, size_t n, bool strict, lm_bpe_next *next, void *ctx,
+                struct lm_err *err);
+
 /**
  * Read tokenizer.ggml.merges. A merge of texts that are no tokens is left out: it can never apply.
  *

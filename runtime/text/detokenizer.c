@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/base/utf8.h"
 #include "runtime/text/encoder.h"
+#include "runtime/text/hf/spm.h"
 
 static bool is_hidden(const struct lm_tokenizer *t, int32_t id, unsigned flags)
 {
@@ -15,21 +16,42 @@ static int check_id(const struct lm_tokenizer *t, int32_t id, struct lm_err *err
     return lm_fail(err, LM_EINVAL, "token id %d is not in the vocabulary of %u", id, t->vocab.n);
 }
 
+static int decode_hf(const struct lm_tokenizer *t, const int32_t *id, size_t n, unsigned flags, struct lm_bytes *out,
+                     struct lm_err *err)
+{
+    struct lm_dec_list l = {0};
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        size_t len;
+        const char *text = lm_vocab_text(&t->vocab, id[i], &len);
+        if (!is_hidden(t, id[i], flags) && t->vocab.kind[id[i]] != LM_TOKEN_UNUSED)
+            rc = lm_dec_put(&l, text, len, err);
+    }
+    if (!rc)
+        rc = lm_dec_run(&t->hf->dec, &l, out, err);
+    lm_dec_list_fini(&l);
+    return rc;
+}
+
 int lm_tokenizer_decode(const struct lm_tokenizer *t, const int32_t *id, size_t n, unsigned flags, struct lm_bytes *out,
                         struct lm_err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = check_id(t, id[i], err);
+    if (t->hf && !t->spm)
+        return rc ? rc : decode_hf(t, id, n, flags, out, err);
     bool start = t->add_space;
     for (size_t i = 0; i < n && !rc; i++) {
         if (is_hidden(t, id[i], flags))
             continue;
         size_t len;
         const char *piece = lm_vocab_piece(&t->vocab, id[i], &len);
-        size_t skip = start && len > 0 && piece[0] == ' ' && t->vocab.kind[id[i]] == LM_TOKEN_NORMAL;
+        enum lm_token_kind kind = t->vocab.kind[id[i]];
+        bool text = kind == LM_TOKEN_NORMAL || (t->spm && kind == LM_TOKEN_USER_DEFINED);
+        size_t skip = start && len > 0 && piece[0] == ' ' && text;
         lm_bytes_add(out, piece + skip, len - skip);
-        start = false;
+        start = start && skip == len && t->spm && t->spm->remove_extra;
     }
     return rc || !out->failed ? rc : lm_fail(err, LM_ENOMEM, "out of memory");
 }

@@ -119,6 +119,18 @@ static int encode_spm_word(struct lm_encoder *e, const struct scored *c, size_t 
     return put_merged(e, c->s);
 }
 
+int lm_encode_scored(struct lm_encoder *e, const char *s, size_t n)
+{
+    struct scored c = {&e->t->vocab, s};
+    const char *end = s + n;
+    int rc = 0;
+    for (size_t len; c.s < end && !rc; c.s += len) {
+        len = spm_word(c.v, c.s, (size_t)(end - c.s));
+        rc = encode_spm_word(e, &c, len);
+    }
+    return rc;
+}
+
 int lm_encode_spm(struct lm_encoder *e, const char *text, size_t n, bool first)
 {
     e->unknown = false;
@@ -128,14 +140,7 @@ int lm_encode_spm(struct lm_encoder *e, const char *text, size_t n, bool first)
     add_spaced(&e->text, text, n);
     if (e->text.failed)
         return lm_fail(e->err, LM_ENOMEM, "out of memory");
-    struct scored c = {&e->t->vocab, e->text.data};
-    const char *end = e->text.data + e->text.len;
-    int rc = 0;
-    for (size_t len; c.s < end && !rc; c.s += len) {
-        len = spm_word(c.v, c.s, (size_t)(end - c.s));
-        rc = encode_spm_word(e, &c, len);
-    }
-    return rc;
+    return lm_encode_scored(e, e->text.data, e->text.len);
 }
 
 static void add_byte(struct lm_encoder *e, const char *s, size_t at)

@@ -7,6 +7,7 @@
  * Thread   [any]; struct lm_encoder is one call's
  */
 #include "runtime/text/bpe.h"
+#include "runtime/text/hf/hf.h"
 #include "runtime/text/merge.h"
 #include "runtime/text/pretok.h"
 #include "runtime/text/special.h"
@@ -20,6 +21,8 @@ struct lm_tokenizer {
     struct lm_pretok pretok; /* BPE only */
     bool add_bos, add_eos, add_space;
     bool lacks_bytes; /* some bytes have no token */
+    struct lm_spm *spm; /* of a tokenizer.model; then hf is, too */
+    struct lm_hf *hf; /* of a Hugging Face folder; NULL: of a GGUF file, and what stands above besides vocab and bpe */
 };
 
 struct lm_encoder {
@@ -30,6 +33,7 @@ struct lm_encoder {
     struct lm_pretok_work work;
     struct lm_bytes text, word; /* rewritten */
     bool unknown; /* the last id stands for unknown bytes: more of them do not add another */
+    struct lm_hf_work hf;
     struct lm_err *err;
 };
 
@@ -39,4 +43,6 @@ int lm_encoder_put(struct lm_encoder *e, int32_t id);
 /** Append the ids of a text without special tokens. first: SentencePiece puts a space in front, if it ever does. */
 int lm_encode_bpe(struct lm_encoder *e, const char *text, size_t n);
 int lm_encode_spm(struct lm_encoder *e, const char *text, size_t n, bool first);
+/** SentencePiece's merges alone: of text whose spaces are U+2581. */
+int lm_encode_scored(struct lm_encoder *e, const char *s, size_t n);
 #endif

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-enum { MAX_DECOMPOSED = 4 };
-static const utf8proc_option_t NFC = (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+enum { MAX_DECOMPOSED = 18 };
 
 struct chars {
+    utf8proc_option_t form;
     utf8proc_int32_t *c;
     size_t n, cap;
 };
@@ -48,6 +48,15 @@ static bool is_newer(uint32_t c)
     return c >= range[0][0] && in_ranges(c, range, sizeof range / sizeof *range);
 }
 
+/* Characters of Unicode 10 to 16 with a compatible one. */
+static bool is_newer_compatible(uint32_t c)
+{
+    static const uint32_t range[][2] = {{0x32ff, 0x32ff},   {0xa7f2, 0xa7f4},   {0xab69, 0xab69},
+                                        {0x10781, 0x10785}, {0x10787, 0x107b0}, {0x107b2, 0x107ba},
+                                        {0x1e030, 0x1e06d}, {0x1f16c, 0x1f16c}, {0x1fbf0, 0x1fbf9}};
+    return c >= range[0][0] && in_ranges(c, range, sizeof range / sizeof *range);
+}
+
 bool lm_nfc_wanted(const char *s, size_t n)
 {
     for (size_t i = 0; i < n;) {
@@ -71,7 +80,7 @@ static bool decompose(struct chars *v, uint32_t c)
         v->cap = cap;
     }
     int last = 0;
-    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, v->c + v->n, MAX_DECOMPOSED, NFC, &last);
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, v->c + v->n, MAX_DECOMPOSED, v->form, &last);
     if (n < 0 || n > MAX_DECOMPOSED) {
         v->c[v->n] = (utf8proc_int32_t)c;
         n = 1;
@@ -118,7 +127,7 @@ static void compose(struct chars *v, struct lm_bytes *out)
         out->failed = true;
         return;
     }
-    utf8proc_ssize_t n = utf8proc_normalize_utf32(v->c, (utf8proc_ssize_t)v->n, NFC);
+    utf8proc_ssize_t n = utf8proc_normalize_utf32(v->c, (utf8proc_ssize_t)v->n, v->form);
     for (utf8proc_ssize_t i = 0; i < n; i++) {
         char s[4];
         lm_bytes_add(out, s, (size_t)lm_utf8_encode((uint32_t)v->c[i], s));
@@ -126,13 +135,20 @@ static void compose(struct chars *v, struct lm_bytes *out)
     v->n = 0;
 }
 
-void lm_nfc(const char *s, size_t n, struct lm_bytes *out)
+void lm_normal_form(enum lm_normal_form form, const char *s, size_t n, struct lm_bytes *out)
 {
-    struct chars v = {0};
+    static const int options[] = {
+        [LM_FORM_C] = UTF8PROC_STABLE | UTF8PROC_COMPOSE,
+        [LM_FORM_D] = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE,
+        [LM_FORM_KC] = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT,
+        [LM_FORM_KD] = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
+    };
+    struct chars v = {.form = (utf8proc_option_t)options[form]};
+    bool compatible = form == LM_FORM_KC || form == LM_FORM_KD;
     for (size_t i = 0; i < n && !out->failed;) {
         uint32_t c;
         int len = lm_utf8_decode(s + i, n - i, &c);
-        if (len > 0 && !is_newer(c)) {
+        if (len > 0 && !is_newer(c) && !(compatible && is_newer_compatible(c))) {
             out->failed |= !decompose(&v, c);
         } else {
             compose(&v, out);
@@ -142,4 +158,9 @@ void lm_nfc(const char *s, size_t n, struct lm_bytes *out)
     }
     compose(&v, out);
     free(v.c);
+}
+
+void lm_nfc(const char *s, size_t n, struct lm_bytes *out)
+{
+    lm_normal_form(LM_FORM_C, s, n, out);
 }

@@ -11,11 +11,7 @@
  *
  * Thread   [any]; lm_pretok is read-only, lm_pretok_work one at a time
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <llmserve/err.h>
-#include <pcre2.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "runtime/text/rx.h"
 
 enum { LM_PRETOK_STAGES = 6 };
 
@@ -57,10 +53,7 @@ struct lm_pieces {
 struct lm_pretok_work { /* all-zero before the first use */
     struct lm_pieces piece; /* the result */
     struct lm_pieces next;
-    pcre2_match_data *match;
-    pcre2_match_context *context;
-    char *subject;
-    size_t cap;
+    struct lm_rx_work rx;
 };
 
 /**

@@ -50,7 +50,7 @@ static bool never_strips(const char *text, size_t n)
     return false;
 }
 
-int lm_special_init(struct lm_special *s, const struct lm_vocab *v, bool strip, struct lm_err *err)
+int lm_special_init(struct lm_special *s, const struct lm_vocab *v, bool strip, uint32_t user, struct lm_err *err)
 {
     s->cap = 1024;
     s->n = 1;
@@ -60,6 +60,8 @@ int lm_special_init(struct lm_special *s, const struct lm_vocab *v, bool strip, 
         return lm_fail(err, LM_ENOMEM, "out of memory");
     for (int32_t id = 0; id < (int32_t)v->n; id++) {
         if (v->kind[id] != LM_TOKEN_CONTROL && v->kind[id] != LM_TOKEN_USER_DEFINED && v->kind[id] != LM_TOKEN_UNKNOWN)
+            continue;
+        if (v->kind[id] == LM_TOKEN_USER_DEFINED && (uint32_t)id < user)
             continue;
         size_t n;
         const char *text = lm_vocab_text(v, id, &n);

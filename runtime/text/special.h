@@ -26,9 +26,10 @@ struct lm_special {
 
 /**
  * strip    drop white space behind all but <unk>, <s> and <|endoftext|>, as the tokenizer of Phi-3 does
+ * user     user-defined tokens below this id are left out
  * Errors   LM_ENOMEM
  */
-int lm_special_init(struct lm_special *s, const struct lm_vocab *v, bool strip, struct lm_err *err);
+int lm_special_init(struct lm_special *s, const struct lm_vocab *v, bool strip, uint32_t user, struct lm_err *err);
 void lm_special_fini(struct lm_special *s);
 
 struct lm_special_hit {

@@ -2,7 +2,8 @@
 # The tokenizer's part of libtext.la.
 text_tok_sources = %D%/tokenizer.c %D%/tokenizer.h %D%/encode.c %D%/encoder.h %D%/detokenizer.c \
 	%D%/vocab.c %D%/vocab.h %D%/vocab_special.c %D%/special.c %D%/special.h %D%/merge.c %D%/merge.h \
-	%D%/bpe.c %D%/bpe.h %D%/pretok.c %D%/pretok.h %D%/pretok_table.c %D%/newer_unicode.h %D%/nfc.c %D%/nfc.h
+	%D%/bpe.c %D%/bpe.h %D%/pretok.c %D%/pretok.h %D%/pretok_table.c %D%/rx.c %D%/rx.h %D%/newer_unicode.h %D%/nfc.c %D%/nfc.h %D%/folder.c %D%/folder.h
+include runtime/text/hf/hf.mk
 libtext_la_SOURCES += $(text_tok_sources)
 EXTRA_DIST += %D%/newer_unicode.py \
 	tests/golden/tokenizer/make.py tests/golden/tokenizer/pretok.json tests/golden/tokenizer/encode.json \

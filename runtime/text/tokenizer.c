@@ -3,6 +3,7 @@
 
 #include "runtime/base/utf8.h"
 #include "runtime/text/encoder.h"
+#include "runtime/text/hf/spm.h"
 #include <stdlib.h>
 
 static bool is(struct lm_gguf_str s, const char *text)
@@ -68,7 +69,7 @@ int lm_tokenizer_create(const struct lm_gguf *g, struct lm_tokenizer **out, stru
     if (!rc)
         rc = load_flags(t, g, err);
     if (!rc)
-        rc = lm_special_init(&t->special, &t->vocab, is_phi3(g), err);
+        rc = lm_special_init(&t->special, &t->vocab, is_phi3(g), 0, err);
     if (rc)
         lm_tokenizer_destroy(t);
     else
@@ -83,6 +84,12 @@ void lm_tokenizer_destroy(struct lm_tokenizer *t)
     lm_pretok_fini(&t->pretok);
     lm_bpe_fini(&t->bpe);
     lm_special_fini(&t->special);
+    if (t->hf)
+        lm_hf_fini(t->hf);
+    if (t->spm)
+        lm_spm_fini(t->spm);
+    free(t->hf);
+    free(t->spm);
     lm_vocab_fini(&t->vocab);
     free(t);
 }
@@ -91,6 +98,8 @@ static int encode_text(struct lm_encoder *e, const char *text, size_t n, bool fi
 {
     if (n == 0)
         return 0;
+    if (e->t->spm)
+        return lm_spm_encode(e, text, n);
     return e->t->bpe.slot ? lm_encode_bpe(e, text, n) : lm_encode_spm(e, text, n, first);
 }
 
@@ -134,7 +143,7 @@ static int encode(struct lm_encoder *e, const char *text, size_t n, unsigned fla
 static bool too_long(const struct lm_tokenizer *t, size_t n, size_t max_tokens)
 {
     bool drops = t->special.strips || t->lacks_bytes;
-    return max_tokens && !drops && n / 4 / t->vocab.max_len >= max_tokens;
+    return max_tokens && !drops && !t->hf && n / 4 / t->vocab.max_len >= max_tokens;
 }
 
 int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n, unsigned flags, size_t max_tokens,
@@ -146,13 +155,14 @@ int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n
         return lm_fail(err, LM_ELIMIT, "the text has more than the %zu tokens allowed", max_tokens);
     struct lm_encoder e = {.t = t, .out = out, .err = err, .n_before = out->n};
     e.max_tokens = max_tokens ? max_tokens : SIZE_MAX;
-    int rc = encode(&e, text, n, flags);
+    int rc = t->hf && !t->spm ? lm_hf_encode(&e, text, n, flags) : encode(&e, text, n, flags);
     if (rc)
         out->n = e.n_before;
     lm_merger_fini(&e.merger);
     lm_pretok_work_fini(&e.work);
     lm_bytes_fini(&e.text);
     lm_bytes_fini(&e.word);
+    lm_hf_work_fini(&e.hf);
     return rc;
 }
 

@@ -6,6 +6,9 @@
  *
  * Made from a model file: GGUF `tokenizer.ggml.model` gpt2 (byte-level BPE; the pre-tokenizer by
  * `tokenizer.ggml.pre`), gemma4 (BPE of characters) and llama (SentencePiece BPE by scores with byte fallback).
+ * Or from a Hugging Face folder: tokenizer.json (BPE, Unigram, WordPiece, WordLevel, with every normalizer,
+ * pre-tokenizer, post-processor and decoder of the library but the decoder CTC), else tokenizer.model (SentencePiece
+ * unigram and bpe).
  * Encoding n bytes takes O(n log n) for any input. Read-only after it is made; shared by worker threads. The file
  * may be closed as soon as it is made.
  *
@@ -40,9 +43,28 @@ int lm_tokenizer_create(const struct lm_gguf *g, struct lm_tokenizer **out, stru
 void lm_tokenizer_destroy(struct lm_tokenizer *t);
 
 /**
+ * The tokenizer of what is at path: a Hugging Face folder, a tokenizer.json, a tokenizer.model, or a GGUF file.
+ * tokenizer_config.json, special_tokens_map.json and generation_config.json beside it say which tokens are special and
+ * which end a generation.
+ *
+ * Errors   LM_ENOTFOUND, LM_EIO; LM_EFORMAT names key and place; LM_EUNSUPPORTED names what is not known; LM_ELIMIT;
+ *          LM_ENOMEM
+ */
+int lm_tokenizer_open(const char *path, struct lm_tokenizer **out, struct lm_err *err);
+
+struct lm_folder;
+/** The same from the text of a tokenizer.json, behind which a NUL stands; f: the files beside it, or NULL. */
+int lm_tokenizer_parse(const char *s, size_t n, const struct lm_folder *f, struct lm_tokenizer **out,
+                       struct lm_err *err);
+/** The same from the bytes of a tokenizer.model. */
+int lm_tokenizer_parse_pieces(const char *s, size_t n, const struct lm_folder *f, struct lm_tokenizer **out,
+                              struct lm_err *err);
+
+/**
  * Append the ids of text[0..n) to out. text may hold any bytes: ill-formed UTF-8 becomes byte tokens where the
  * vocabulary has them, else U+FFFD. What the vocabulary has no tokens for becomes its unknown token
- * (SentencePiece) or is left out (BPE). Models whose tokenizer normalizes (Qwen: NFC) get normalized text.
+ * (SentencePiece) or is left out (BPE). Models whose tokenizer normalizes (Qwen: NFC) get normalized text. The
+ * tokenizer of a folder gets U+FFFD for ill-formed UTF-8.
  *
  * Errors   LM_ENOMEM; LM_ELIMIT more than max_tokens (0 = no limit) ids, or 1 GiB of text
  */
@@ -51,7 +73,8 @@ int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n
 
 /**
  * Append the bytes of ids to out (may be ill-formed UTF-8). Unknown ids are LM_EINVAL. ids are a text from its start:
- * the space that encode put in front (SentencePiece) is left out.
+ * the space that encode put in front (SentencePiece) is left out. The tokenizer of a folder decodes as its decoder
+ * says, which may replace ill-formed UTF-8.
  */
 int lm_tokenizer_decode(const struct lm_tokenizer *t, const int32_t *id, size_t n, unsigned flags,
                         struct lm_bytes *out, struct lm_err *err);
@@ -76,7 +99,8 @@ const int32_t *lm_tokenizer_eog(const struct lm_tokenizer *t, size_t *out_n);
  *
  * Concatenated output equals lm_tokenizer_decode() of all ids with ill-formed bytes replaced by U+FFFD (one
  * for each maximal subpart, as Unicode and Python do), whatever the order of calls. Only a first SentencePiece
- * space stays: a completion goes on with a text.
+ * space stays: a completion goes on with a text. Of a folder, what its decoder does only at the start or the end of a
+ * text, or with several tokens at once, is not done.
  */
 struct lm_detok {
     char tail[4]; /* unfinished character */

@@ -61,7 +61,7 @@ void lm_vocab_prefetch(const struct lm_vocab *v, const char *s, size_t n)
     __builtin_prefetch(&v->slot[hash(v->seed, s, n) & v->slot_mask]);
 }
 
-static void insert(struct lm_vocab *v, int32_t id)
+void lm_vocab_index(struct lm_vocab *v, int32_t id)
 {
     size_t n;
     const char *s = lm_vocab_text(v, id, &n);
@@ -98,6 +98,20 @@ static int byte_of_char(uint32_t c)
         return -1;
     c -= 0x100;
     return (int)(c <= 0x20 ? c : c == 67 ? 0xad : c + 0x7f - 33);
+}
+
+bool lm_vocab_byte_text(const char *s, size_t n, struct lm_bytes *out)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t c;
+        int k = lm_utf8_decode(s + i, n - i, &c);
+        int byte = k > 0 ? byte_of_char(c) : -1;
+        if (byte < 0)
+            return false;
+        lm_bytes_add_char(out, (char)byte);
+        i += (size_t)k;
+    }
+    return true;
 }
 
 /* Each returns the length of what it wrote, at most n; 0 when s is not of that form. */
@@ -215,28 +229,35 @@ static int load_scores(struct lm_vocab *v, const struct lm_gguf *g, struct lm_er
     return 0;
 }
 
-static int allocate(struct lm_vocab *v, const struct lm_gguf_value *tokens, struct lm_err *err)
+int lm_vocab_begin(struct lm_vocab *v, size_t n, uint64_t text_bytes, struct lm_err *err)
 {
-    if (tokens->n == 0 || tokens->n > INT32_MAX / 4)
-        return lm_fail(err, LM_EFORMAT, "tokenizer.ggml.tokens has %llu elements", (unsigned long long)tokens->n);
-    if (tokens->bytes > UINT32_MAX)
-        return lm_fail(err, LM_ELIMIT, "tokenizer.ggml.tokens has more than 4 GiB");
-    v->n = (uint32_t)tokens->n;
+    if (n > INT32_MAX / 4 || text_bytes > UINT32_MAX)
+        return lm_fail(err, LM_ELIMIT, "the vocabulary has %zu tokens, or more than 4 GiB", n);
+    v->n = (uint32_t)n;
     size_t n_slot = 64;
-    while (n_slot < 2 * (size_t)v->n)
+    while (n_slot < 2 * n)
         n_slot *= 2;
     v->slot_mask = n_slot - 1;
-    v->kind = malloc(v->n);
-    v->text = malloc(tokens->bytes);
-    v->piece = malloc(tokens->bytes);
-    v->text_at = malloc((v->n + 1) * sizeof *v->text_at);
-    v->piece_at = malloc((v->n + 1) * sizeof *v->piece_at);
+    v->kind = malloc(n + 1);
+    v->text = malloc(text_bytes + 1);
+    v->piece = malloc(text_bytes + 1);
+    v->text_at = calloc(n + 1, sizeof *v->text_at);
+    v->piece_at = calloc(n + 1, sizeof *v->piece_at);
     v->slot = malloc(n_slot * sizeof *v->slot);
     if (!v->kind || !v->text || !v->piece || !v->text_at || !v->piece_at || !v->slot)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     memset(v->slot, 0xff, n_slot * sizeof *v->slot);
     v->seed = lm_now_us();
     return 0;
+}
+
+static int allocate(struct lm_vocab *v, const struct lm_gguf_value *tokens, struct lm_err *err)
+{
+    if (tokens->n == 0 || tokens->n > INT32_MAX / 4)
+        return lm_fail(err, LM_EFORMAT, "tokenizer.ggml.tokens has %llu elements", (unsigned long long)tokens->n);
+    if (tokens->bytes > UINT32_MAX)
+        return lm_fail(err, LM_ELIMIT, "tokenizer.ggml.tokens has more than 4 GiB");
+    return lm_vocab_begin(v, tokens->n, tokens->bytes, err);
 }
 
 static void mark_inner_spaces(struct lm_vocab *v, const char *s, size_t n)
@@ -246,25 +267,27 @@ static void mark_inner_spaces(struct lm_vocab *v, const char *s, size_t n)
             v->inner[(unsigned char)s[i - 1]] = true;
 }
 
+void lm_vocab_put(struct lm_vocab *v, int32_t id, enum lm_token_kind kind, const char *s, size_t n)
+{
+    uint32_t text = v->text_at[id], piece = v->piece_at[id];
+    v->kind[id] = (uint8_t)kind;
+    if (n)
+        memcpy(v->text + text, s, n);
+    v->text_at[id + 1] = text + (uint32_t)n;
+    v->piece_at[id + 1] = piece + (uint32_t)make_piece(v, kind, v->text + text, n, v->piece + piece);
+    if (n > v->max_len)
+        v->max_len = n;
+    if (!v->byte_coded)
+        mark_inner_spaces(v, v->text + text, n);
+}
+
 static void load_tokens(struct lm_vocab *v, const struct lm_gguf_value *tokens)
 {
     const unsigned char *cursor = NULL;
     struct lm_gguf_str s;
-    uint32_t text = 0, piece = 0;
     for (uint32_t i = 0; i < v->n && lm_gguf_next_string(tokens, &cursor, &s); i++) {
-        if (s.n)
-            memcpy(v->text + text, s.s, s.n);
-        v->text_at[i] = text;
-        v->piece_at[i] = piece;
-        piece += (uint32_t)make_piece(v, v->kind[i], v->text + text, s.n, v->piece + piece);
-        text += (uint32_t)s.n;
-        v->text_at[i + 1] = text;
-        v->piece_at[i + 1] = piece;
-        if (s.n > v->max_len)
-            v->max_len = s.n;
-        if (!v->byte_coded)
-            mark_inner_spaces(v, v->text + v->text_at[i], s.n);
-        insert(v, (int32_t)i);
+        lm_vocab_put(v, (int32_t)i, v->kind[i], s.s, s.n);
+        lm_vocab_index(v, (int32_t)i);
     }
 }
 

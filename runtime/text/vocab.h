@@ -12,6 +12,7 @@
  *          llama.cpp, src/llama-vocab.cpp
  */
 #include <llmserve/err.h>
+#include "runtime/base/buf.h"
 #include "runtime/model/gguf.h"
 #include <stdint.h>
 
@@ -59,6 +60,16 @@ struct lm_vocab {
 int lm_vocab_load(struct lm_vocab *v, const struct lm_gguf *g, bool byte_coded, struct lm_err *err);
 void lm_vocab_fini(struct lm_vocab *v);
 
+/**
+ * By hand instead of lm_vocab_load(): room for n tokens and their texts, then every token in order, then those that
+ * lm_vocab_find() is to find (of equal texts the one indexed first).
+ *
+ * Errors   LM_ENOMEM; LM_ELIMIT more text than 4 GiB
+ */
+int lm_vocab_begin(struct lm_vocab *v, size_t n, uint64_t text_bytes, struct lm_err *err);
+void lm_vocab_put(struct lm_vocab *v, int32_t id, enum lm_token_kind kind, const char *s, size_t n);
+void lm_vocab_index(struct lm_vocab *v, int32_t id);
+
 /** The id of a token by its text, or -1. */
 int32_t lm_vocab_find(const struct lm_vocab *v, const char *s, size_t n);
 /** Have what a lm_vocab_find() of the same text will read brought into the cache. */
@@ -67,12 +78,18 @@ void lm_vocab_prefetch(const struct lm_vocab *v, const char *s, size_t n);
 /** Set bos, eos, unk and eog from metadata and well-known texts; a part of lm_vocab_load(). */
 int lm_vocab_load_special(struct lm_vocab *v, const struct lm_gguf *g, struct lm_err *err);
 
+/** True: a token of this text is known to end a generation. */
+bool lm_vocab_ends(const char *s, size_t n);
+
 /** An array of strings (else: numbers) of the metadata. Errors: LM_EFORMAT absent or of another type. */
 int lm_vocab_array(const struct lm_gguf *g, const char *key, bool strings, const struct lm_gguf_value **out,
                    struct lm_err *err);
 
 /** The character that stands for a byte in GPT-2's alphabet (U+0021 .. U+0143), as UTF-8. Returns its length. */
 int lm_vocab_byte_char(unsigned char byte, char out[2]);
+
+/** Append the bytes that s[0..n) in that alphabet stands for; false: it is not in it, and some may be appended. */
+bool lm_vocab_byte_text(const char *s, size_t n, struct lm_bytes *out);
 
 static inline const char *lm_vocab_text(const struct lm_vocab *v, int32_t id, size_t *n)
 {

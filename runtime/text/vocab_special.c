@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-enum { N_KEY = 6 };
+enum { N_KEY = 6, ENDS_MAX = 64 };
+#define KEY_ENDS "tokenizer.ggml.eos_token_ids"
 
 /* Tokens that converters often leave without their role: by this text they are control tokens. */
 static const struct {
@@ -69,6 +70,14 @@ static bool end_is_no_eog(const struct lm_vocab *v)
     return (find(v, "<|return|>") >= 0 && call) || (find(v, "<|flush|>") >= 0 && (call || find(v, "<|calls|>") >= 0));
 }
 
+bool lm_vocab_ends(const char *s, size_t n)
+{
+    for (size_t i = 0; i < N_KNOWN; i++)
+        if (known[i].eog && n == strlen(known[i].text) && memcmp(s, known[i].text, n) == 0)
+            return true;
+    return false;
+}
+
 static size_t known_eog(struct lm_vocab *v, int32_t *eog)
 {
     size_t n = 0;
@@ -86,6 +95,19 @@ static size_t known_eog(struct lm_vocab *v, int32_t *eog)
     return n;
 }
 
+/* Ids of "tokenizer.ggml.eos_token_ids", which runtime/model/hf writes: a generation may have several ends. */
+static int add_ends(struct lm_vocab *v, const struct lm_gguf *g, int32_t *eog, size_t *io_n, struct lm_err *err)
+{
+    const struct lm_gguf_value *a = lm_gguf_get(g, KEY_ENDS);
+    for (uint64_t i = 0; a && i < a->n && i < ENDS_MAX; i++) {
+        int64_t id = a->elem == LM_GGUF_I32 ? lm_gguf_elem_i64(a, i) : -1;
+        if (id < 0 || id >= (int64_t)v->n)
+            return lm_fail(err, LM_EFORMAT, "%s has %lld, but there are %u tokens", KEY_ENDS, (long long)id, v->n);
+        eog[(*io_n)++] = (int32_t)id;
+    }
+    return 0;
+}
+
 int lm_vocab_load_special(struct lm_vocab *v, const struct lm_gguf *g, struct lm_err *err)
 {
     static const char *const keys[N_KEY] = {
@@ -101,13 +123,15 @@ int lm_vocab_load_special(struct lm_vocab *v, const struct lm_gguf *g, struct lm
     if (rc)
         return rc;
     v->eos = id[0];
-    v->eog = malloc((N_KNOWN + 1 + N_KEY) * sizeof *v->eog);
+    v->eog = malloc((N_KNOWN + 1 + N_KEY + ENDS_MAX) * sizeof *v->eog);
     if (!v->eog)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     size_t n = known_eog(v, v->eog);
     for (size_t i = 0; i < N_KEY; i++)
         if (id[i] >= 0)
             v->eog[n++] = id[i];
+    if ((rc = add_ends(v, g, v->eog, &n, err)) != 0)
+        return rc;
     qsort(v->eog, n, sizeof *v->eog, by_id);
     for (size_t i = 0; i < n; i++)
         if (i == 0 || v->eog[i] != v->eog[i - 1])

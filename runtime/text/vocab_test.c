@@ -176,6 +176,26 @@ START_TEST(test_text_vocab__what_ends_a_generation_is_known_by_id_and_by_text)
 }
 END_TEST
 
+START_TEST(test_text_vocab__a_generation_may_have_several_ends)
+{
+    static const char *const merges[] = {"a b"};
+    static const int32_t ends[] = {2, 0}, beyond[] = {2, 3};
+    struct fix f = {0};
+    struct lm_tokenizer *t = NULL;
+    begin_bpe(&f);
+    fix_strings(&f, "tokenizer.ggml.merges", merges, 1);
+    fix_u32(&f, "tokenizer.ggml.eos_token_id", 2);
+    fix_ints(&f, "tokenizer.ggml.eos_token_ids", ends, 2);
+    ck_assert_int_eq(fix_tokenizer(&f, &t, NULL), 0);
+    ck_assert(lm_tokenizer_is_eog(t, 0) && !lm_tokenizer_is_eog(t, 1) && lm_tokenizer_is_eog(t, 2) && lm_tokenizer_eos(t) == 2);
+    lm_tokenizer_destroy(t);
+    begin_bpe(&f);
+    fix_strings(&f, "tokenizer.ggml.merges", merges, 1);
+    fix_ints(&f, "tokenizer.ggml.eos_token_ids", beyond, 2);
+    expect_refused(&f, LM_EFORMAT, "tokenizer.ggml.eos_token_ids has 3, but there are 3 tokens");
+}
+END_TEST
+
 START_TEST(test_text_vocab__any_cut_or_flipped_byte_is_refused_or_works)
 {
     static const char *const merges[] = {"a b"};
@@ -213,4 +233,5 @@ SUITE_MAIN("text/vocab", test_text_vocab__damage_is_named_by_key_and_index,
            test_text_vocab__duplicates_and_empty_tokens_do_no_harm,
            test_text_vocab__a_byte_token_is_a_byte_only_when_it_spells_one,
            test_text_vocab__what_ends_a_generation_is_known_by_id_and_by_text,
+           test_text_vocab__a_generation_may_have_several_ends,
            test_text_vocab__any_cut_or_flipped_byte_is_refused_or_works)

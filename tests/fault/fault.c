@@ -8,6 +8,7 @@
  *   fail-at=N         step N fails with code=C (default -8, LM_EDEVICE), in launch(), or in sync() with where=sync
  *   nan-at=N          the first row of step N answers with NaN
  *   crash-at=N        step N ends in SIGSEGV, or in SIGABRT with signal=abort
+ *   shrink=FILE       FILE is emptied, and the bytes of a weight are read: at pack with where=pack, else at the first step
  *   alloc-fail-at=K   the K-th call that allocates (open, weights, measure, prepare) says LM_ENOMEM
  */
 #include "runtime/plugin/registry.h"
@@ -21,14 +22,16 @@
 struct faults {
     uint64_t delay_us, hang_at, stuck_at, fail_at, nan_at, crash_at, alloc_fail_at;
     long code;
-    const char *where, *signal, *wrap, *wrap_dir;
+    const char *where, *signal, *wrap, *wrap_dir, *shrink;
 };
 
 struct lm_dev {
     const struct lm_backend *be;
     struct lm_dev *dev;
     struct faults f;
-    bool fail_in_sync, abort;
+    bool fail_in_sync, abort, shrink_in_pack;
+    const void *mapped; /* of the weight made last */
+    char lost;
     uint64_t n_step, n_alloc;
     const struct lm_step *step;
 };
@@ -39,7 +42,7 @@ static int set_option(struct faults *f, const struct lm_option *o, struct lm_err
         {"delay-us", &f->delay_us, NULL}, {"hang-at", &f->hang_at, NULL}, {"stuck-at", &f->stuck_at, NULL},
         {"fail-at", &f->fail_at, NULL}, {"nan-at", &f->nan_at, NULL}, {"crash-at", &f->crash_at, NULL},
         {"alloc-fail-at", &f->alloc_fail_at, NULL}, {"where", NULL, &f->where}, {"signal", NULL, &f->signal},
-        {"wrap", NULL, &f->wrap}, {"wrap-dir", NULL, &f->wrap_dir},
+        {"shrink", NULL, &f->shrink}, {"wrap", NULL, &f->wrap}, {"wrap-dir", NULL, &f->wrap_dir},
     };
     if (strcmp(o->key, "code") == 0) {
         f->code = strtol(o->value, NULL, 10);
@@ -90,6 +93,7 @@ static int fault_open(const struct lm_open_desc *desc, struct lm_dev **out, stru
     if (!rc) {
         d->be = &lm_toy_backend;
         d->fail_in_sync = d->f.where && strcmp(d->f.where, "sync") == 0;
+        d->shrink_in_pack = d->f.shrink && d->f.where && strcmp(d->f.where, "pack") == 0;
         d->abort = d->f.signal && strcmp(d->f.signal, "abort") == 0;
         if (d->f.wrap)
             rc = lm_registry_load(d->f.wrap_dir, d->f.wrap, &d->be, err);
@@ -103,6 +107,13 @@ static int fault_open(const struct lm_open_desc *desc, struct lm_dev **out, stru
     return rc;
 }
 
+/* What a reader does whose file has just shrunk. */
+static void read_lost(struct lm_dev *d, const volatile char *p)
+{
+    if (truncate(d->f.shrink, 0) == 0)
+        d->lost = p[0];
+}
+
 static int fault_mem(struct lm_dev *d, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
 {
     return d->be->mem(d->dev, out_free, out_total, err);
@@ -112,7 +123,13 @@ static int fault_weight_create(struct lm_dev *d, const struct lm_weight_desc *de
                                struct lm_err *err)
 {
     int rc = alloc_fails(d, err);
-    return rc ? rc : d->be->weight_create(d->dev, desc, out, out_ready, err);
+    if (!rc)
+        rc = d->be->weight_create(d->dev, desc, out, out_ready, err);
+    if (!rc && d->f.shrink) {
+        d->mapped = desc->mapped;
+        *out_ready = !d->shrink_in_pack;
+    }
+    return rc;
 }
 
 static void fault_weight_destroy(struct lm_dev *d, struct lm_weight *w)
@@ -122,6 +139,8 @@ static void fault_weight_destroy(struct lm_dev *d, struct lm_weight *w)
 
 static int fault_pack(struct lm_dev *d, struct lm_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)
 {
+    if (d->shrink_in_pack)
+        read_lost(d, src);
     return d->be->pack(d->dev, w, row, n, src, err);
 }
 
@@ -171,6 +190,8 @@ static int fault_launch(struct lm_dev *d, struct lm_plan *plan, const struct lm_
         return lm_fail(err, d->f.code ? (int)d->f.code : LM_EDEVICE, "launch %d failed by request", (int)d->n_step);
     if (d->f.delay_us)
         wait_us(d->f.delay_us);
+    if (d->f.shrink && !d->shrink_in_pack)
+        read_lost(d, d->mapped);
     return d->be->launch(d->dev, plan, step, err);
 }
 

@@ -9,9 +9,7 @@ static void build(struct lm_build *b)
 {
     const struct lm_hparams *hp = b->hp;
     struct lm_keys *keys = &b->keys;
-    const uint32_t kv_dim = hp->n_kv_head * hp->head_dim;
     const uint32_t window = lm_keys_u32(keys, "attention.sliding_window", 0, 0, UINT32_MAX);
-    const uint32_t global = lm_keys_u32(keys, "attention.sliding_window_pattern", 6, 0, UINT32_MAX); /* one in so many */
     const struct lm_rope global_rope = lm_rope_scaled(b, LM_ROPE_NEOX);
     const struct lm_rope local_rope = lm_rope_plain(b, LM_ROPE_NEOX, lm_keys_positive(keys, "rope.freq_base_swa", 10000));
     const float scale = 1 / sqrtf(hp->n_layer == LAYERS_OF_27B ? (float)hp->dim / (float)hp->n_head : (float)hp->head_dim);
@@ -19,19 +17,11 @@ static void build(struct lm_build *b)
 
     uint32_t x = lm_build_embed(b, sqrtf((float)hp->dim));
     for (b->layer = 0; b->layer < hp->n_layer; b->layer++) {
-        const bool local = window != 0 && (global == 0 || (b->layer + 1) % global != 0);
-        const struct lm_rope *rope = local ? &local_rope : &global_rope;
+        const bool local = window != 0 && lm_build_is_local(b, 6);
         const struct lm_attn attn = {.scale = scale, .softcap = isinf(cap) ? 0 : cap, .window = local ? window : 0};
 
         uint32_t h = lm_build_norm(b, "h", x, "attn_norm");
-        uint32_t q = lm_build_linear(b, "q", hp->n_head * hp->head_dim, h, "attn_q");
-        uint32_t k = lm_build_linear(b, "k", kv_dim, h, "attn_k");
-        uint32_t v = lm_build_linear(b, "v", kv_dim, h, "attn_v");
-        lm_build_head_norm(b, q, "attn_q_norm");
-        lm_build_head_norm(b, k, "attn_k_norm");
-        lm_build_rope(b, q, rope);
-        lm_build_rope(b, k, rope);
-        uint32_t a = lm_build_attention(b, q, k, v, &attn);
+        uint32_t a = lm_build_self_attention(b, h, LM_QK_HEAD, local ? &local_rope : &global_rope, &attn);
         lm_build_last_rows(b, &x, &a);
         h = lm_build_linear(b, "h", hp->dim, a, "attn_output");
         h = lm_build_norm(b, "h", h, "post_attention_norm");
@@ -42,7 +32,7 @@ static void build(struct lm_build *b)
         h = lm_build_norm(b, "h", h, "post_ffw_norm");
         lm_build_add(b, x, h);
     }
-    lm_build_head(b, x);
+    lm_build_head(b, x, lm_build_logit_divisor(b));
 }
 
-const struct lm_family lm_family_gemma3 = {"gemma3", build};
+const struct lm_family lm_family_gemma3 = {.name = "gemma3", .build = build};

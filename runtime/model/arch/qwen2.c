@@ -6,7 +6,6 @@
 static void build(struct lm_build *b)
 {
     const struct lm_hparams *hp = b->hp;
-    const uint32_t kv_dim = hp->n_kv_head * hp->head_dim;
     const struct lm_rope rope = lm_rope_scaled(b, LM_ROPE_NEOX);
     const struct lm_attn attn = {.scale = 1 / sqrtf((float)hp->head_dim)};
     lm_keys_refuse(&b->keys, lm_keys_u32(&b->keys, "attention.sliding_window", UINT32_MAX, 0, UINT32_MAX) < hp->n_ctx_train,
@@ -18,12 +17,7 @@ static void build(struct lm_build *b)
         lm_build_need_bias(b, "attn_k");
         lm_build_need_bias(b, "attn_v");
         uint32_t h = lm_build_norm(b, "h", x, "attn_norm");
-        uint32_t q = lm_build_linear(b, "q", hp->n_head * hp->head_dim, h, "attn_q");
-        uint32_t k = lm_build_linear(b, "k", kv_dim, h, "attn_k");
-        uint32_t v = lm_build_linear(b, "v", kv_dim, h, "attn_v");
-        lm_build_rope(b, q, &rope);
-        lm_build_rope(b, k, &rope);
-        uint32_t a = lm_build_attention(b, q, k, v, &attn);
+        uint32_t a = lm_build_self_attention(b, h, LM_QK_NONE, &rope, &attn);
         lm_build_last_rows(b, &x, &a);
         h = lm_build_linear(b, "h", hp->dim, a, "attn_output");
         lm_build_add(b, x, h);
@@ -32,7 +26,7 @@ static void build(struct lm_build *b)
         h = lm_build_mlp(b, h, LM_OP_SILU_MUL);
         lm_build_add(b, x, h);
     }
-    lm_build_head(b, x);
+    lm_build_head(b, x, lm_build_logit_divisor(b));
 }
 
-const struct lm_family lm_family_qwen2 = {"qwen2", build};
+const struct lm_family lm_family_qwen2 = {.name = "qwen2", .build = build};

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OLMoE: norms over the whole of q and of k. Source: Muennighoff et al. 2024, arXiv:2409.02060 */
+#include "runtime/model/family.h"
+#include <math.h>
+
+static void build(struct lm_build *b)
+{
+    const struct lm_hparams *hp = b->hp;
+    const struct lm_rope rope = lm_rope_scaled(b, LM_ROPE_NEOX);
+    const struct lm_attn attn = {.scale = 1 / sqrtf((float)hp->head_dim)};
+    const struct lm_moe moe = {
+        .score = LM_MOE_SOFTMAX,
+        .norm = lm_keys_bool(&b->keys, "expert_weights_norm", false),
+        .scale = 1,
+        .act = LM_OP_SILU_MUL,
+    };
+
+    uint32_t x = lm_build_embed(b, 1);
+    for (b->layer = 0; b->layer < hp->n_layer; b->layer++) {
+        uint32_t h = lm_build_norm(b, "h", x, "attn_norm");
+        uint32_t a = lm_build_self_attention(b, h, LM_QK_ROW, &rope, &attn);
+        lm_build_last_rows(b, &x, &a);
+        h = lm_build_linear(b, "h", hp->dim, a, "attn_output");
+        lm_build_add(b, x, h);
+
+        h = lm_build_norm(b, "h", x, "ffn_norm");
+        h = lm_build_moe(b, h, &moe);
+        lm_build_add(b, x, h);
+    }
+    lm_build_head(b, x, lm_build_logit_divisor(b));
+}
+
+const struct lm_family lm_family_olmoe = {.name = "olmoe", .build = build, .can = LM_CAN_EXPERTS};

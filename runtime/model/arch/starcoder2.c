@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* StarCoder 2: layer norms, biases everywhere, a feed-forward without a gate. Source: Lozhkov et al. 2024, arXiv:2402.19173 */
+#include "runtime/model/family.h"
+#include <math.h>
+
+static void build(struct lm_build *b)
+{
+    const struct lm_hparams *hp = b->hp;
+    const struct lm_rope rope = lm_rope_scaled(b, LM_ROPE_NEOX);
+    const struct lm_attn attn = {
+        .scale = 1 / sqrtf((float)hp->head_dim),
+        .window = lm_keys_u32(&b->keys, "attention.sliding_window", 0, 0, UINT32_MAX),
+    };
+    b->layer_norm = true;
+
+    uint32_t x = lm_build_embed(b, 1);
+    for (b->layer = 0; b->layer < hp->n_layer; b->layer++) {
+        uint32_t h = lm_build_norm(b, "h", x, "attn_norm");
+        uint32_t a = lm_build_self_attention(b, h, LM_QK_NONE, &rope, &attn);
+        lm_build_last_rows(b, &x, &a);
+        h = lm_build_linear(b, "h", hp->dim, a, "attn_output");
+        lm_build_add(b, x, h);
+
+        h = lm_build_norm(b, "h", x, "ffn_norm");
+        h = lm_build_mlp_gelu(b, h);
+        lm_build_add(b, x, h);
+    }
+    lm_build_head(b, x, lm_build_logit_divisor(b));
+}
+
+const struct lm_family lm_family_starcoder2 = {.name = "starcoder2", .build = build};

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mixtures of experts. A file has a kind of weight of all experts in one tensor; here each expert's is a weight. */
+#include "runtime/model/build.h"
+
+bool lm_build_has_moe(const struct lm_build *b)
+{
+    return lm_gguf_tensor(b->keys.g, lm_build_name(b, "ffn_gate_inp", "weight").s) != NULL;
+}
+
+/* What one kind of weight of the experts is: rows [first, first + take) of a tensor of `rows` rows an expert. */
+struct kind {
+    const char *name;
+    uint32_t rows, first, take;
+};
+
+/* The biases of the experts, or NULL. */
+static const struct lm_weight **biases(struct lm_build *b, const struct kind *k)
+{
+    struct lm_tensor_name name = lm_build_name(b, k->name, "bias");
+    const uint32_t n = b->hp->n_expert;
+    if (b->keys.rc || !lm_gguf_tensor(b->keys.g, name.s))
+        return NULL;
+    if (k->take != k->rows) {
+        b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s': biases of joined weights are not supported", name.s);
+        return NULL;
+    }
+    const struct lm_weight **w = lm_build_alloc(b, n * sizeof *w);
+    for (uint32_t e = 0; w && e < n; e++)
+        w[e] = lm_build_weight(b, name.s, (struct lm_part){.rows = n, .cols = k->rows, .n = 1, .first = e, .take = 1}, LM_USE_VECTOR, true);
+    return w;
+}
+
+/* y[j] = W[expert j] x[j], x of one slot where `shared`. */
+static void matmul(struct lm_build *b, uint32_t y, uint32_t x, uint32_t route, const struct kind *k, bool shared)
+{
+    const uint32_t n = b->hp->n_expert, n_slot = b->hp->n_expert_used;
+    struct lm_tensor_name name = lm_build_name(b, k->name, "weight");
+    const struct lm_weight **w = lm_build_alloc(b, n * sizeof *w);
+    for (uint32_t e = 0; w && e < n; e++) {
+        struct lm_part part = {.rows = k->rows, .cols = b->act[x].dim / (shared ? 1 : n_slot), .n = n, .index = e, .first = k->first, .take = k->take};
+        w[e] = lm_build_weight(b, name.s, part, LM_USE_MATMUL, true);
+    }
+    const struct lm_weight **bias = biases(b, k);
+    struct lm_op *op = lm_build_op(b, LM_OP_MOE_MATMUL, y, x, route);
+    op->u.moe.w = w;
+    op->u.moe.b = bias;
+    op->u.moe.n_expert = n;
+    op->u.moe.n_slot = n_slot;
+    op->u.moe.x_shared = shared;
+}
+
+void lm_build_per_head(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t rows, uint32_t cols, uint32_t each,
+                       uint32_t first)
+{
+    const uint32_t n = b->hp->n_head;
+    const struct lm_weight **w = lm_build_alloc(b, n * sizeof *w);
+    for (uint32_t h = 0; w && h < n; h++) {
+        struct lm_part part = {.rows = rows, .cols = cols, .n = n, .index = h, .take = rows};
+        if (each)
+            part = (struct lm_part){.rows = n * each, .cols = cols, .n = 1, .first = h * each + first, .take = rows};
+        w[h] = lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
+    }
+    struct lm_op *op = lm_build_op(b, LM_OP_MOE_MATMUL, y, x, LM_NONE);
+    op->u.moe.w = w;
+    op->u.moe.n_expert = op->u.moe.n_slot = n;
+    op->u.moe.x_shared = b->act[x].dim < n * cols;
+}
+
+static uint32_t route(struct lm_build *b, uint32_t x, const struct lm_moe *moe)
+{
+    const uint32_t n = b->hp->n_expert;
+    uint32_t scores = lm_build_linear(b, "router", n, x, "ffn_gate_inp");
+    uint32_t y = lm_build_act(b, "route", 2 * b->hp->n_expert_used);
+    struct lm_op *op = lm_build_op(b, LM_OP_MOE_ROUTE, y, scores, LM_NONE);
+    op->b = lm_build_vector(b, lm_build_name(b, "exp_probs_b", "bias").s, n, 0, n, false);
+    op->u.route.score = moe->score;
+    op->u.route.norm = moe->norm;
+    op->u.route.scale = moe->scale;
+    op->u.route.n_group = moe->n_group;
+    op->u.route.n_group_used = moe->n_group_used;
+    op->u.route.group_top = moe->group_top;
+    return y;
+}
+
+/* The rows of the layer's weight, which must be there. */
+static uint32_t need_rows(struct lm_build *b, const char *name)
+{
+    uint32_t n = lm_build_n_rows(b, name);
+    if (!n && !b->keys.rc)
+        b->keys.rc = lm_fail(b->keys.err, LM_EFORMAT, "tensor '%s' is missing", lm_build_name(b, name, "weight").s);
+    return n;
+}
+
+uint32_t lm_build_moe(struct lm_build *b, uint32_t x, const struct lm_moe *moe)
+{
+    const uint64_t n_slot = b->hp->n_expert_used;
+    const uint32_t joined = lm_build_n_rows(b, "ffn_gate_up_exps"), n = joined ? joined / 2 : need_rows(b, "ffn_up_exps");
+    lm_keys_refuse(&b->keys, n_slot == 0, "expert_count", "a router without experts");
+    const struct kind gate = {joined ? "ffn_gate_up_exps" : "ffn_gate_exps", joined ? 2 * n : n, 0, n};
+    const struct kind up = {joined ? "ffn_gate_up_exps" : "ffn_up_exps", joined ? 2 * n : n, joined ? n : 0, n};
+    const struct kind down = {"ffn_down_exps", b->hp->dim, 0, b->hp->dim};
+
+    uint32_t r = route(b, x, moe);
+    uint32_t g = lm_build_act(b, "expert_gate", n_slot * n), u = lm_build_act(b, "expert_up", n_slot * n);
+    matmul(b, g, x, r, &gate, true);
+    matmul(b, u, x, r, &up, true);
+    struct lm_op *op = lm_build_op(b, moe->act, g, g, u);
+    if (moe->act == LM_OP_SWIGLU_CLAMP) {
+        op->u.swiglu.alpha = moe->alpha;
+        op->u.swiglu.limit = moe->limit;
+    }
+    uint32_t d = lm_build_act(b, "expert_down", n_slot * b->hp->dim), y = lm_build_act(b, "moe", b->hp->dim);
+    matmul(b, d, g, r, &down, false);
+    lm_build_op(b, LM_OP_MOE_SUM, y, d, r);
+    return y;
+}
+
+uint32_t lm_build_shared_expert(struct lm_build *b, uint32_t x, bool gated)
+{
+    const uint32_t n = need_rows(b, "ffn_up_shexp");
+    uint32_t g = lm_build_linear(b, "shared_gate", n, x, "ffn_gate_shexp");
+    uint32_t u = lm_build_linear(b, "shared_up", n, x, "ffn_up_shexp");
+    uint32_t scalar = gated ? lm_build_linear(b, "shared_scalar", 1, x, "ffn_gate_inp_shexp") : 0;
+    lm_build_op(b, LM_OP_SILU_MUL, g, g, u);
+    uint32_t y = lm_build_linear(b, "shared", b->hp->dim, g, "ffn_down_shexp");
+    if (gated)
+        lm_build_op(b, LM_OP_GATE_ROWS, y, y, scalar);
+    return y;
+}

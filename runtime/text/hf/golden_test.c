@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tokenizers of tests/golden/hf against what Hugging Face tokenizers made of the same files. */
+#include "runtime/text/tok_fixture.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/utf8.h"
+#include <jansson.h>
+
+static json_t *read_golden(void)
+{
+    struct lm_bytes command = {0}, data = {0};
+    const char *srcdir = getenv("srcdir");
+    char chunk[65536];
+    size_t n;
+    lm_bytes_addf(&command, "xz -dc '%s/tests/golden/hf/golden.json.xz'", srcdir ? srcdir : ".");
+    FILE *in = popen(command.data, "r");
+    ck_assert_ptr_nonnull(in);
+    while ((n = fread(chunk, 1, sizeof chunk, in)) > 0)
+        lm_bytes_add(&data, chunk, n);
+    ck_assert_msg(pclose(in) == 0 && !data.failed, "%s", command.data);
+    json_error_t where;
+    json_t *root = json_loadb(data.data, data.len, JSON_ALLOW_NUL, &where);
+    ck_assert_msg(root != NULL, "line %d: %s", where.line, where.text);
+    lm_bytes_fini(&command);
+    lm_bytes_fini(&data);
+    return root;
+}
+
+static struct lm_tokenizer *read_tokenizer(const char *name, const json_t *file)
+{
+    struct lm_tokenizer *t = NULL;
+    struct lm_err err = {0};
+    int rc = lm_tokenizer_parse(json_string_value(file), json_string_length(file), NULL, &t, &err);
+    ck_assert_msg(rc == 0, "%s: %s", name, err.msg);
+    return t;
+}
+
+static struct lm_tokenizer *read_pieces(const char *name, const json_t *file)
+{
+    struct lm_tokenizer *t = NULL;
+    struct lm_bytes bytes = {0};
+    struct lm_err err = {0};
+    const char *hex = json_string_value(file);
+    for (size_t i = 0; i + 1 < json_string_length(file); i += 2)
+        lm_bytes_add_char(&bytes, (char)strtoul((char[]){hex[i], hex[i + 1], 0}, NULL, 16));
+    int rc = lm_tokenizer_parse_pieces(bytes.data, bytes.len, NULL, &t, &err);
+    ck_assert_msg(rc == 0, "%s: %s", name, err.msg);
+    lm_bytes_fini(&bytes);
+    return t;
+}
+
+static void check_ids(const struct lm_tokenizer *t, const char *name, const json_t *text, const json_t *want, unsigned flags)
+{
+    struct lm_tokens ids = {0};
+    size_t i = 0;
+    struct lm_err err = {0};
+    int rc = lm_tokenizer_encode(t, json_string_value(text), json_string_length(text), flags, 0, &ids, &err);
+    ck_assert_msg(rc == 0, "%s: %s", name, err.msg);
+    while (i < ids.n && i < json_array_size(want) && json_integer_value(json_array_get(want, i)) == ids.id[i])
+        i++;
+    ck_assert_msg(i == ids.n && i == json_array_size(want), "%s: '%s', id %zu", name, json_string_value(text), i);
+    free(ids.id);
+}
+
+static void check_text(const struct lm_tokenizer *t, const char *name, const json_t *list, const json_t *want, unsigned flags)
+{
+    struct lm_tokens ids = {0};
+    struct lm_bytes got = {0};
+    const json_t *id;
+    size_t i;
+    ids.id = malloc((json_array_size(list) + 1) * sizeof *ids.id);
+    json_array_foreach(list, i, id)
+        ids.id[ids.n++] = (int32_t)json_integer_value(id);
+    ck_assert_int_eq(lm_tokenizer_decode(t, ids.id, ids.n, flags, &got, NULL), 0);
+    bool same = got.len == json_string_length(want) && memcmp(got.data ? got.data : "", json_string_value(want), got.len) == 0;
+    ck_assert_msg(same, "%s: '%s' is not '%s'", name, got.data ? got.data : "", json_string_value(want));
+    free(ids.id);
+    lm_bytes_fini(&got);
+}
+
+START_TEST(test_hf_golden__ids_are_those_of_hugging_face_tokenizers)
+{
+    json_t *root = read_golden(), *texts = json_object_get(root, "texts"), *one, *text;
+    const char *name;
+    size_t i, n = 0;
+    json_object_foreach(json_object_get(root, "tokenizers"), name, one) {
+        struct lm_tokenizer *t = read_tokenizer(name, json_object_get(one, "file"));
+        json_array_foreach(texts, i, text) {
+            const json_t *want = json_array_get(json_object_get(one, "ids"), i), *all = json_array_get(want, 0),
+                         *plain = json_array_get(want, 1);
+            if (!json_is_null(all))
+                check_ids(t, name, text, all, LM_TOK_ADD_SPECIAL | LM_TOK_PARSE_SPECIAL);
+            if (!json_is_null(plain))
+                check_ids(t, name, text, plain, LM_TOK_ADD_SPECIAL);
+        }
+        lm_tokenizer_destroy(t);
+        n++;
+    }
+    ck_assert_uint_gt(n, 35);
+    json_decref(root);
+}
+END_TEST
+
+START_TEST(test_hf_golden__texts_are_those_of_hugging_face_tokenizers)
+{
+    json_t *root = read_golden(), *one, *list;
+    const char *name;
+    size_t i;
+    json_object_foreach(json_object_get(root, "tokenizers"), name, one) {
+        struct lm_tokenizer *t = read_tokenizer(name, json_object_get(one, "file"));
+        json_array_foreach(json_object_get(one, "lists"), i, list) {
+            const json_t *want = json_array_get(json_object_get(one, "decoded"), i);
+            if (json_is_null(want))
+                continue;
+            check_text(t, name, list, json_array_get(want, 0), 0);
+            check_text(t, name, list, json_array_get(want, 1), LM_TOK_SHOW_SPECIAL);
+        }
+        lm_tokenizer_destroy(t);
+    }
+    json_decref(root);
+}
+END_TEST
+
+START_TEST(test_hf_golden__pieces_are_those_of_sentencepiece)
+{
+    json_t *root = read_golden(), *texts = json_object_get(root, "texts"), *one, *text, *list;
+    const char *name;
+    size_t i, n = 0;
+    json_object_foreach(json_object_get(root, "models"), name, one) {
+        struct lm_tokenizer *t = read_pieces(name, json_object_get(one, "file"));
+        json_array_foreach(texts, i, text) {
+            const json_t *want = json_array_get(json_object_get(one, "ids"), i);
+            if (!json_is_null(want))
+                check_ids(t, name, text, want, 0);
+        }
+        json_array_foreach(json_object_get(one, "lists"), i, list)
+            check_text(t, name, list, json_array_get(json_object_get(one, "decoded"), i), 0);
+        lm_tokenizer_destroy(t);
+        n++;
+    }
+    ck_assert_uint_eq(n, 5);
+    json_decref(root);
+}
+END_TEST
+
+/* What each token makes visible, one after the other, is well-formed whatever was generated. */
+START_TEST(test_hf_golden__streamed_text_is_whole_characters)
+{
+    json_t *root = read_golden(), *one, *list, *id;
+    const char *name;
+    size_t i, k;
+    json_object_foreach(json_object_get(root, "tokenizers"), name, one) {
+        struct lm_tokenizer *t = read_tokenizer(name, json_object_get(one, "file"));
+        json_array_foreach(json_object_get(one, "lists"), i, list) {
+            struct lm_detok d = {0};
+            struct lm_bytes out = {0};
+            json_array_foreach(list, k, id) {
+                ck_assert_int_eq(lm_detok_push(t, &d, (int32_t)json_integer_value(id), 0, &out, NULL), 0);
+                ck_assert_msg(lm_utf8_valid(out.data ? out.data : "", out.len), "%s, list %zu", name, i);
+            }
+            lm_detok_finish(&d, &out);
+            ck_assert(lm_utf8_valid(out.data ? out.data : "", out.len));
+            lm_bytes_fini(&out);
+        }
+        lm_tokenizer_destroy(t);
+    }
+    json_decref(root);
+}
+END_TEST
+
+/* One character a million times, and a million white spaces, in much less time than a test may take. */
+START_TEST(test_hf_golden__a_megabyte_of_one_character_is_encoded_in_linear_time)
+{
+    enum { N = 1 << 20 };
+    static const char *const chars[] = {"a", " ", "1", "\n", "."};
+    json_t *root = read_golden(), *one;
+    const char *name;
+    char *text = malloc(N);
+    json_object_foreach(json_object_get(root, "tokenizers"), name, one) {
+        if (strcmp(name, "llama3") != 0 && strcmp(name, "llama2") != 0 && strcmp(name, "t5") != 0 && strcmp(name, "bert") != 0 &&
+            strcmp(name, "unigram_never") != 0 && strcmp(name, "wordlevel") != 0)
+            continue;
+        struct lm_tokenizer *t = read_tokenizer(name, json_object_get(one, "file"));
+        for (size_t i = 0; i < sizeof chars / sizeof *chars; i++) {
+            struct lm_tokens ids = {0};
+            memset(text, chars[i][0], N);
+            uint64_t from = lm_now_us();
+            ck_assert_int_eq(lm_tokenizer_encode(t, text, N, 0, 0, &ids, NULL), 0);
+            uint64_t took = lm_now_us() - from;
+            ck_assert_msg(took < 20000000, "%s took %llu us for '%s'", name, (unsigned long long)took, chars[i]);
+            if (getenv("LM_TEST_TIMES"))
+                printf("%s %d: %llu us\n", name, chars[i][0], (unsigned long long)took);
+            free(ids.id);
+        }
+        lm_tokenizer_destroy(t);
+    }
+    free(text);
+    json_decref(root);
+}
+END_TEST
+
+SUITE_MAIN("text/hf_golden", test_hf_golden__ids_are_those_of_hugging_face_tokenizers,
+           test_hf_golden__texts_are_those_of_hugging_face_tokenizers, test_hf_golden__pieces_are_those_of_sentencepiece,
+           test_hf_golden__streamed_text_is_whole_characters,
+           test_hf_golden__a_megabyte_of_one_character_is_encoded_in_linear_time)
