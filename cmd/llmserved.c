@@ -49,7 +49,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
     struct lm_server *s = *(struct lm_server **)arg;
     if (sig == SIGHUP) {
-        lm_log(LM_WARN, "server", "SIGHUP: the configuration is read at start only");
+        lm_server_reload(s);
         return;
     }
     if (s->draining)

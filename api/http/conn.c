@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/http/conn.h"
+#include "api/http/tls.h"
 #include "runtime/base/clock.h"
 
 #include <event2/buffer.h>
@@ -43,7 +44,10 @@ static void destroy(struct lm_http_conn *c)
         event_free(c->timer);
     if (c->bev) {
         bufferevent_disable(c->bev, EV_READ | EV_WRITE); /* free alone forgets fd only after its callback returned */
-        bufferevent_free(c->bev);
+        if (c->tls)
+            lm_tls_free(c->bev);
+        else
+            bufferevent_free(c->bev);
     }
     unlink_pushed(c);
     if (c->link) {
@@ -159,6 +163,7 @@ static void dispatch(struct lm_http_conn *c)
     struct lm_http_req *req = &c->req;
     req->method = p->method;
     req->path = p->path;
+    req->n_plain = p->n_plain;
     req->query = p->query;
     req->header = p->header;
     req->n_header = p->n_header;
@@ -236,6 +241,8 @@ static bool flushed(struct lm_http_conn *c)
         destroy(c);
         return false;
     }
+    if (c->tls)
+        lm_tls_close_notify(c->bev);
     shutdown(bufferevent_getfd(c->bev), SHUT_WR);
     enter(c, LM_HTTP_LINGER);
     return true;
@@ -285,7 +292,7 @@ static void on_write(struct bufferevent *bev, void *arg)
 void lm_http_conn_push(struct lm_http_conn *c)
 {
     struct lm_http_server *s = c->server;
-    if (c->link_pushed)
+    if (c->tls || c->link_pushed)
         return;
     if (!c->own_writes)
         bufferevent_disable(c->bev, EV_WRITE);
@@ -349,6 +356,8 @@ static void client_left(struct lm_http_conn *c)
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
+    if (what & BEV_EVENT_CONNECTED)
+        return; /* the handshake is done */
     if (what & BEV_EVENT_EOF)
         client_left(arg);
     else
@@ -408,7 +417,9 @@ struct lm_http_conn *lm_http_conn_create(struct lm_http_server *s, evutil_socket
     lm_http_parser_init(&c->parser, &s->limits);
     c->armed_us = UINT64_MAX;
     c->timer = event_new(s->base, -1, 0, on_timer, c);
-    c->bev = c->timer ? bufferevent_socket_new(s->base, fd, 0) : NULL;
+    c->tls = s->tls != NULL;
+    if (c->timer)
+        c->bev = c->tls ? lm_tls_accept(s->tls, s->base, fd) : bufferevent_socket_new(s->base, fd, 0);
     if (!c->bev) {
         destroy(c);
         return NULL;

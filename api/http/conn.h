@@ -32,6 +32,7 @@ struct lm_http_server {
     struct lm_http_limits limits;
     lm_http_handler handler;
     void *arg;
+    struct lm_tls *tls; /* NULL: none */
     struct evconnlistener **listener;
     size_t n_listener;
     struct lm_http_conn *conns;
@@ -77,7 +78,8 @@ struct lm_http_conn {
     bool drain_owed;
     bool lost;       /* cut it when the loop comes by */
     bool reset;      /* end with RST instead of FIN */
-    bool own_writes; /* what is queued goes out by lm_http_conn_push(), not when bev sees that the socket has room */
+    bool tls;        /* bev speaks it */
+    bool own_writes; /* never with tls: what is queued goes out by lm_http_conn_push(), not when bev sees that the socket has room */
     bool eof;        /* the client left; only finished answers are still to be sent */
     uint64_t phase_us;    /* when the phase began */
     uint64_t progress_us; /* when output last moved */

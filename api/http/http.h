@@ -45,6 +45,7 @@ struct lm_http_header { const char *name, *value; }; /* name in lower case; valu
 struct lm_http_req {
     const char *method; /* "GET"; any token */
     const char *path;   /* decoded once, UTF-8, begins with '/', no "//", "/./" or "/../", no query; "*" for OPTIONS only */
+    size_t n_plain;     /* bytes of path before its first '/' that was written as %2F; all of it if none was */
     const char *query;  /* after '?', undecoded; "" if none */
     const struct lm_http_header *header; /* each name once, repeated ones joined with ", " */
     size_t n_header;
@@ -75,6 +76,9 @@ int lm_http_server_create(struct event_base *base, const struct lm_http_limits *
  * Errors   LM_EIO, native errno: "cannot listen on 127.0.0.1:8000: address already in use"; LM_ENOMEM
  */
 int lm_http_server_listen(struct lm_http_server *s, const char *host, uint16_t port, uint16_t *out_port, struct lm_err *err);
+struct lm_tls;
+/** Connections accepted from now on speak TLS by t (tls.h), which stays the caller's; NULL: none. */
+void lm_http_server_set_tls(struct lm_http_server *s, struct lm_tls *t);
 /** Close the listening sockets and idle connections; the others finish their request with Connection: close. */
 void lm_http_server_drain(struct lm_http_server *s);
 /** Connections that are open or still being closed. */

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libhttp.la
-libhttp_la_SOURCES = %D%/http.h %D%/conn.c %D%/conn.h %D%/head.c %D%/parse.c %D%/parse.h %D%/reply.c %D%/server.c %D%/target.c
-libhttp_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
-libhttp_la_LIBADD = libbase.la $(LIBEVENT_LIBS)
+libhttp_la_SOURCES = %D%/http.h %D%/conn.c %D%/conn.h %D%/head.c %D%/parse.c %D%/parse.h %D%/reply.c %D%/server.c %D%/target.c \
+	%D%/tls.c %D%/tls.h
+libhttp_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(TLS_CFLAGS)
+libhttp_la_LIBADD = libbase.la $(LIBEVENT_LIBS) $(TLS_LIBS)
 
 if HAVE_CHECK
 http_tests = %D%/parse_test %D%/server_test %D%/oom_test

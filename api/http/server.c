@@ -94,7 +94,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         lm_http_conn_refuse(c, 503, "too many connections");
     if (c)
         return;
-    send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!s->tls)
+        send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     evutil_closesocket(fd);
 }
 
@@ -281,6 +282,11 @@ int lm_http_server_create(struct event_base *base, const struct lm_http_limits *
     }
     *out = s;
     return 0;
+}
+
+void lm_http_server_set_tls(struct lm_http_server *s, struct lm_tls *t)
+{
+    s->tls = t;
 }
 
 static void stop_listening(struct lm_http_server *s)

@@ -182,6 +182,8 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     if (!rc) {
         b->engine.be = b->be;
         b->engine.dev = b->dev;
+        b->engine.embeds = true;
+        b->engine.hidden_act = b->model->hidden_act;
         b->engine.prefix_cache = m->enable_prefix_caching;
         b->engine.step_timeout_us = (uint64_t)(m->step_timeout * 1e6);
         fill_hello(b, &info, start_us);

@@ -19,13 +19,15 @@ struct lm_engine_desc {
     const struct lm_backend *be;
     struct lm_dev *dev;
     struct lm_plan_desc plan; /* max_seq <= max_tok; max_out as lm_engine_max_out() says */
+    bool embeds;              /* hidden_act is what an embedding is made of: [n_out][dim] after the last norm */
+    uint32_t hidden_act;
     bool prefix_cache;
     struct lm_conf_speculative speculative;
     bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
 };
 
-/** Rows of a step that may need logits: one a sequence, and drafts where they can pay. */
+/** Rows of a step that may need logits: one a sequence, drafts where they can pay, and some of prompts. */
 uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf_speculative *speculative);
 
 /** What is told: every token of a request, then its end. What the pointers point to lives during the call. */
@@ -33,6 +35,7 @@ struct lm_engine_events {
     void (*token)(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top);
     void (*finished)(void *arg, const struct lm_msg_finished *finished);
     void *arg;
+    void (*embedding)(void *arg, uint64_t id, const float *v, uint32_t dim); /* NULL: nobody asks */
 };
 
 /**

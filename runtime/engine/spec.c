@@ -76,13 +76,19 @@ static void next_gain(struct offer *o, float before)
     o->gain = o->n < o->most ? before * lm_draft_chance(&o->r->draft, o->n) : 0;
 }
 
+/* How a later token is drawn is known before the one in front of it. */
+static bool is_foreseeable(const struct lm_request *r)
+{
+    return !r->sampling.allow && !r->n_bad && !(r->dry.multiplier > 0) && !r->sampling.mirostat && !r->pool;
+}
+
 static uint32_t make_offers(const struct lm_spec *sp, struct lm_request *const *running, uint32_t n_running, struct offer *offer)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < n_running; i++) {
         struct lm_request *r = running[i];
         r->n_draft = 0;
-        if (r->n_sched != 1 || !r->draft.from || r->sampling.allow || n == LM_SPEC_MAX_ROWS)
+        if (r->n_sched != 1 || !r->draft.from || !is_foreseeable(r) || n == LM_SPEC_MAX_ROWS)
             continue;
         uint32_t left = r->max_tokens - lm_request_n_output(r) - 1;
         offer[n] = (struct offer){.r = r, .most = left < sp->conf.n_tok ? left : sp->conf.n_tok};

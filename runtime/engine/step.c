@@ -13,10 +13,11 @@ int lm_step_init(struct lm_step_arrays *a, const struct lm_plan_desc *plan, stru
         .seq_row = calloc((size_t)max_seq + 1, sizeof *a->seq_row),
         .block_table = calloc((size_t)max_seq * table_stride, sizeof *a->block_table),
         .out_row = calloc(max_out, sizeof *a->out_row), .sampling = calloc(max_out, sizeof *a->sampling),
+        .prompt_pos = calloc(max_out, sizeof *a->prompt_pos),
         .sampled = {calloc(max_out, sizeof **a->sampled), calloc(max_out, sizeof **a->sampled)},
     };
     if (!a->seq || !a->out || !a->token || !a->pos || !a->seq_row || !a->block_table || !a->out_row || !a->sampling ||
-        !a->sampled[0] || !a->sampled[1]) {
+        !a->prompt_pos || !a->sampled[0] || !a->sampled[1]) {
         lm_step_fini(a);
         return lm_fail(err, LM_ENOMEM, "no memory for steps of %u tokens and %u sequences", (unsigned)max_tok, (unsigned)max_seq);
     }
@@ -34,10 +35,22 @@ void lm_step_fini(struct lm_step_arrays *a)
     free(a->seq_row);
     free(a->block_table);
     free(a->out_row);
+    free(a->prompt_pos);
     free(a->sampling);
     free(a->sampled[0]);
     free(a->sampled[1]);
     *a = (struct lm_step_arrays){0};
+}
+
+static void add_prompt_row(struct lm_step_arrays *a, struct lm_request *r, uint32_t i)
+{
+    uint32_t o = a->step.n_out++;
+    a->n_prompt_row++;
+    a->out[o] = r;
+    a->out_row[o] = a->step.n_tok;
+    a->prompt_pos[o] = i + 1;
+    a->sampling[o] = r->given;
+    a->sampling[o].given_token = r->token[i + 1];
 }
 
 static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_size)
@@ -48,6 +61,8 @@ static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_s
     for (uint32_t i = r->n_computed; i < end; i++, st->n_tok++) {
         a->token[st->n_tok] = r->token[i];
         a->pos[st->n_tok] = (int32_t)i;
+        if (lm_request_wants_row(r, i))
+            add_prompt_row(a, r, i);
     }
     a->seq_row[s + 1] = st->n_tok;
     memcpy(a->block_table + (size_t)s * st->table_stride, r->block, (end + block_size - 1) / block_size * sizeof *r->block);
@@ -56,6 +71,7 @@ static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_s
     lm_request_sampling(r, a->sampling + st->n_out);
     for (uint32_t i = 0; i <= r->n_draft; i++, st->n_out++) {
         a->out[st->n_out] = r;
+        a->prompt_pos[st->n_out] = 0;
         a->out_row[st->n_out] = st->n_tok - 1 - r->n_draft + i;
     }
 }
@@ -67,7 +83,7 @@ static bool decodes(const struct lm_request *r)
 
 void lm_step_build(struct lm_step_arrays *a, const struct lm_sched *s)
 {
-    a->step.n_tok = a->step.n_seq = a->step.n_out = 0;
+    a->step.n_tok = a->step.n_seq = a->step.n_out = a->n_prompt_row = 0;
     a->step.sampled = a->sampled[a->turn];
     for (uint32_t i = 0; i < s->n_running; i++)
         if (decodes(s->running[i]))
