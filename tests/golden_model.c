@@ -21,7 +21,10 @@ const char *const lm_golden_families[] = {
     "deepseek2-v3", "exaone4", "exaone4-all", "gemma", "gemma2", "glm4", "glm4moe", "gpt-oss", "gpt-oss-quants",
     "granite", "granite-nope", "granitemoe", "internlm2", "minicpm", "mixtral", "olmo2", "olmo3", "olmoe",
     "phi3-longrope-long", "phi3-longrope-short", "phi3-window", "qwen2moe", "qwen3", "qwen3moe", "seed-oss",
-    "starcoder2", NULL,
+    "starcoder2",
+    "hf/cohere-bf16", "hf/cohere2-window-bf16", "hf/gemma-bf16", "hf/gemma2-window-bf16", "hf/glm-bf16", "hf/glm4-bf16",
+    "hf/granite-bf16", "hf/granitemoe-bf16", "hf/mixtral-bf16", "hf/olmo2-bf16", "hf/olmoe-bf16", "hf/phi3-longrope-bf16",
+    "hf/qwen2-moe-bf16", "hf/qwen3-bf16", "hf/qwen3-moe-bf16", "hf/seed-oss-bf16", "hf/starcoder2-bf16", NULL,
 };
 
 /* Where tokens and logits of all positions stand: in the file's keys, or in a folder's golden.safetensors. */

@@ -2,7 +2,7 @@
 /* llmserve render: what a chat template makes of a conversation. */
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/token_io.h"
-#include "runtime/model/gguf.h"
+#include "runtime/model/source.h"
 #include "runtime/text/chat_template.h"
 #include "runtime/text/folder.h"
 
@@ -32,7 +32,7 @@ static int read_model(const char *path, struct lm_bytes *out, struct lm_err *err
     if (lm_folder_is(path)) {
         rc = lm_folder_open(path, &f, err);
         lm_bytes_add(out, f.chat.data, f.chat.len);
-    } else if ((rc = lm_gguf_open(path, &g, err)) == 0) {
+    } else if ((rc = lm_source_open(path, &g, err)) == 0) {
         struct lm_gguf_str chat = lm_gguf_string(g, "tokenizer.chat_template");
         lm_bytes_add(out, chat.s, chat.n);
     }

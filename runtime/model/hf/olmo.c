@@ -17,6 +17,9 @@ static void keys(struct lm_hf_config *c)
 {
     lm_hf_need_act(c, "silu", NULL);
     lm_hf_put_common(c, 10000);
+    const json_t *rope = lm_hf_node(c->root, lm_hf_node(c->root, "rope_parameters") ? "rope_parameters" : "rope_scaling");
+    const char *type = lm_hf_string(c, rope, "rope_type");
+    lm_hf_refuse(c, type && strcmp(type, "yarn") == 0, "rope_type", "yarn is not supported in this family");
     lm_hf_refuse(c, lm_hf_f64(c, c->root, "clip_qkv", 0) != 0, "clip_qkv", "clamped queries, keys and values are not supported");
 }
 

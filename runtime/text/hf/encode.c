@@ -88,7 +88,6 @@ void lm_hf_work_fini(struct lm_hf_work *w)
     lm_norm_work_fini(&w->norm);
     lm_split_work_fini(&w->split);
     lm_bytes_fini(&w->text);
-    lm_bytes_fini(&w->joined);
     free(w->raw.hit);
     free(w->normalized.hit);
     free(w->best);

@@ -57,7 +57,7 @@ struct lm_hf {
 struct lm_hf_work {
     struct lm_norm_work norm;
     struct lm_split_work split;
-    struct lm_bytes text, joined;
+    struct lm_bytes text; /* well-formed, when the given one is not */
     struct lm_added_hits raw, normalized;
     struct lm_hf_best *best;
     size_t cap;

@@ -201,13 +201,9 @@ static int step(struct run *r)
             lm_bytes_add(r->out, r->s, r->n);
         break;
     case LM_NORM_NFD:
-        lm_normal_form(LM_FORM_D, r->s, r->n, r->out);
-        break;
     case LM_NORM_NFKC:
-        lm_normal_form(LM_FORM_KC, r->s, r->n, r->out);
-        break;
     case LM_NORM_NFKD:
-        lm_normal_form(LM_FORM_KD, r->s, r->n, r->out);
+        lm_normal_form((enum lm_normal_form)(LM_FORM_C + (r->op->kind - LM_NORM_NFC)), r->s, r->n, r->out);
         break;
     case LM_NORM_NMT:
         each(r, one_nmt);

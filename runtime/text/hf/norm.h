@@ -13,7 +13,7 @@
 #include "runtime/text/hf/pattern.h"
 
 enum lm_norm_kind {
-    LM_NORM_NFC, LM_NORM_NFD, LM_NORM_NFKC, LM_NORM_NFKD,
+    LM_NORM_NFC, LM_NORM_NFD, LM_NORM_NFKC, LM_NORM_NFKD, /* in the order of enum lm_normal_form */
     LM_NORM_NMT, LM_NORM_LOWERCASE, LM_NORM_STRIP, LM_NORM_STRIP_ACCENTS, LM_NORM_PREPEND, LM_NORM_REPLACE,
     LM_NORM_PRECOMPILED, LM_NORM_BERT, LM_NORM_BYTE_LEVEL,
 };

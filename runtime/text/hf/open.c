@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokenizers by the path of a folder or of one of its files. */
+#include "runtime/model/source.h"
 #include "runtime/text/folder.h"
 #include "runtime/text/hf/file.h"
 #include "runtime/text/hf/jget.h"
@@ -223,7 +224,7 @@ int lm_tokenizer_open(const char *path, struct lm_tokenizer **out, struct lm_err
         lm_folder_close(&f);
         return rc ? lm_fail_in(err, rc, "%.80s", path) : 0;
     }
-    rc = lm_gguf_open(path, &g, err);
+    rc = lm_source_open(path, &g, err);
     if (!rc && (rc = lm_tokenizer_create(g, out, err)))
         lm_fail_in(err, rc, "%s", path);
     lm_gguf_close(g);

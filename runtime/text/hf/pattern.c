@@ -86,11 +86,16 @@ static int add_match(struct lm_cuts *c, size_t from, const size_t at[2], struct 
     return rc ? rc : lm_cuts_add(c, at[1], true, err);
 }
 
+static const char *find_text(const struct lm_pattern *p, const char *s, size_t n)
+{
+    return p->n == 1 ? memchr(s, p->text[0], n) : memmem(s, n, p->text, p->n);
+}
+
 static int cut_by_text(const struct lm_pattern *p, struct lm_cuts *c, const char *s, size_t n, size_t *end,
                        struct lm_err *err)
 {
     int rc = 0;
-    for (const char *hit; !rc && (hit = memmem(s + *end, n - *end, p->text, p->n));) {
+    for (const char *hit; !rc && (hit = find_text(p, s + *end, n - *end));) {
         size_t at[2] = {(size_t)(hit - s), (size_t)(hit - s) + p->n};
         rc = add_match(c, *end, at, err);
         *end = at[1];

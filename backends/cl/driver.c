@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cl/driver.h"
+#include "backends/cl/program.h"
+#include "runtime/base/clock.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { SPIN_US = 5000 };
+
+struct cl_driver {
+    struct gpu_driver base; /* first */
+    struct cl_builder builder;
+    cl_command_queue queue;
+    cl_event last;             /* of the newest command; NULL: nothing queued since wait() */
+    bool is_processor;
+    uint64_t limit;            /* bytes to use; 0: no limit but the device's */
+    atomic_uint_fast64_t used; /* bytes allocated */
+};
+
+struct gpu_buf {
+    cl_mem mem;
+    size_t bytes;
+};
+
+static struct cl_driver *of(struct gpu_driver *d)
+{
+    return (struct cl_driver *)d;
+}
+
+static void drv_close(struct gpu_driver *d)
+{
+    struct cl_driver *c = of(d);
+    if (c->last)
+        clReleaseEvent(c->last);
+    if (c->queue)
+        clReleaseCommandQueue(c->queue);
+    if (c->builder.context)
+        clReleaseContext(c->builder.context);
+    free(c);
+}
+
+/* MemAvailable of the machine, for devices that are its processors. */
+static uint64_t host_available(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return (uint64_t)kib << 10;
+}
+
+static int drv_mem(struct gpu_driver *d, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    uint64_t total = c->limit && c->limit < d->caps.mem_bytes ? c->limit : d->caps.mem_bytes, used = atomic_load(&c->used);
+    uint64_t left = total > used ? total - used : 0;
+    if (c->is_processor) {
+        uint64_t available = host_available();
+        left = available && available < left ? available : left;
+    }
+    *out_free = left;
+    *out_total = total;
+    return 0;
+}
+
+static int buf_create(struct gpu_driver *d, size_t bytes, struct gpu_buf **out, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    cl_int code;
+    uint64_t used = atomic_load(&c->used);
+    if (c->limit && (used > c->limit || bytes > c->limit - used))
+        return lm_fail(err, LM_ENOMEM, "%zu MiB more than the %llu MiB in use pass [backend cl] memory = %llu MiB", bytes >> 20,
+                       (unsigned long long)(used >> 20), (unsigned long long)(c->limit >> 20));
+    struct gpu_buf *b = calloc(1, sizeof *b);
+    if (!b)
+        return lm_fail(err, LM_ENOMEM, "no memory for a buffer");
+    b->bytes = bytes;
+    b->mem = clCreateBuffer(c->builder.context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    if (code != CL_SUCCESS) {
+        free(b);
+        return cl_fail(err, code, "clCreateBuffer");
+    }
+    atomic_fetch_add(&c->used, bytes);
+    *out = b;
+    return 0;
+}
+
+static void buf_destroy(struct gpu_driver *d, struct gpu_buf *b)
+{
+    if (!b)
+        return;
+    clReleaseMemObject(b->mem);
+    atomic_fetch_sub(&of(d)->used, b->bytes);
+    free(b);
+}
+
+/* Remember the newest command's event, whose end is that of all before it. */
+static void keep_last(struct cl_driver *c, cl_event event)
+{
+    if (c->last)
+        clReleaseEvent(c->last);
+    c->last = event;
+}
+
+/* Wait for an event: spin a little for a GPU, then sleep. */
+static int wait_event(struct cl_driver *c, cl_event event, uint64_t deadline_us, struct lm_err *err)
+{
+    uint64_t start = lm_now_us();
+    for (;;) {
+        cl_int state = CL_COMPLETE;
+        cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+        if (code != CL_SUCCESS || state < 0)
+            return cl_fail(err, code != CL_SUCCESS ? code : state, "a command failed");
+        if (state == CL_COMPLETE)
+            return 0;
+        uint64_t spent = lm_now_us() - start;
+        if (spent >= deadline_us)
+            return lm_fail(err, LM_ETIMEOUT, "the device has not ended after %llu us", (unsigned long long)deadline_us);
+        if (c->is_processor || spent > SPIN_US)
+            nanosleep(&(struct timespec){.tv_nsec = spent < 2000 ? 20000 : 100000}, NULL);
+        else
+            sched_yield();
+    }
+}
+
+static int queue_write(struct cl_driver *c, struct gpu_buf *b, size_t at, const void *src, size_t bytes, cl_event *out, struct lm_err *err)
+{
+    if (at > b->bytes || bytes > b->bytes - at)
+        return lm_fail(err, LM_EINVAL, "%zu bytes at %zu of a buffer of %zu", bytes, at, b->bytes);
+    cl_int code = clEnqueueWriteBuffer(c->queue, b->mem, CL_FALSE, at, bytes, src, 0, NULL, out);
+    return code == CL_SUCCESS ? 0 : cl_fail(err, code, "clEnqueueWriteBuffer");
+}
+
+static int drv_write(struct gpu_driver *d, struct gpu_buf *b, size_t at, const void *src, size_t bytes, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    cl_event event;
+    int rc = queue_write(c, b, at, src, bytes, &event, err);
+    if (rc < 0)
+        return rc;
+    clFlush(c->queue);
+    rc = wait_event(c, event, GPU_COPY_DEADLINE_US, err);
+    clReleaseEvent(event);
+    return rc;
+}
+
+static int write_later(struct gpu_driver *d, struct gpu_buf *b, size_t at, const void *src, size_t bytes, struct lm_err *err)
+{
+    cl_event event;
+    int rc = queue_write(of(d), b, at, src, bytes, &event, err);
+    if (rc == 0)
+        keep_last(of(d), event);
+    return rc;
+}
+
+static int read_later(struct gpu_driver *d, struct gpu_buf *b, size_t at, void *dst, size_t bytes, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    cl_event event;
+    if (at > b->bytes || bytes > b->bytes - at)
+        return lm_fail(err, LM_EINVAL, "%zu bytes at %zu of a buffer of %zu", bytes, at, b->bytes);
+    cl_int code = clEnqueueReadBuffer(c->queue, b->mem, CL_FALSE, at, bytes, dst, 0, NULL, &event);
+    if (code != CL_SUCCESS)
+        return cl_fail(err, code, "clEnqueueReadBuffer");
+    keep_last(c, event);
+    return 0;
+}
+
+static int program_create(struct gpu_driver *d, const char *name, const char *source, const char *options, struct gpu_program **out,
+                          struct lm_err *err)
+{
+    return cl_program_create(&of(d)->builder, name, source, options, out, err);
+}
+
+static void program_destroy(struct gpu_driver *d, struct gpu_program *p)
+{
+    cl_program_destroy(p);
+}
+
+static int kernel_get(struct gpu_driver *d, struct gpu_program *p, const char *name, struct gpu_kernel **out, struct lm_err *err)
+{
+    return cl_program_kernel(p, name, out, err);
+}
+
+static int set_arg(cl_kernel k, uint32_t i, const struct gpu_arg *a)
+{
+    switch (a->kind) {
+    case GPU_ARG_BUF: return clSetKernelArg(k, i, sizeof(cl_mem), &a->buf->mem);
+    case GPU_ARG_U32: return clSetKernelArg(k, i, sizeof(cl_uint), &a->u);
+    case GPU_ARG_F32: return clSetKernelArg(k, i, sizeof(cl_float), &a->f);
+    }
+    return CL_INVALID_VALUE;
+}
+
+static int drv_launch(struct gpu_driver *d, const struct gpu_launch *l, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    cl_kernel k = cl_kernel_handle(l->kernel);
+    cl_int code = CL_SUCCESS;
+    for (uint32_t i = 0; i < l->n_arg && code == CL_SUCCESS; i++)
+        code = set_arg(k, i, &l->arg[i]);
+    const size_t global[2] = {(size_t)l->groups[0] * l->local, l->groups[1]}, local[2] = {l->local, 1};
+    if (code == CL_SUCCESS)
+        code = clEnqueueNDRangeKernel(c->queue, k, 2, NULL, global, local, 0, NULL, NULL);
+    if (code == CL_SUCCESS)
+        return 0;
+    return lm_fail_in(err, cl_fail(err, code, "launch"), "%s", cl_kernel_name(l->kernel));
+}
+
+static int drv_flush(struct gpu_driver *d, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    cl_event event;
+    cl_int code = clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &event);
+    if (code == CL_SUCCESS) {
+        keep_last(c, event);
+        code = clFlush(c->queue);
+    }
+    return code == CL_SUCCESS ? 0 : cl_fail(err, code, "clFlush");
+}
+
+static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    if (!c->last)
+        return 0;
+    clFlush(c->queue);
+    int rc = wait_event(c, c->last, deadline_us, err);
+    if (rc != LM_ETIMEOUT) /* else it is waited for again before memory goes */
+        keep_last(c, NULL);
+    return rc;
+}
+
+static const struct gpu_driver_call calls = {
+    .close = drv_close,
+    .mem = drv_mem,
+    .buf_create = buf_create,
+    .buf_destroy = buf_destroy,
+    .write = drv_write,
+    .write_later = write_later,
+    .read_later = read_later,
+    .program_create = program_create,
+    .program_destroy = program_destroy,
+    .kernel_get = kernel_get,
+    .launch = drv_launch,
+    .flush = drv_flush,
+    .wait = drv_wait,
+};
+
+static enum gpu_class class_of(const struct cl_device *d, const struct cl_option *o)
+{
+    if (o->kernels != CL_KERNELS_PORTABLE && cl_device_nvidia(d) >= 80)
+        return GPU_NVIDIA;
+    return d->type & CL_DEVICE_TYPE_CPU ? GPU_PORTABLE_CPU : GPU_PORTABLE;
+}
+
+static struct gpu_caps caps_of(const struct cl_device *d, const struct cl_option *o)
+{
+    return (struct gpu_caps){
+        .class = class_of(d, o),
+        .mem_bytes = cl_device_number(d->id, CL_DEVICE_GLOBAL_MEM_SIZE),
+        .max_alloc_bytes = cl_device_number(d->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE),
+        .local_bytes = (size_t)cl_device_number(d->id, CL_DEVICE_LOCAL_MEM_SIZE),
+        .n_unit = cl_device_uint(d->id, CL_DEVICE_MAX_COMPUTE_UNITS),
+        .max_group = (uint32_t)cl_device_size(d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE),
+    };
+}
+
+int cl_driver_open(const struct cl_device *device, const struct cl_option *option, struct gpu_driver **out, struct lm_err *err)
+{
+    cl_int code;
+    struct cl_driver *c = calloc(1, sizeof *c);
+    if (!c)
+        return lm_fail(err, LM_ENOMEM, "no memory for a device");
+    c->base = (struct gpu_driver){.call = &calls, .caps = caps_of(device, option)};
+    c->is_processor = (device->type & CL_DEVICE_TYPE_CPU) != 0;
+    c->limit = option->memory;
+    c->builder.device = *device;
+    cl_cache_init(&c->builder.cache, option->cache, c->is_processor);
+    c->builder.context = clCreateContext(NULL, 1, &device->id, NULL, NULL, &code);
+    if (code == CL_SUCCESS)
+        c->queue = clCreateCommandQueue(c->builder.context, device->id, 0, &code);
+    if (code != CL_SUCCESS) {
+        drv_close(&c->base);
+        return lm_fail_in(err, cl_fail(err, code, "opening it"), "%s", device->name);
+    }
+    *out = &c->base;
+    return 0;
+}

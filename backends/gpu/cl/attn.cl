@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The paged cache of one layer and attention over it, for one type of cache: KV 0 f16, 1 bf16, 2 f32.
+ *
+ * k, v  [block][kv head][slot][head_dim], of v [v_dim]; step: pos_at, seq_at and table_at are where its arrays begin
+ * Portable: OpenCL C 1.2 without extensions.
+ */
+#if KV == 0
+#define KV_TYPE half
+#define KV_LOAD(p, i) vload_half(i, p)
+#define KV_STORE(p, i, v) vstore_half(v, i, p)
+#elif KV == 1
+#define KV_TYPE ushort
+#define KV_LOAD(p, i) as_float((uint)(p)[i] << 16)
+#define KV_STORE(p, i, v) (p)[i] = to_bf16(v)
+static ushort to_bf16(float v)
+{
+    uint x = as_uint(v);
+    return (ushort)((x & 0x7fffffffu) > 0x7f800000u ? x >> 16 | 0x40u : (x + 0x7fffu + (x >> 16 & 1u)) >> 16);
+}
+#else
+#define KV_TYPE float
+#define KV_LOAD(p, i) (p)[i]
+#define KV_STORE(p, i, v) (p)[i] = (v)
+#endif
+
+enum { CHUNK = 64, MAX_DIM = 576 };
+
+/* Where position p of sequence s, head h begins. */
+static size_t slot(__global const int *step, uint table_at, uint stride, uint s, uint p, uint h, uint n_kv, uint block, uint head_dim)
+{
+    uint b = (uint)step[table_at + s * stride + p / block];
+    return (((size_t)b * n_kv + h) * block + p % block) * head_dim;
+}
+
+/* A group takes a row. */
+__kernel __attribute__((reqd_work_group_size(64, 1, 1)))
+void kv_store(__global const float *x, __global const float *x2, __global KV_TYPE *k, __global KV_TYPE *v, __global const int *step,
+              uint pos_at, uint seq_at, uint table_at, uint stride, uint block, uint n_kv, uint head_dim, uint v_dim)
+{
+    uint r = get_group_id(0), pos = (uint)step[pos_at + r], s = (uint)step[seq_at + r], dim = n_kv * head_dim, dim_v = n_kv * v_dim;
+    for (uint i = get_local_id(0); i < dim; i += 64) {
+        size_t to = slot(step, table_at, stride, s, pos, i / head_dim, n_kv, block, head_dim) + i % head_dim;
+        KV_STORE(k, to, x[(size_t)r * dim + i]);
+    }
+    for (uint i = get_local_id(0); i < dim_v; i += 64) {
+        size_t to = slot(step, table_at, stride, s, pos, i / v_dim, n_kv, block, v_dim) + i % v_dim;
+        KV_STORE(v, to, x2[(size_t)r * dim_v + i]);
+    }
+}
+
+/*
+ * A group takes a head of a row, and `span` of its positions; n_split > 1: leaves sum, maximum and unscaled result in
+ * part [row][head][split][head_dim + 2] for join(). A work-item takes a key of each chunk, then columns of the result.
+ */
+__kernel __attribute__((reqd_work_group_size(CHUNK, 1, 1)))
+void attention(__global const float *q, __global const KV_TYPE *k, __global const KV_TYPE *v, __global const int *step, uint pos_at,
+               uint seq_at, uint table_at, uint stride, uint block, __global float *y, __global float *part, uint n_split, uint span,
+               uint n_head, uint n_kv, uint head_dim, uint v_dim, float scale, float cap, uint window, __global const float *sink,
+               uint has_sink, __global const float *slope, uint has_slope)
+{
+    __local float qs[MAX_DIM], p[CHUNK], top[CHUNK];
+    uint id = get_local_id(0), h = get_group_id(0), r = get_group_id(1) / n_split, split = get_group_id(1) % n_split;
+    uint pos = (uint)step[pos_at + r], s = (uint)step[seq_at + r], g = h / (n_head / n_kv);
+    /* the sink is a key without a value, of the first split */
+    uint from = window && pos >= window ? pos - window + 1 : 0, begin = from + split * span, end = min(begin + span, pos + 1);
+    float acc[MAX_DIM / CHUNK], max_z = -INFINITY, sum = 0;
+    for (uint i = 0; i < MAX_DIM / CHUNK; i++)
+        acc[i] = 0;
+    for (uint i = id; i < head_dim; i += CHUNK)
+        qs[i] = q[((size_t)r * n_head + h) * head_dim + i];
+    if (has_sink && split == 0) {
+        max_z = sink[h];
+        sum = 1;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint j0 = begin; j0 < end; j0 += CHUNK) {
+        float z = -INFINITY;
+        if (j0 + id < end) {
+            __global const KV_TYPE *key = k + slot(step, table_at, stride, s, j0 + id, g, n_kv, block, head_dim);
+            z = 0;
+            for (uint i = 0; i < head_dim; i++)
+                z += qs[i] * KV_LOAD(key, i);
+            z *= scale;
+            if (cap > 0)
+                z = cap * tanh(z / cap);
+            if (has_slope)
+                z -= slope[h] * (float)(pos - (j0 + id));
+        }
+        top[id] = z;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        float m = max_z;
+        for (uint i = 0; i < CHUNK; i++)
+            m = fmax(m, top[i]);
+        p[id] = exp(z - m);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        float old = exp(max_z - m);
+        max_z = m;
+        sum *= old;
+        for (uint i = 0; i < CHUNK; i++)
+            sum += p[i];
+        for (uint i = 0; i < MAX_DIM / CHUNK; i++)
+            acc[i] *= old;
+        for (uint j = 0; j < min((uint)CHUNK, end - j0); j++) {
+            __global const KV_TYPE *value = v + slot(step, table_at, stride, s, j0 + j, g, n_kv, block, v_dim);
+            for (uint i = 0; i * CHUNK + id < v_dim; i++)
+                acc[i] += p[j] * KV_LOAD(value, i * CHUNK + id);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    __global float *out = y + ((size_t)r * n_head + h) * v_dim;
+    if (n_split > 1)
+        out = part + (((size_t)r * n_head + h) * n_split + split) * (v_dim + 2);
+    for (uint i = 0; i * CHUNK + id < v_dim; i++)
+        out[i * CHUNK + id] = n_split > 1 ? acc[i] : acc[i] / sum;
+    if (n_split > 1 && id == 0) {
+        out[v_dim] = max_z;
+        out[v_dim + 1] = sum;
+    }
+}
+
+/* A group takes a head of a row and joins its splits. */
+__kernel __attribute__((reqd_work_group_size(CHUNK, 1, 1)))
+void join(__global const float *part, __global float *y, uint n_split, uint head_dim)
+{
+    __global const float *from = part + (size_t)get_group_id(0) * n_split * (head_dim + 2);
+    float max_z = -INFINITY, sum = 0;
+    for (uint s = 0; s < n_split; s++)
+        max_z = fmax(max_z, from[s * (head_dim + 2) + head_dim]);
+    for (uint s = 0; s < n_split; s++)
+        sum += from[s * (head_dim + 2) + head_dim + 1] * exp(from[s * (head_dim + 2) + head_dim] - max_z);
+    for (uint i = get_local_id(0); i < head_dim; i += CHUNK) {
+        float acc = 0;
+        for (uint s = 0; s < n_split; s++)
+            acc += from[s * (head_dim + 2) + i] * exp(from[s * (head_dim + 2) + head_dim] - max_z);
+        y[(size_t)get_group_id(0) * head_dim + i] = acc / sum;
+    }
+}

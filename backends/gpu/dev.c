@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/gpu/dev.h"
+#include "backends/gpu/run.h"
+#include "ops/graph.h"
+
+#include <stdlib.h>
+
+enum { LOST_DEADLINE_US = 5 * 1000 * 1000 };
+
+struct lm_dev {
+    struct gpu_driver *drv;
+    struct gpu_lib lib;
+    struct gpu_plan *running;
+    struct lm_err lost; /* code 0: not lost */
+};
+
+static struct gpu_plan *plan_of(struct lm_plan *plan)
+{
+    return (struct gpu_plan *)plan;
+}
+
+int gpu_dev_create(struct gpu_driver *drv, struct lm_dev **out, struct lm_err *err)
+{
+    struct lm_dev *dev = calloc(1, sizeof *dev);
+    if (!dev) {
+        drv->call->close(drv);
+        return lm_fail(err, LM_ENOMEM, "no memory for a device");
+    }
+    dev->drv = drv;
+    dev->lib.drv = drv;
+    *out = dev;
+    return 0;
+}
+
+void gpu_dev_close(struct lm_dev *dev)
+{
+    if (!dev)
+        return;
+    gpu_lib_fini(&dev->lib);
+    dev->drv->call->close(dev->drv);
+    free(dev);
+}
+
+int gpu_dev_mem(struct lm_dev *dev, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
+{
+    return dev->drv->call->mem(dev->drv, out_free, out_total, err);
+}
+
+int gpu_dev_weight_create(struct lm_dev *dev, const struct lm_weight_desc *desc, struct lm_weight **out, bool *out_ready, struct lm_err *err)
+{
+    struct gpu_weight *w;
+    int rc = gpu_weight_create(dev->drv, desc, &w, err);
+    if (rc < 0)
+        return rc;
+    *out = &w->weight;
+    *out_ready = false;
+    return 0;
+}
+
+void gpu_dev_weight_destroy(struct lm_dev *dev, struct lm_weight *w)
+{
+    gpu_weight_destroy(dev->drv, (struct gpu_weight *)w);
+}
+
+int gpu_dev_pack(struct lm_dev *dev, struct lm_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)
+{
+    return gpu_weight_pack(dev->drv, (struct gpu_weight *)w, row, n, src, err);
+}
+
+int gpu_dev_measure(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err)
+{
+    return gpu_plan_measure(dev->drv, desc, out, err);
+}
+
+int gpu_dev_prepare(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
+{
+    struct gpu_plan *p;
+    int rc = gpu_plan_create(&dev->lib, desc, &p, err);
+    if (rc == 0)
+        *out = (struct lm_plan *)p;
+    return rc;
+}
+
+/* A plan that the device may still write to is not freed: of a lost device only what it has left running. */
+void gpu_dev_release(struct lm_dev *dev, struct lm_plan *plan)
+{
+    bool busy = plan && (dev->running == plan_of(plan) || dev->lost.code);
+    if (dev->running == plan_of(plan))
+        dev->running = NULL;
+    if (busy && dev->drv->call->wait(dev->drv, dev->lost.code ? LOST_DEADLINE_US : GPU_COPY_DEADLINE_US, NULL) == LM_ETIMEOUT)
+        return;
+    gpu_plan_destroy(plan_of(plan));
+}
+
+/* A lost device stays so, and says why. */
+static int is_lost(const struct lm_dev *dev, struct lm_err *err)
+{
+    return dev->lost.code ? lm_fail(err, LM_EDEVICE, "the device was lost: %.200s", dev->lost.msg) : 0;
+}
+
+static int keep(struct lm_dev *dev, int rc, const struct lm_err *why, struct lm_err *err)
+{
+    if (rc == LM_EDEVICE || rc == LM_ETIMEOUT)
+        dev->lost = *why;
+    if (rc < 0 && err)
+        *err = *why;
+    return rc;
+}
+
+static int check_rows(struct lm_dev *dev, struct gpu_plan *p, uint32_t act, uint32_t rows, struct lm_err *err)
+{
+    const struct lm_graph *g = p->desc.graph;
+    int rc = is_lost(dev, err);
+    if (rc < 0)
+        return rc;
+    if (act >= g->n_act || rows > (g->act[act].rows == LM_ROWS_TOK ? p->desc.max_tok : p->desc.max_out))
+        return lm_fail(err, LM_EINVAL, "%u rows of activation %u", rows, act);
+    return dev->running ? lm_fail(err, LM_EINVAL, "a step is running") : 0;
+}
+
+int gpu_dev_copy_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, const float *src, uint32_t rows, struct lm_err *err)
+{
+    struct gpu_plan *p = plan_of(plan);
+    struct lm_err why = {0};
+    int rc = check_rows(dev, p, act, rows, err);
+    if (rc < 0 || rows == 0)
+        return rc;
+    rc = dev->drv->call->write(dev->drv, p->act[act], 0, src, (size_t)rows * p->desc.graph->act[act].dim * sizeof(float), &why);
+    return keep(dev, rc, &why, err);
+}
+
+int gpu_dev_copy_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, float *dst, uint32_t rows, struct lm_err *err)
+{
+    struct gpu_plan *p = plan_of(plan);
+    struct lm_err why = {0};
+    int rc = check_rows(dev, p, act, rows, err);
+    if (rc < 0 || rows == 0)
+        return rc;
+    rc = dev->drv->call->read_later(dev->drv, p->act[act], 0, dst, (size_t)rows * p->desc.graph->act[act].dim * sizeof(float), &why);
+    if (rc == 0)
+        rc = dev->drv->call->wait(dev->drv, GPU_COPY_DEADLINE_US, &why);
+    return keep(dev, rc, &why, err);
+}
+
+int gpu_dev_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
+{
+    struct gpu_plan *p = plan_of(plan);
+    struct lm_err why = {0};
+    int rc = is_lost(dev, err);
+    if (rc == 0 && dev->running)
+        rc = lm_fail(err, LM_EINVAL, "a step is running");
+    if (rc == 0)
+        rc = lm_step_check(&p->desc, step, err);
+    if (rc < 0)
+        return rc;
+    rc = gpu_run_launch(p, step, &why);
+    if (rc == 0)
+        dev->running = p;
+    return keep(dev, rc, &why, err);
+}
+
+int gpu_dev_sync(struct lm_dev *dev, uint64_t deadline_us, struct lm_err *err)
+{
+    struct lm_err why = {0};
+    int rc = is_lost(dev, err);
+    if (rc < 0 || !dev->running)
+        return rc;
+    struct gpu_plan *p = dev->running;
+    dev->running = NULL;
+    rc = gpu_run_sync(p, deadline_us, &why);
+    return keep(dev, rc, &why, err);
+}

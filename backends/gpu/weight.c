@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/gpu/weight.h"
+#include "backends/gpu/tile.h"
+
+#include <stdlib.h>
+
+static uint32_t n_block(const struct gpu_weight *w)
+{
+    return (w->weight.cols + 31) / 32;
+}
+
+/* Bytes of n rows in each plane. */
+static size_t q_bytes(const struct gpu_weight *w, uint32_t n)
+{
+    if (w->tiled)
+        return gpu_tile_units(n, w->weight.cols) * GPU_TILE_Q;
+    return (size_t)n_block(w) * gpu_kind_words(w->kind) * 4 * n;
+}
+
+static size_t s_bytes(const struct gpu_weight *w, uint32_t n)
+{
+    return w->tiled ? gpu_tile_units(n, w->weight.cols) * GPU_TILE_S : (size_t)n_block(w) * w->kind->s_bytes * n;
+}
+
+static size_t d_bytes(const struct gpu_weight *w, uint32_t n)
+{
+    return (size_t)(n_block(w) / 8) * w->kind->d_bytes * n;
+}
+
+/* Give slice i its rows; returns its bytes. Planes begin at multiples of 256 bytes. */
+static size_t lay_out(const struct gpu_weight *w, struct gpu_slice *s)
+{
+    size_t s_at = (q_bytes(w, s->rows) + 255) / 256 * 256, d_at = (s_at + s_bytes(w, s->rows) + 255) / 256 * 256;
+    s->s_at = (uint32_t)(s_at / 4);
+    s->d_at = (uint32_t)(d_at / 4);
+    return d_at + d_bytes(w, s->rows);
+}
+
+static int create_slices(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err)
+{
+    uint32_t rows = w->weight.rows;
+    uint64_t most = drv->caps.max_alloc_bytes < (uint64_t)16 << 30 ? drv->caps.max_alloc_bytes : (uint64_t)16 << 30;
+    size_t row = (q_bytes(w, 8) + s_bytes(w, 8) + d_bytes(w, 8) + 7) / 8;
+    uint64_t fit = most > 1024 ? (most - 1024) / row : 0;
+    if (fit < rows)
+        fit = fit / 64 * 64;
+    if (fit == 0 || (rows - 1) / fit >= GPU_MAX_SLICE)
+        return lm_fail(err, LM_ENOMEM, "a weight of %u x %u: the device allocates at most %llu bytes at once", rows, w->weight.cols,
+                       (unsigned long long)drv->caps.max_alloc_bytes);
+    for (uint32_t first = 0; first < rows; first += w->slice[w->n_slice - 1].rows) {
+        struct gpu_slice *s = &w->slice[w->n_slice];
+        *s = (struct gpu_slice){.first = first, .rows = rows - first < fit ? rows - first : (uint32_t)fit};
+        size_t bytes = lay_out(w, s);
+        int rc = drv->call->buf_create(drv, bytes, &s->buf, err);
+        if (rc < 0)
+            return rc;
+        w->n_slice++;
+        w->weight.bytes += bytes;
+    }
+    return 0;
+}
+
+static int create_vector(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err)
+{
+    w->weight.bytes = (size_t)w->weight.rows * w->weight.cols * sizeof(float);
+    w->slice[0].rows = w->weight.rows;
+    w->n_slice = 1;
+    return drv->call->buf_create(drv, w->weight.bytes, &w->slice[0].buf, err);
+}
+
+int gpu_weight_create(struct gpu_driver *drv, const struct lm_weight_desc *desc, struct gpu_weight **out, struct lm_err *err)
+{
+    const struct lm_qtype_info *info = lm_qtype_info(desc->qtype);
+    size_t row_bytes = lm_qtype_row_bytes(desc->qtype, desc->cols);
+    if (!info || !info->dequantize)
+        return lm_fail(err, LM_EUNSUPPORTED, "type %u is none of weights", desc->qtype);
+    if (!row_bytes || desc->rows == 0 || (desc->use & (LM_USE_MATMUL | LM_USE_EMBED | LM_USE_VECTOR)) == 0)
+        return lm_fail(err, LM_EINVAL, "a weight of %u x %u for use %u", desc->rows, desc->cols, desc->use);
+    struct gpu_weight *w = calloc(1, sizeof *w);
+    if (!w)
+        return lm_fail(err, LM_ENOMEM, "no memory for a weight");
+    w->weight = (struct lm_weight){.qtype = desc->qtype, .rows = desc->rows, .cols = desc->cols};
+    w->kind = gpu_kind_of(desc->qtype);
+    w->tiled = drv->caps.class == GPU_NVIDIA && desc->qtype == LM_Q_Q4_0;
+    w->vector = (desc->use & (LM_USE_MATMUL | LM_USE_EMBED)) == 0;
+    int rc = w->vector ? create_vector(drv, w, err) : create_slices(drv, w, err);
+    if (rc < 0) {
+        gpu_weight_destroy(drv, w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+void gpu_weight_destroy(struct gpu_driver *drv, struct gpu_weight *w)
+{
+    if (!w)
+        return;
+    for (uint32_t i = 0; i < w->n_slice; i++)
+        drv->call->buf_destroy(drv, w->slice[i].buf);
+    free(w);
+}
+
+static int pack_vector(struct gpu_driver *drv, const struct gpu_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)
+{
+    const struct lm_qtype_info *info = lm_qtype_info(w->weight.qtype);
+    size_t count = (size_t)n * w->weight.cols, at = (size_t)row * w->weight.cols * sizeof(float);
+    float *f = malloc(count * sizeof *f);
+    if (!f)
+        return lm_fail(err, LM_ENOMEM, "no memory to convert %zu numbers", count);
+    info->dequantize(src, f, count / info->block);
+    int rc = drv->call->write(drv, w->slice[0].buf, at, f, count * sizeof *f, err);
+    free(f);
+    return rc;
+}
+
+/* Rows row .. row + n - 1, all of slice s, which begins at its row 0. */
+static int pack_slice(struct gpu_driver *drv, const struct gpu_weight *w, const struct gpu_slice *s, uint32_t row, uint32_t n,
+                      const void *src, struct lm_err *err)
+{
+    size_t q = q_bytes(w, n), sb = s_bytes(w, n), d = d_bytes(w, n);
+    uint8_t *host = malloc(q + sb + d);
+    if (!host)
+        return lm_fail(err, LM_ENOMEM, "no memory to lay out %u rows", n);
+    uint8_t *at_d = host + q, *at_s = at_d + d;
+    int rc = 0;
+    if (w->tiled)
+        gpu_tile_pack(w->weight.cols, n, src, (uint32_t *)host, (uint16_t *)at_s);
+    else
+        rc = gpu_kind_pack(w->kind, w->weight.qtype, w->weight.cols, n, src, (uint32_t *)host, at_s, (uint32_t *)at_d, err);
+    if (rc == 0)
+        rc = drv->call->write(drv, s->buf, q_bytes(w, row), host, q, err);
+    if (rc == 0 && sb)
+        rc = drv->call->write(drv, s->buf, (size_t)s->s_at * 4 + s_bytes(w, row), at_s, sb, err);
+    if (rc == 0 && d)
+        rc = drv->call->write(drv, s->buf, (size_t)s->d_at * 4 + d_bytes(w, row), at_d, d, err);
+    free(host);
+    return rc;
+}
+
+int gpu_weight_pack(struct gpu_driver *drv, struct gpu_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)
+{
+    uint32_t rows = w->weight.rows;
+    if (row != w->packed || n == 0 || n > rows - row || (n % 64 != 0 && row + n != rows))
+        return lm_fail(err, LM_EINVAL, "rows %u to %llu of %u, after %u", row, (unsigned long long)row + n, rows, w->packed);
+    size_t row_bytes = lm_qtype_row_bytes(w->weight.qtype, w->weight.cols);
+    int rc = w->vector ? pack_vector(drv, w, row, n, src, err) : 0;
+    for (uint32_t i = 0; i < w->n_slice && rc == 0 && !w->vector; i++) {
+        const struct gpu_slice *s = &w->slice[i];
+        uint32_t from = row > s->first ? row : s->first, to = row + n < s->first + s->rows ? row + n : s->first + s->rows;
+        if (from < to)
+            rc = pack_slice(drv, w, s, from - s->first, to - from, (const char *)src + (size_t)(from - row) * row_bytes, err);
+    }
+    if (rc == 0)
+        w->packed += n;
+    return rc;
+}

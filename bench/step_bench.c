@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * step_bench [-o KEY=VALUE]… [-b GB/s] [-c] PLUGIN.so MODEL.gguf: steps of a model through a backend's table, as the
+ * engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill of one prompt.
+ *
+ *   -b  the device's bandwidth: decode is also shown as a share of the time that its bytes take
+ *   -c  check instead: the logits of a second device, opened with kernels=portable, beside those of the first
+ */
+#include "runtime/base/clock.h"
+#include "runtime/model/model.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BLOCK = 32, MAX_SEQ = 32, MAX_LEN = 2048, MAX_TOK = 2048, MAX_OPTION = 8 };
+
+struct bench {
+    const struct lm_backend *be;
+    struct lm_dev *dev;
+    struct lm_gguf *g;
+    struct lm_model *model;
+    struct lm_plan *plan;
+    struct lm_step step;
+    int32_t token[MAX_TOK], pos[MAX_TOK];
+    uint32_t seq_row[MAX_SEQ + 1], out_row[MAX_TOK], table[MAX_SEQ * (MAX_LEN / BLOCK)];
+    struct lm_sampling sampling[MAX_SEQ * 2];
+    struct lm_sampled sampled[MAX_SEQ * 2];
+};
+
+static void need(int rc, const struct lm_err *err, const char *what)
+{
+    if (rc < 0) {
+        fprintf(stderr, "step_bench: %s: %s\n", what, err->msg);
+        exit(1);
+    }
+}
+
+static void open_bench(struct bench *b, const char *plugin, const char *path, const struct lm_option *option, size_t n)
+{
+    struct lm_err err = {0};
+    void *so = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
+    if (!so) {
+        fprintf(stderr, "step_bench: %s\n", dlerror());
+        exit(1);
+    }
+    b->be = dlsym(so, "lm_backend");
+    uint64_t t0 = lm_now_us();
+    need(b->be->open(&(struct lm_open_desc){.option = option, .n_option = n}, &b->dev, &err), &err, "open");
+    need(lm_gguf_open(path, &b->g, &err), &err, path);
+    uint64_t t1 = lm_now_us();
+    need(lm_model_load(b->g, b->be, b->dev, MAX_LEN, NULL, NULL, &b->model, &err), &err, "load");
+    uint64_t t2 = lm_now_us();
+    struct lm_plan_desc desc = {.graph = &b->model->graph, .max_tok = MAX_TOK, .max_seq = MAX_SEQ, .max_out = MAX_SEQ * 2, .max_len = MAX_LEN,
+                                .block_size = BLOCK, .n_block = MAX_SEQ * (MAX_LEN / BLOCK) / 2, .kv_dtype = LM_KV_F16};
+    need(b->be->prepare(b->dev, &desc, &b->plan, &err), &err, "prepare");
+    printf("open %.2f s, load %.2f s (%.2f GB), prepare %.2f s\n", (double)(t1 - t0) * 1e-6, (double)(t2 - t1) * 1e-6,
+           (double)b->model->weight_bytes * 1e-9, (double)(lm_now_us() - t2) * 1e-6);
+    b->step = (struct lm_step){.token = b->token, .pos = b->pos, .seq_row = b->seq_row, .out_row = b->out_row, .block_table = b->table,
+                               .table_stride = MAX_LEN / BLOCK, .sampling = b->sampling, .sampled = b->sampled};
+    for (int i = 0; i < MAX_SEQ * 2; i++)
+        b->sampling[i] = (struct lm_sampling){.top_p = 1, .repetition = 1};
+    for (uint32_t s = 0; s < MAX_SEQ; s++) /* half of the blocks for the longest, all for sequence 0 */
+        for (uint32_t i = 0; i < MAX_LEN / BLOCK; i++)
+            b->table[s * (MAX_LEN / BLOCK) + i] = (i * MAX_SEQ + s) % (MAX_SEQ * (MAX_LEN / BLOCK) / 2);
+}
+
+/* Rows of `n_seq` sequences of n tokens each from position pos; one output each. */
+static void fill(struct bench *b, uint32_t n_seq, uint32_t n, uint32_t pos)
+{
+    b->step.n_tok = n_seq * n;
+    b->step.n_seq = b->step.n_out = n_seq;
+    for (uint32_t r = 0; r < n_seq * n; r++) {
+        b->pos[r] = (int32_t)(pos + r % n);
+        if (n > 1)
+            b->token[r] = (int32_t)((r * 7919 + 13 * pos + 1) % b->model->graph.n_vocab);
+    }
+    for (uint32_t s = 0; s <= n_seq; s++)
+        b->seq_row[s] = s * n;
+    for (uint32_t s = 0; s < n_seq; s++)
+        b->out_row[s] = s * n + n - 1;
+}
+
+static void run(struct bench *b)
+{
+    struct lm_err err = {0};
+    need(b->be->launch(b->dev, b->plan, &b->step, &err), &err, "launch");
+    need(b->be->sync(b->dev, 120000000, &err), &err, "sync");
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double kv_bytes(const struct bench *b, uint32_t n_seq, uint32_t len)
+{
+    double bytes = 0;
+    for (uint32_t i = 0; i < b->model->graph.n_layer; i++)
+        bytes += 4.0 * b->model->graph.kv_head_dim[i] * len * n_seq;
+    return bytes;
+}
+
+/* Greedy decode of n_seq streams from a context of `context`, which stays what the cache holds. */
+static void decode(struct bench *b, uint32_t n_seq, uint32_t context, double bandwidth)
+{
+    enum { STEPS = 64 };
+    double t[STEPS];
+    for (uint32_t s = 0; s < n_seq; s++)
+        b->token[s] = (int32_t)(100 + s);
+    for (uint32_t i = 0; i < STEPS; i++) {
+        fill(b, n_seq, 1, context - STEPS + i);
+        uint64_t start = lm_now_us();
+        run(b);
+        t[i] = (double)(lm_now_us() - start);
+        for (uint32_t s = 0; s < n_seq; s++)
+            b->token[s] = b->sampled[s].token < 0 ? 0 : b->sampled[s].token;
+    }
+    int32_t last = b->sampled[0].token;
+    qsort(t, STEPS, sizeof *t, by_value);
+    double us = t[STEPS / 2], bytes = (double)b->model->weight_bytes + kv_bytes(b, n_seq, context);
+    printf("decode %2u streams, context %4u: %7.0f us a step (best %.0f), %7.0f tok/s, %5.0f GB/s", n_seq, context, us, t[0],
+           n_seq / us * 1e6, bytes / us * 1e-3);
+    if (bandwidth > 0)
+        printf(", %.0f %% of %.0f GB/s", bytes / us * 1e-1 / bandwidth, bandwidth);
+    printf("  [token %d]\n", last);
+    fflush(stdout);
+}
+
+static void prefill(struct bench *b, uint32_t rows)
+{
+    double t[5];
+    for (int i = 0; i < 5; i++) {
+        fill(b, 1, rows, 0);
+        uint64_t start = lm_now_us();
+        run(b);
+        t[i] = (double)(lm_now_us() - start);
+    }
+    qsort(t, 5, sizeof *t, by_value);
+    printf("prefill %4u rows: %8.0f us (best %.0f), %7.0f tok/s  [token %d]\n", rows, t[2], t[0], rows / t[2] * 1e6, b->sampled[0].token);
+    fflush(stdout);
+}
+
+/* One step on both; the relative error of the logits. */
+static void compare(struct bench *a, struct bench *b, uint32_t n_seq, uint32_t n, uint32_t pos, const char *what)
+{
+    struct lm_err err = {0};
+    size_t count = (size_t)n_seq * a->model->graph.n_vocab;
+    float *x = malloc(count * sizeof *x), *y = malloc(count * sizeof *y);
+    double diff = 0, size = 0;
+    uint32_t same = 0;
+    for (uint32_t s = 0; s < n_seq; s++)
+        a->token[s] = b->token[s] = (int32_t)(1000 + 31 * s + pos);
+    fill(a, n_seq, n, pos), fill(b, n_seq, n, pos);
+    run(a), run(b);
+    need(a->be->copy_out(a->dev, a->plan, a->model->logits_act, x, n_seq, &err), &err, "copy_out");
+    need(b->be->copy_out(b->dev, b->plan, b->model->logits_act, y, n_seq, &err), &err, "copy_out");
+    for (size_t i = 0; i < count; i++) {
+        diff += (x[i] - y[i]) * (double)(x[i] - y[i]);
+        size += y[i] * (double)y[i];
+    }
+    for (uint32_t s = 0; s < n_seq; s++)
+        same += a->sampled[s].token == b->sampled[s].token;
+    printf("check %-28s relative error %.2e, %u of %u tokens alike, first %d and %d\n", what, sqrt(diff / size), same, n_seq, a->sampled[0].token,
+           b->sampled[0].token);
+    fflush(stdout);
+    free(x), free(y);
+}
+
+static void check(struct bench *a, struct bench *b)
+{
+    compare(a, b, 1, 200, 0, "prefill of 200");
+    compare(a, b, 1, 77, 200, "prefill of 77 more");
+    compare(a, b, 1, 1, 277, "decode of 1 at 277");
+    compare(a, b, 1, 1, 278, "decode of 1 at 278");
+    compare(a, b, 2, 1, 0, "decode of 2");
+    compare(a, b, 12, 1, 0, "decode of 12 at 0");
+    compare(a, b, 12, 1, 1, "decode of 12 at 1");
+    compare(a, b, 32, 1, 0, "decode of 32");
+    compare(a, b, 3, 40, 0, "prefill of 3 x 40");
+    compare(a, b, 3, 10, 40, "10 more of 3");
+    compare(a, b, 32, 40, 0, "prefill of 32 x 40");
+    compare(a, b, 32, 1, 40, "decode of 32 at 40");
+}
+
+static struct bench first, second;
+
+int main(int argc, char **argv)
+{
+    struct lm_option option[MAX_OPTION + 1];
+    size_t n = 0;
+    double bandwidth = 0;
+    bool checks = false;
+    for (int c; (c = getopt(argc, argv, "o:b:c")) != -1;) {
+        char *eq = c == 'o' ? strchr(optarg, '=') : NULL;
+        if (c == 'o' && eq && n < MAX_OPTION) {
+            *eq = '\0';
+            option[n++] = (struct lm_option){optarg, eq + 1};
+        } else if (c == 'b') {
+            bandwidth = atof(optarg);
+        } else if (c == 'c') {
+            checks = true;
+        } else {
+            return 2;
+        }
+    }
+    if (argc - optind != 2) {
+        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-c] PLUGIN.so MODEL.gguf\n");
+        return 2;
+    }
+    open_bench(&first, argv[optind], argv[optind + 1], option, n);
+    if (checks) {
+        option[n] = (struct lm_option){"kernels", "portable"};
+        open_bench(&second, argv[optind], argv[optind + 1], option, n + 1);
+        check(&first, &second);
+        return 0;
+    }
+    const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {32, 256}};
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+        decode(&first, streams[i][0], streams[i][1], bandwidth);
+    prefill(&first, 1024);
+    prefill(&first, 512);
+    return 0;
+}
