@@ -94,9 +94,24 @@ static const struct lm_gguf_tensor *slice(struct lm_build *b, const struct lm_gg
     s->dim[1] = rows;
     s->dim[2] = 1;
     s->offset += at;
-    s->data = t->data ? (const char *)t->data + at : NULL;
-    s->first += at / (bytes / rows); /* where rows are made */
     s->bytes = bytes;
+    if (t->made)
+        s->first += at / (bytes / rows);
+    else
+        s->data = (const char *)t->data + at;
+    return s;
+}
+
+/* The tensor with its rows made now, in the arena: for vectors, whose parts are no rows. */
+static const struct lm_gguf_tensor *make_now(struct lm_build *b, const struct lm_gguf_tensor *t)
+{
+    struct lm_gguf_tensor *s = lm_build_alloc(b, sizeof *s);
+    void *rows = lm_build_alloc(b, t->bytes);
+    if (!s || !rows)
+        return t;
+    *s = *t;
+    s->data = lm_gguf_rows(t, 0, lm_gguf_n_rows(t), rows);
+    s->made = NULL;
     return s;
 }
 
@@ -119,6 +134,8 @@ struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t
         b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s' has the type %s, not one of biases", name, lm_qtype_info(t->qtype)->name);
         return NULL;
     }
+    if (t->made && n < total)
+        t = make_now(b, t);
     size_t each = t->bytes / total;
     return create(b, slice(b, t, n, 1, first * each, n < total ? n * each : t->bytes), 1, n, LM_USE_VECTOR);
 }

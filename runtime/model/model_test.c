@@ -4,6 +4,7 @@
 #include "tests/refexec.h"
 #include "tests/suite.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static struct lm_err err;
@@ -187,6 +188,71 @@ START_TEST(test_model_model__experts_and_joined_weights_are_split)
     b = read_golden("mixtral");
     rename_in(&b, "blk.1.ffn_up_exps.weight", "blk.1.ffn_uq_exps.weight");
     expect(&b, LM_EFORMAT, "tensor 'blk.1.ffn_up_exps.weight' is missing");
+}
+END_TEST
+
+static atomic_uint_fast64_t packed_sum;
+
+/* Adds up what is packed, of each weight by its place in the rows. */
+static int pack_counts(struct lm_dev *d, struct lm_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *e)
+{
+    const unsigned char *p = src;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < (size_t)n * (w->bytes / w->rows); i++)
+        sum = sum * 31 + p[i];
+    atomic_fetch_add(&packed_sum, sum * (row + 1));
+    return lm_refexec.pack(d, w, row, n, src, e);
+}
+
+static void copy_rows(const struct lm_gguf_made *m, uint64_t row, uint64_t n, void *out)
+{
+    memcpy(out, (const char *)m->src + row * (m->src_bytes >> 32), n * (m->src_bytes >> 32));
+}
+
+/* The same file, of which all tensors are made row by row: src_bytes holds a row's bytes above, to know them in copy_rows(). */
+static void make_all(struct lm_gguf *g, struct lm_gguf_made *made)
+{
+    struct lm_gguf_whole whole = {.n_tensor = lm_gguf_n_tensors(g)};
+    whole.tensor = calloc(whole.n_tensor, sizeof *whole.tensor);
+    ck_assert_ptr_nonnull(whole.tensor);
+    for (size_t i = 0; i < whole.n_tensor; i++) {
+        struct lm_gguf_tensor *t = &whole.tensor[i];
+        *t = *lm_gguf_tensor_at(g, i);
+        made[i] = (struct lm_gguf_made){copy_rows, t->data, (t->bytes / lm_gguf_n_rows(t)) << 32};
+        t->data = NULL;
+        t->made = &made[i];
+    }
+    ck_assert_int_eq(lm_gguf_complete(g, &whole, &err), 0);
+}
+
+START_TEST(test_model_model__parts_of_tensors_that_are_made_are_the_same)
+{
+    static const char *const models[] = {"mixtral", "chatglm", "deepseek2-expanded"};
+    struct lm_backend be = lm_refexec;
+    be.pack = pack_counts;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        struct lm_bytes b = read_golden(models[i]);
+        static struct lm_gguf_made made[256];
+        uint64_t sum[2];
+        for (int k = 0; k < 2; k++) {
+            struct lm_gguf *g;
+            struct lm_dev *dev;
+            struct lm_model *m = NULL;
+            ck_assert_int_eq(lm_gguf_open_memory(b.data, b.len, &g, &err), 0);
+            ck_assert_uint_lt(lm_gguf_n_tensors(g), 256);
+            if (k)
+                make_all(g, made);
+            ck_assert_int_eq(be.open(&(struct lm_open_desc){0}, &dev, &err), 0);
+            atomic_store(&packed_sum, 0);
+            ck_assert_msg(lm_model_load(g, &be, dev, 0, NULL, NULL, &m, &err) == 0, "%s", err.msg);
+            sum[k] = atomic_load(&packed_sum);
+            lm_model_destroy(m, &be, dev);
+            be.close(dev);
+            lm_gguf_close(g);
+        }
+        ck_assert_uint_eq(sum[0], sum[1]);
+        lm_bytes_fini(&b);
+    }
 }
 END_TEST
 
@@ -447,7 +513,8 @@ START_TEST(test_model_model__matmuls_of_one_input_are_neighbours)
 END_TEST
 
 SUITE_MAIN("model/model", test_model_model__other_families_are_named, test_model_model__other_kinds_of_models_are_refused_by_name,
-           test_model_model__experts_and_joined_weights_are_split, test_model_model__longrope_depends_on_the_longest_sequence,
+           test_model_model__experts_and_joined_weights_are_split, test_model_model__parts_of_tensors_that_are_made_are_the_same,
+           test_model_model__longrope_depends_on_the_longest_sequence,
            test_model_model__features_that_are_not_there_are_refused_by_name, test_model_model__harmless_keys_are_accepted,
            test_model_model__scales_and_caps_become_ops,
            test_model_model__missing_and_unknown_tensors_are_named,
