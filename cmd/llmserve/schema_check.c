@@ -36,29 +36,39 @@ static bool accepts(struct lm_matcher *m, const char *s, size_t n)
     return lm_matcher_feed(m, s, n, false) && n && lm_matcher_accepts(m);
 }
 
-static int check(const struct lm_program *program, struct lm_err *err)
+/* Answer every line; m NULL: nothing is valid. */
+static int answer(struct lm_matcher *m, struct lm_err *err)
 {
-    struct lm_pool *pool;
-    struct lm_matcher m;
     char *line = NULL;
     size_t cap = 0;
-    int rc = lm_pool_create(program, &pool, err);
-    if (rc)
-        return rc;
-    rc = lm_matcher_init(&m, pool, err);
+    int rc = 0;
     for (ssize_t n; !rc && (n = getline(&line, &cap, stdin)) >= 0;) {
-        struct lm_threads *none[1] = {&m.now};
-        if (puts(accepts(&m, line, (size_t)n) ? "accept" : "reject") < 0)
+        if (puts(m && accepts(m, line, (size_t)n) ? "accept" : "reject") < 0)
             rc = lm_fail(err, LM_EIO, "standard output: %s", strerror(errno));
-        if (pool->failed)
+        if (!m)
+            continue;
+        if (m->pool->failed)
             rc = lm_fail(err, LM_ENOMEM, "out of memory");
-        m.now.n = 0;
-        lm_pool_collect(pool, none, 1);
+        m->now.n = 0;
+        lm_pool_collect(m->pool, (struct lm_threads *const[]){&m->now}, 1);
     }
     if (!rc && ferror(stdin))
         rc = lm_fail(err, LM_EIO, "standard input: %s", strerror(errno));
     free(line);
-    lm_matcher_fini(&m);
+    return rc;
+}
+
+static int check(const struct lm_program *program, struct lm_err *err)
+{
+    struct lm_pool *pool = NULL;
+    struct lm_matcher m;
+    if (!program)
+        return answer(NULL, err);
+    int rc = lm_pool_create(program, &pool, err);
+    if (!rc && !(rc = lm_matcher_init(&m, pool, err))) {
+        rc = answer(&m, err);
+        lm_matcher_fini(&m);
+    }
     lm_pool_destroy(pool);
     return rc;
 }
@@ -82,11 +92,12 @@ static int run(int argc, char **argv)
         fprintf(stderr, "usage: llmserve schema-check %s\n", lm_command_schema_check.usage);
         return 2;
     }
-    if (load(path, &program, &err)) {
+    int rc = load(path, &program, &err);
+    if (rc && rc != LM_ENOTFOUND) { /* not found: a schema that nothing satisfies */
         fprintf(stderr, "llmserve schema-check: %s\n", err.msg);
         return 2;
     }
-    int rc = check(program, &err);
+    rc = check(program, &err);
     if (rc)
         fprintf(stderr, "llmserve schema-check: %s\n", err.msg);
     lm_program_destroy(program);

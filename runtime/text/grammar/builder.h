@@ -73,7 +73,7 @@ uint32_t lm_builder_object(struct lm_builder *b, uint32_t n_declared, uint32_t n
 /**
  * Pack the rules that root reaches.
  *
- * Errors   LM_EINVAL no text satisfies it, or a rule is left-recursive; LM_ELIMIT; LM_ENOMEM
+ * Errors   LM_ENOTFOUND no text satisfies it; LM_EINVAL a rule is left-recursive; LM_ELIMIT; LM_ENOMEM
  */
 int lm_builder_finish(struct lm_builder *b, uint32_t root, bool json, struct lm_program **out);
 

@@ -364,7 +364,7 @@ int lm_builder_finish(struct lm_builder *b, uint32_t root, bool json, struct lm_
     if (!b->rc)
         find_good(&f);
     if (!b->rc && !f.rule_good[root])
-        b->rc = lm_fail(b->err, LM_EINVAL, "no text satisfies it");
+        b->rc = lm_fail(b->err, LM_ENOTFOUND, "no text satisfies it");
     if (!b->rc)
         check_left_recursion(&f);
     if (!b->rc)

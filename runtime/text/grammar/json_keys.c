@@ -135,28 +135,42 @@ void lm_json_keys_fini(struct lm_json_keys *k)
     lm_bytes_fini(&k->end);
 }
 
-static bool any_key(const struct lm_json_keys *k, bool whole)
+/* Keys of the innermost object that equal what is read, or begin with it and extra[0..n_extra). */
+static uint32_t count(const struct lm_json_keys *k, bool whole, const char *extra, size_t n_extra)
 {
     const struct lm_json_level *l = top(k);
     if (!l || !l->object)
-        return false;
-    uint32_t n = n_key(k), from = l->text, read = n > l->key ? key_end(k, n - 1) : l->text;
+        return 0;
+    uint32_t n = n_key(k), from = l->text, read = n > l->key ? key_end(k, n - 1) : l->text, found = 0;
     size_t len = k->text.len - read;
     for (uint32_t i = l->key; i < n; i++) {
         uint32_t end = key_end(k, i);
-        if ((whole ? end - from == len : end - from >= len) && memcmp(k->text.data + from, k->text.data + read, len) == 0)
-            return true;
+        bool fits = whole ? end - from == len : end - from >= len + n_extra;
+        found += fits && (!len || memcmp(k->text.data + from, k->text.data + read, len) == 0) &&
+                 (!n_extra || memcmp(k->text.data + from + len, extra, n_extra) == 0);
         from = end;
     }
-    return false;
+    return found;
 }
 
 bool lm_json_keys_is_dup(const struct lm_json_keys *k)
 {
-    return k->in_string && k->is_key && !k->escaped && !k->n_hex && any_key(k, true);
+    return k->in_string && k->is_key && !k->escaped && !k->n_hex && count(k, true, "", 0) > 0;
 }
 
-bool lm_json_keys_may_dup(const struct lm_json_keys *k)
+/* What a byte adds to the key. */
+static size_t added(const struct lm_json_keys *k, int next, char out[8])
 {
-    return any_key(k, false);
+    struct lm_json_keys copy = *k;
+    if (next < 0 || !k->in_string || !k->is_key || (next == '"' && !k->escaped))
+        return 0;
+    copy.text = (struct lm_bytes){.data = out, .cap = 5, .limit = 4};
+    in_string(&copy, (uint8_t)next);
+    return copy.text.len;
+}
+
+uint32_t lm_json_keys_count(const struct lm_json_keys *k, int next)
+{
+    char extra[8];
+    return count(k, false, extra, added(k, next, extra));
 }

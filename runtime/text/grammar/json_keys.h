@@ -31,6 +31,9 @@ void lm_json_keys_fini(struct lm_json_keys *k);
 
 /** True inside a key that, if it ended here, would be one that its object has. */
 bool lm_json_keys_is_dup(const struct lm_json_keys *k);
-/** True when some key of the innermost object begins with what is read of a key (nothing, outside of one). */
-bool lm_json_keys_may_dup(const struct lm_json_keys *k);
+/**
+ * How many keys of the innermost object begin with what is read of a key (nothing, outside of one) and byte `next`,
+ * unless that is -1 or does not end a character.
+ */
+uint32_t lm_json_keys_count(const struct lm_json_keys *k, int next);
 #endif

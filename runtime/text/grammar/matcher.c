@@ -30,6 +30,18 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* Drop threads in keys that could only end as keys that are there. */
+static void drop_tails(struct lm_matcher *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->now.n; i++) {
+        uint32_t tail = m->pool->tail[m->now.t[i].node];
+        if (!tail || tail > lm_json_keys_count(&m->keys, -1))
+            m->now.t[n++] = m->now.t[i];
+    }
+    m->now.n = n;
+}
+
 bool lm_matcher_feed(struct lm_matcher *m, const char *s, size_t n, bool token)
 {
     bool json = m->pool->program->json;
@@ -42,8 +54,10 @@ bool lm_matcher_feed(struct lm_matcher *m, const char *s, size_t n, bool token)
         struct lm_threads t = m->now;
         m->now = m->next;
         m->next = t;
-        if (json)
+        if (json) {
             lm_json_keys_push(&m->keys, (uint8_t)s[i]);
+            drop_tails(m);
+        }
         if ((m->now.n == 0 && !m->now.accept) || m->pool->failed || m->keys.text.failed || m->keys.end.failed || m->keys.level.failed)
             return false;
     }

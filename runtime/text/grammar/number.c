@@ -63,7 +63,7 @@ static bool slots_grow(struct digits *d)
 
 static uint32_t node_of(struct digits *d, struct state s)
 {
-    if (!lm_builder_spend(d->b, 1) || (d->n_item * 2 >= d->n_slot && !slots_grow(d)))
+    if (!lm_builder_spend(d->b, 4) || (d->n_item * 2 >= d->n_slot && !slots_grow(d)))
         return 0;
     size_t at = hash(&s) & (d->n_slot - 1);
     for (; d->slot[at]; at = (at + 1) & (d->n_slot - 1))

@@ -33,7 +33,7 @@ struct lm_number {
     uint32_t scale;
 };
 
-#define LM_NUMBER_MAX_MULTIPLE 100000u /* what remains is a state */
+#define LM_NUMBER_MAX_MULTIPLE 10000u /* what remains is a state */
 
 /** All numbers. */
 static inline bool lm_number_is_free(const struct lm_number *n)

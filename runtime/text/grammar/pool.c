@@ -205,6 +205,49 @@ static void find_repeats(struct lm_pool *p)
     }
 }
 
+enum { TAIL_MANY = 1 << 20 };
+
+static uint32_t count_tail(const struct lm_pool *p, const struct lm_program_node *n)
+{
+    const struct lm_program *g = p->program;
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < n->n_step; k++)
+        sum += g->step[n->step + k].op == LM_STEP_KEY;
+    for (uint32_t k = 0; k < n->n_edge && sum < TAIL_MANY; k++)
+        sum += (uint64_t)(g->edge[n->edge + k].hi - g->edge[n->edge + k].lo + 1) * p->tail[g->edge[n->edge + k].to];
+    return sum < TAIL_MANY ? (uint32_t)sum : TAIL_MANY;
+}
+
+static bool reaches_undeclared(const struct lm_program *g, const struct lm_program_node *n)
+{
+    const struct lm_program_object *o = &g->object[n->object - 1];
+    for (uint32_t c = o->n_declared; c < o->n_class; c++)
+        if (g->bits[n->reach + c / 64] >> c % 64 & 1)
+            return true;
+    return false;
+}
+
+/* Texts that may follow in a key; a loop makes them many. */
+static void find_tails(struct lm_pool *p)
+{
+    const struct lm_program *g = p->program;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = g->n_node; i-- > 0;) {
+            uint32_t n = g->node[i].object ? count_tail(p, &g->node[i]) : 0;
+            changed |= n != p->tail[i];
+            p->tail[i] = n;
+        }
+    }
+    for (size_t i = 0; i < g->n_node; i++) {
+        const struct lm_program_node *n = &g->node[i];
+        if (!n->object || p->tail[i] == TAIL_MANY || n->n_step || !reaches_undeclared(g, n))
+            p->tail[i] = 0;
+        if (p->tail[i])
+            p->has_tail[n->object - 1] = true;
+    }
+}
+
 static void first_regs(struct lm_pool *p)
 {
     for (uint32_t i = 0; i < p->program->n_object && !p->failed; i++) {
@@ -226,14 +269,17 @@ int lm_pool_create(const struct lm_program *program, struct lm_pool **out, struc
         p->repeat = calloc(program->n_node, sizeof *p->repeat);
         p->visit = malloc(LM_THREADS_MAX * sizeof *p->visit);
         p->scratch = calloc(2 * words, sizeof *p->scratch);
+        p->tail = calloc(program->n_node, sizeof *p->tail);
+        p->has_tail = calloc(program->n_object + 1u, sizeof *p->has_tail);
     }
-    if (!p || !p->repeat || !p->visit || !p->scratch || !grow(p, (void **)&p->frame, &p->cap_frame, 2, sizeof *p->frame)) {
+    if (!p || !p->tail || !p->has_tail || !p->repeat || !p->visit || !p->scratch || !grow(p, (void **)&p->frame, &p->cap_frame, 2, sizeof *p->frame)) {
         lm_pool_destroy(p);
         return lm_fail(err, LM_ENOMEM, "no memory to run a grammar");
     }
     memset(p->frame, 0, 2 * sizeof *p->frame);
     p->n_frame = 2;
     find_repeats(p);
+    find_tails(p);
     first_regs(p);
     if (p->failed) {
         lm_pool_destroy(p);
@@ -254,6 +300,8 @@ void lm_pool_destroy(struct lm_pool *p)
     free(p->bits);
     free(p->scratch);
     free(p->repeat);
+    free(p->tail);
+    free(p->has_tail);
     free(p->visit);
     free(p);
 }
@@ -261,7 +309,7 @@ void lm_pool_destroy(struct lm_pool *p)
 size_t lm_pool_bytes(const struct lm_pool *p)
 {
     return p->cap_frame * sizeof *p->frame + p->cap_reg * sizeof *p->reg + p->cap_bits * sizeof *p->bits +
-           (p->n_frame_slot + p->n_reg_slot + p->program->n_node) * sizeof(uint32_t);
+           (p->n_frame_slot + p->n_reg_slot + 2 * (size_t)p->program->n_node) * sizeof(uint32_t);
 }
 
 /* Number kept things anew: [i] of keep becomes the new index + 1. */

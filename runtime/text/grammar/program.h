@@ -47,7 +47,7 @@ struct lm_program_node {
     uint32_t edge, step;    /* first of each */
     uint16_t n_edge, n_step;
     uint32_t object, reach; /* inside a key: object + 1 and where its classes start in bits; else 0 */
-    bool accept;
+    uint8_t accept;         /* not 0: the rule may end here */
 };
 
 struct lm_program_object {
@@ -64,7 +64,7 @@ struct lm_program {
     size_t bytes;   /* of this block, arrays included */
     uint32_t start; /* node */
     uint32_t n_node, n_edge, n_step, n_object, n_repeat, n_bits;
-    bool json;      /* the texts are JSON: white space in a row is bounded and keys are kept apart */
+    uint8_t json;   /* not 0: the texts are JSON: white space in a row is bounded and keys are kept apart */
     uint64_t id;    /* digest of the whole */
     struct lm_program_node *node;
     struct lm_program_edge *edge;

@@ -78,7 +78,8 @@ static void set_invert(struct lm_regex *r, struct set *s)
     static struct set const none;
     struct set out = none;
     uint32_t from = 0;
-    qsort(s->range, s->n, sizeof *s->range, by_lo);
+    if (s->n)
+        qsort(s->range, s->n, sizeof *s->range, by_lo);
     for (size_t i = 0; i < s->n; i++) {
         if (s->range[i].lo > from)
             set_add(r, &out, from, s->range[i].lo - 1);
@@ -217,8 +218,8 @@ static uint32_t character(struct lm_regex *r)
     return c;
 }
 
-/* One member of a class; true when it is a single character in *out, else it was added to the set. */
-static bool class_atom(struct lm_regex *r, struct set *s, uint32_t *out)
+/* A character or class escape; true when it is a single character in *out, else it was added to the set. */
+static bool class_atom(struct lm_regex *r, struct set *s, bool in_class, uint32_t *out)
 {
     if (!take(r, '\\')) {
         *out = character(r);
@@ -228,7 +229,7 @@ static bool class_atom(struct lm_regex *r, struct set *s, uint32_t *out)
         r->at++;
         return false;
     }
-    *out = escape(r, true);
+    *out = escape(r, in_class);
     return true;
 }
 
@@ -237,12 +238,12 @@ static void class_read(struct lm_regex *r, struct set *s)
     bool invert = take(r, '^');
     while (more(r) && r->s[r->at] != ']') {
         uint32_t lo, hi;
-        if (!class_atom(r, s, &lo))
+        if (!class_atom(r, s, true, &lo))
             continue;
         hi = lo;
         if (r->at + 1 < r->n && r->s[r->at] == '-' && r->s[r->at + 1] != ']') {
             r->at++;
-            if (!class_atom(r, s, &hi) || hi < lo)
+            if (!class_atom(r, s, true, &hi) || hi < lo)
                 fail(r, LM_EINVAL, "bad range in a class");
         }
         set_add(r, s, lo, hi);
@@ -307,7 +308,7 @@ static struct part atom(struct lm_regex *r)
         fail(r, LM_EINVAL, "nothing to repeat");
     } else if (more(r) && strchr(")]}", r->s[r->at])) {
         fail(r, LM_EINVAL, "a bracket without its beginning");
-    } else if (class_atom(r, &s, &c)) {
+    } else if (class_atom(r, &s, false, &c)) {
         set_add(r, &s, c, c);
     }
     return of_set(r, &s);

@@ -32,7 +32,8 @@ struct lm_schema_options {
 };
 
 /**
- * Errors   LM_EUNSUPPORTED names the keyword; LM_EINVAL not a schema, or nothing is valid; LM_ELIMIT too complex; LM_ENOMEM
+ * Errors   LM_EUNSUPPORTED names the keyword; LM_EINVAL not a schema; LM_ENOTFOUND nothing is valid; LM_ELIMIT too complex;
+ *          LM_ENOMEM
  */
 int lm_schema_compile(const json_t *schema, const struct lm_schema_options *options, struct lm_program **out, struct lm_err *err);
 

@@ -313,13 +313,16 @@ static struct lm_chars *all_keys(struct object *o)
     if (!keys || o->s->b.rc || lm_chars_is_empty(keys) || !lm_chars_is_finite(&o->s->b, keys, (int32_t)o->n_name))
         return keys;
     struct finite_walk *w = malloc(sizeof *w);
+    size_t n_name = o->n_name;
     if (w) {
         *w = (struct finite_walk){.o = o, .c = keys, .from = (int32_t)o->n_name, .ok = true};
         walk_finite(w, 0, 0, 0);
     }
-    if (!w || !w->ok)
-        lm_schema_fail(o->s, LM_ELIMIT, "patternProperties", "too many keys, but not endlessly many");
-    bool again = w && w->count;
+    if (!w)
+        lm_schema_fail(o->s, LM_ENOMEM, "patternProperties", "no memory");
+    bool again = w && w->ok && w->count;
+    if (!again)
+        o->n_name = n_name; /* so many that they will not all come */
     free(w);
     if (!again || o->s->b.rc)
         return keys;
@@ -341,7 +344,7 @@ void lm_schema_object(struct lm_schema *s, const struct lm_schema_set *alt, cons
     find_patterns(o);
     find_names(o);
     m.keys = s->b.rc ? NULL : all_keys(o);
-    m.how = m.keys && m.keys->n_state == 1 ? LM_LOWER_FREE : LM_LOWER_JSON;
+    m.how = o->n_name == 0 && o->n_pattern == 0 ? LM_LOWER_FREE : LM_LOWER_JSON;
     if (!s->b.rc)
         fill(o, &m);
     if (!s->b.rc)

@@ -28,7 +28,7 @@ static void call(struct lm_pool *p, struct lm_thread t, const struct lm_program_
         visit(p, (struct lm_thread){s->arg, 0, t.frame});
         return;
     }
-    if (p->frame[t.frame].depth >= LM_STACK_MAX)
+    if (p->frame[t.frame].depth + p->base >= LM_STACK_MAX)
         return;
     uint32_t frame = lm_pool_frame(p, s->to, t.reg, t.frame);
     if (!p->failed)
@@ -182,6 +182,8 @@ void lm_threads_step(struct lm_pool *p, const struct lm_thread *in, size_t n, ui
         const struct lm_program_edge *e = find_edge(g, &g->node[in[i].node], c);
         const struct lm_program_node *to = e ? &g->node[e->to] : NULL;
         if (!to || (to->object && !key_goes_on(p, to, in[i].reg)))
+            continue;
+        if (p->policy == LM_KEY_FIRST && p->tail[e->to] && lm_pool_reg(p, to->object - 1, in[i].reg)->count > 0)
             continue;
         plain = plain && to->n_step == 0 && !to->accept;
         visit(p, (struct lm_thread){e->to, in[i].reg, in[i].frame});

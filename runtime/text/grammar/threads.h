@@ -10,6 +10,9 @@
  *
  * A set is cut off at LM_THREADS_MAX, a stack at LM_STACK_MAX: what is left out makes fewer texts possible, never more.
  *
+ * Keys that a pattern ends in few ways need care, so that no key is begun which can only end as one that is there: such
+ * nodes have a tail, and are entered only while more texts may follow than keys are there that begin alike.
+ *
  * Thread   [any], one at a time
  */
 #include "runtime/text/grammar/program.h"
@@ -62,11 +65,14 @@ struct lm_pool {
     uint64_t *bits, *scratch;
     size_t n_reg, cap_reg, n_reg_slot, n_bits, cap_bits;
     uint32_t *repeat;   /* [n_node] the repeat that a register counts there, + 1; UINT32_MAX: an object's; 0: none */
+    uint32_t *tail;     /* [n_node] inside keys of undeclared classes: how many texts may follow, when few; else 0 */
+    bool *has_tail;     /* [n_object] some node of its keys has */
     struct lm_thread *visit;
     size_t n_visit;
     struct lm_exit exit[64]; /* of the last step */
     size_t n_exit;
     enum lm_key_policy policy;
+    uint32_t base; /* frames below LM_FRAME_BOTTOM */
     bool dup, failed; /* failed: out of memory, sticky */
 };
 
