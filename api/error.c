@@ -5,6 +5,7 @@
 static const struct { int status; const char *type; } types[] = {
     {400, "BadRequestError"},
     {401, "AuthenticationError"},
+    {403, "PermissionDeniedError"},
     {404, "NotFoundError"},
     {405, "MethodNotAllowedError"},
     {415, "UnsupportedMediaTypeError"},
@@ -102,8 +103,36 @@ int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err)
     return lm_api_fail(e, 500, NULL, "Internal server error.");
 }
 
-void lm_api_error_write(const struct lm_api_error *e, struct lm_bytes *out)
+static const struct { int status; const char *type; } anthropic_types[] = {
+    {400, "invalid_request_error"}, {401, "authentication_error"}, {403, "permission_error"}, {404, "not_found_error"},
+    {405, "invalid_request_error"}, {413, "request_too_large"}, {415, "invalid_request_error"}, {429, "rate_limit_error"},
+    {501, "invalid_request_error"}, {503, "overloaded_error"},
+};
+
+static void write_anthropic(const struct lm_api_error *e, struct lm_bytes *out)
 {
+    const char *type = "api_error";
+    for (size_t i = 0; i < sizeof anthropic_types / sizeof *anthropic_types; i++)
+        if (anthropic_types[i].status == e->status)
+            type = anthropic_types[i].type;
+    lm_bytes_addf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":\"", type);
+    lm_bytes_add_json(out, e->message, strlen(e->message));
+    lm_bytes_add_str(out, "\"}}");
+}
+
+static void write_ollama(const struct lm_api_error *e, struct lm_bytes *out)
+{
+    lm_bytes_add_str(out, "{\"error\":\"");
+    lm_bytes_add_json(out, e->message, strlen(e->message));
+    lm_bytes_add_str(out, "\"}");
+}
+
+void lm_api_error_write(const struct lm_api_error *e, enum lm_error_style style, struct lm_bytes *out)
+{
+    if (style == LM_ERROR_ANTHROPIC)
+        return write_anthropic(e, out);
+    if (style == LM_ERROR_OLLAMA)
+        return write_ollama(e, out);
     lm_bytes_add_str(out, "{\"error\":{\"message\":\"");
     lm_bytes_add_json(out, e->message, strlen(e->message));
     lm_bytes_addf(out, "\",\"type\":\"%s\",\"param\":", lm_api_error_type(e->status));

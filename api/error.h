@@ -33,6 +33,12 @@ int lm_api_bad_int(struct lm_api_error *e, const char *param, int64_t value, con
 /** Fill e from an internal error: codes that are the client's fault keep their message, the others are hidden. */
 int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err);
 
+enum lm_error_style {
+    LM_ERROR_OPENAI,
+    LM_ERROR_ANTHROPIC, /* {"type":"error","error":{"type","message"}} */
+    LM_ERROR_OLLAMA,    /* {"error":"message"} */
+};
+
 /** Append the JSON body. */
-void lm_api_error_write(const struct lm_api_error *e, struct lm_bytes *out);
+void lm_api_error_write(const struct lm_api_error *e, enum lm_error_style style, struct lm_bytes *out);
 #endif

@@ -140,7 +140,7 @@ START_TEST(test_api_json__error_bodies_are_well_formed_whatever_is_in_them)
     memset(name, '\xe2', sizeof name);
     name[sizeof name - 1] = 0;
     lm_api_fail(&e, 404, "model", "The model `%s` \"does\" not exist.", name);
-    lm_api_error_write(&e, &b);
+    lm_api_error_write(&e, LM_ERROR_OPENAI, &b);
     json_error_t je;
     json_t *v = json_loadb(b.data, b.len, 0, &je), *err = json_object_get(v, "error");
     ck_assert_ptr_nonnull(v);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
-	%D%/supervisor.c %D%/supervisor.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
+	%D%/supervisor.c %D%/supervisor.h %D%/admin.c %D%/admin.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
 	%D%/status.c %D%/status.h %D%/routes.c %D%/routes.h
 libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
 libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
@@ -9,12 +9,15 @@ libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libmodel.la libconf.la l
 EXTRA_DIST += tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
-api_tests = %D%/json_test %D%/metrics_test %D%/workers_test
+api_tests = %D%/json_test %D%/keys_test %D%/metrics_test %D%/workers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 %C%_json_test_SOURCES = %D%/json_test.c
 %C%_json_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 %C%_json_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_keys_test_SOURCES = %D%/keys_test.c
+%C%_keys_test_CFLAGS = $(TEST_CFLAGS)
+%C%_keys_test_LDADD = libapi.la $(TEST_LIBS)
 %C%_metrics_test_SOURCES = %D%/metrics_test.c
 %C%_metrics_test_CFLAGS = $(TEST_CFLAGS)
 %C%_metrics_test_LDADD = libapi.la $(TEST_LIBS)

@@ -55,7 +55,7 @@ void lm_metrics_engine_lost(struct lm_model_metrics *m)
 
 const char *lm_reason_name(enum lm_reason r)
 {
-    static const char *const names[] = {"stop", "length", "abort", "error"};
+    static const char *const names[] = {"stop", "length", "abort", "error", "repetition"};
     return names[r];
 }
 

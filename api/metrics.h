@@ -23,7 +23,7 @@ struct lm_hist {
     double sum;
 };
 
-enum lm_reason { LM_REASON_STOP, LM_REASON_LENGTH, LM_REASON_ABORT, LM_REASON_ERROR, LM_REASON_COUNT };
+enum lm_reason { LM_REASON_STOP, LM_REASON_LENGTH, LM_REASON_ABORT, LM_REASON_ERROR, LM_REASON_REPETITION, LM_REASON_COUNT };
 
 struct lm_model_metrics {
     struct lm_hist hist[LM_HIST_COUNT];

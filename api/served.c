@@ -147,27 +147,43 @@ static int add_names(struct lm_served *m, struct lm_err *err)
     return rc;
 }
 
-int lm_served_create(struct event_base *base, const struct lm_served_desc *d, struct lm_served **out, struct lm_err *err)
+static int read_file(struct lm_served *m, struct lm_err *err)
+{
+    struct lm_gguf *g;
+    int rc = lm_gguf_open(m->conf->path, &g, err);
+    if (rc)
+        return rc;
+    rc = lm_model_card_read(g, m->conf->path, &m->card, err);
+    if (rc)
+        lm_fail_in(err, rc, "%s", m->conf->path);
+    else
+        rc = lm_model_text_init(g, m->conf->chat_template, &m->text, err);
+    if (rc == 0)
+        rc = lm_sampling_defaults_read(g, m->conf->path, m->conf->generation_config, &m->defaults, err);
+    lm_gguf_close(g);
+    if (rc == 0 && m->text.problem[0])
+        lm_log(LM_WARN, "text", "no chat model=%s: %s", m->conf->name, m->text.problem);
+    return rc;
+}
+
+int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, struct lm_err *err)
 {
     struct lm_served *m = calloc(1, sizeof *m);
     if (!m)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     m->conf = &d->conf->model[d->model];
-    m->start_us = lm_now_us();
     m->max_seq = (size_t)d->conf->server.max_queued_requests;
     m->max_seq_tok = (size_t)d->conf->server.max_queued_tokens;
     m->free_slot = NO_SLOT;
     m->on_fatal = d->on_fatal;
     m->arg = d->arg;
-    struct lm_supervisor_desc sd = {
+    m->desc = (struct lm_supervisor_desc){
         .program = d->engine_path, .flag = d->flag, .name = m->conf->name, .events = &events, .arg = m,
         .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US,
     };
     int rc = add_names(m, err);
     if (rc == 0)
-        rc = lm_gguf_open(m->conf->path, &m->gguf, err);
-    if (rc == 0)
-        rc = lm_supervisor_create(base, &sd, &m->engine, err);
+        rc = read_file(m, err);
     if (rc) {
         lm_served_destroy(m);
         return lm_fail_in(err, rc, "model %s", d->conf->model[d->model].name);
@@ -176,34 +192,11 @@ int lm_served_create(struct event_base *base, const struct lm_served_desc *d, st
     return 0;
 }
 
-static struct lm_served *of_job(struct lm_job *job)
+int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err)
 {
-    return (struct lm_served *)((char *)job - offsetof(struct lm_served, job));
-}
-
-static void load_text(struct lm_job *job)
-{
-    struct lm_served *m = of_job(job);
-    m->text_rc = lm_model_text_init(m->gguf, m->conf->chat_template, &m->text, &m->text_err);
-    atomic_store(&m->ready_text, m->text_rc == 0);
-}
-
-static void text_loaded(struct lm_job *job)
-{
-    struct lm_served *m = of_job(job);
-    lm_gguf_close(m->gguf);
-    m->gguf = NULL;
-    if (m->text_rc)
-        m->on_fatal(m->arg, m->text_rc, m->text_err.msg);
-    else if (m->text.problem[0])
-        lm_log(LM_WARN, "text", "no chat model=%s: %s", m->conf->name, m->text.problem);
-    announce(m);
-}
-
-void lm_served_load(struct lm_served *m, struct lm_workers *w)
-{
-    m->job = (struct lm_job){.run = load_text, .done = text_loaded};
-    lm_workers_submit(w, &m->job);
+    m->start_us = lm_now_us();
+    int rc = lm_supervisor_create(base, &m->desc, &m->engine, err);
+    return rc ? lm_fail_in(err, rc, "model %s", m->conf->name) : 0;
 }
 
 void lm_served_destroy(struct lm_served *m)
@@ -213,7 +206,6 @@ void lm_served_destroy(struct lm_served *m)
     lm_served_lose_all(m);
     lm_supervisor_destroy(m->engine);
     lm_model_text_fini(&m->text);
-    lm_gguf_close(m->gguf);
     for (size_t i = 0; i < m->n_name; i++)
         free(m->name[i]);
     free(m->name);
@@ -231,17 +223,22 @@ bool lm_served_has_name(const struct lm_served *m, const char *name)
 
 bool lm_served_serves(const struct lm_served *m)
 {
-    return atomic_load(&m->ready_text) && lm_supervisor_serves(m->engine);
+    return lm_supervisor_serves(m->engine);
+}
+
+const char *lm_served_state(const struct lm_served *m)
+{
+    return lm_served_serves(m) ? "serving" : lm_supervisor_sleeps(m->engine) ? "asleep" : "loading";
 }
 
 bool lm_served_healthy(const struct lm_served *m)
 {
-    return atomic_load(&m->ready_text) && lm_supervisor_healthy(m->engine);
+    return lm_supervisor_healthy(m->engine);
 }
 
 bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
 {
-    return n_seq <= m->max_seq - m->n_seq && n_tok <= m->max_seq_tok - m->n_seq_tok;
+    return m->n_seq + n_seq <= m->max_seq && m->n_seq_tok + n_tok <= m->max_seq_tok;
 }
 
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part)

@@ -6,7 +6,9 @@
  *
  * Thread   [loop], but where it says otherwise
  */
+#include "api/card.h"
 #include "api/metrics.h"
+#include "api/openai/defaults.h"
 #include "api/supervisor.h"
 #include "api/text.h"
 #include "api/workers.h"
@@ -26,12 +28,13 @@ struct lm_served_slot { struct lm_seq *seq; uint32_t turn, next_free; };
 
 struct lm_served {
     const struct lm_conf_model *conf;
+    struct lm_supervisor_desc desc;
     char **name; /* names it answers to; name[0] is the one it calls itself */
     size_t n_name;
-    struct lm_gguf *gguf; /* until the text side is loaded */
 
-    struct lm_model_text text;      /* [any] once ready_text */
-    _Atomic bool ready_text;
+    struct lm_model_text text;      /* [any] */
+    struct lm_sampling_defaults defaults; /* [any] */
+    struct lm_model_card card;      /* [any] */
     _Atomic uint32_t max_model_len; /* [any] 0 before the first hello */
 
     struct lm_supervisor *engine;
@@ -48,9 +51,6 @@ struct lm_served {
     bool announced;
     void (*on_fatal)(void *arg, int code, const char *msg);
     void *arg;
-    struct lm_job job; /* loads the text */
-    int text_rc;
-    struct lm_err text_err;
 };
 
 struct lm_served_desc {
@@ -63,19 +63,21 @@ struct lm_served_desc {
 };
 
 /**
- * Open the model's file and start its engine; the text side is left to lm_served_load().
+ * Make the text side, and check of the model's file what can be checked without its weights; nothing is started.
  *
- * Errors   as lm_gguf_open() and lm_supervisor_create(), naming the model
+ * Errors   as lm_gguf_open(), lm_model_hparams() and lm_model_text_init(), naming the model
  */
-int lm_served_create(struct event_base *base, const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
-/** Build tokenizer and template in a worker. */
-void lm_served_load(struct lm_served *m, struct lm_workers *w);
+int lm_served_create(const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
+/** Start the engine.  Errors as lm_supervisor_create(), naming the model */
+int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err);
 /** Calls on_lost of what is in the engine. Takes NULL. */
 void lm_served_destroy(struct lm_served *m);
 
 bool lm_served_has_name(const struct lm_served *m, const char *name);
 /** Requests can be taken. */
 bool lm_served_serves(const struct lm_served *m);
+/** "serving", "loading", "asleep" */
+const char *lm_served_state(const struct lm_served *m);
 /** Serves and makes progress. */
 bool lm_served_healthy(const struct lm_served *m);
 /** There is room for n_seq more sequences with n_tok prompt tokens together. */

@@ -4,7 +4,6 @@
 #include "runtime/base/log.h"
 
 #include <stdlib.h>
-#include <strings.h>
 #include <time.h>
 
 #define DRAIN_TICK_US 10000
@@ -15,36 +14,13 @@ static uint64_t us(double seconds)
     return (uint64_t)(seconds * 1e6);
 }
 
-/* Takes as long for a wrong key as for a right one: every key is compared, over the length of the given one. */
-static bool key_is_good(const struct lm_server *s, const char *given)
-{
-    size_t n = strlen(given);
-    unsigned good = 0;
-    for (size_t i = 0; i < s->n_key; i++) {
-        size_t n_key = strlen(s->key[i]);
-        unsigned char diff = n != n_key;
-        for (size_t j = 0; j < n; j++)
-            diff |= (unsigned char)(given[j] ^ s->key[i][j % n_key]);
-        good |= diff == 0;
-    }
-    return good;
-}
-
-static bool may_call(const struct lm_server *s, const struct lm_http_req *req)
-{
-    const char *bearer = lm_http_header(req, "authorization");
-    const char *key = lm_http_header(req, "x-api-key");
-    if (!s->n_key)
-        return true;
-    if (bearer && strncasecmp(bearer, "Bearer ", 7) == 0 && key_is_good(s, bearer + 7 + strspn(bearer + 7, " ")))
-        return true;
-    return key && key_is_good(s, key);
-}
-
-static bool path_matches(const struct lm_route *r, const char *path)
+/* An escaped slash is part of a name, never of a route. */
+static bool path_matches(const struct lm_route *r, const struct lm_http_req *req)
 {
     size_t n = strlen(r->path);
-    return r->flags & LM_ROUTE_PREFIX ? strncmp(path, r->path, n) == 0 && path[n] : strcmp(path, r->path) == 0;
+    if (strncmp(req->path, r->path, n) != 0 || req->n_plain < n)
+        return false;
+    return r->flags & LM_ROUTE_PREFIX ? req->path[n] : !req->path[n];
 }
 
 static bool method_matches(const struct lm_route *r, const char *method)
@@ -58,32 +34,60 @@ static void count(struct lm_call *call, int status)
     call->req = NULL;
 }
 
-void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body)
+static enum lm_error_style error_style(const struct lm_call *call)
 {
-    lm_http_reply(call->req, status, content_type, body->data, body->len, NULL, 0);
+    unsigned flags = call->route < call->server->n_route ? call->server->route[call->route].flags : 0;
+    return flags & LM_ROUTE_ANTHROPIC ? LM_ERROR_ANTHROPIC : flags & LM_ROUTE_OLLAMA ? LM_ERROR_OLLAMA : LM_ERROR_OPENAI;
+}
+
+/* Headers of an answer: its own, then those that let a page of another origin read it. */
+struct headers { struct lm_http_header h[8]; size_t n; };
+
+static void add_header(struct headers *hs, const char *name, const char *value)
+{
+    if (value && hs->n < sizeof hs->h / sizeof *hs->h)
+        hs->h[hs->n++] = (struct lm_http_header){name, value};
+}
+
+static void add_origin(struct headers *hs, const struct lm_call *call)
+{
+    add_header(hs, "Access-Control-Allow-Origin", call->origin);
+    add_header(hs, "Vary", call->origin && strcmp(call->origin, "*") != 0 ? "Origin" : NULL);
+}
+
+static void reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body, struct headers *hs)
+{
+    add_origin(hs, call);
+    lm_http_reply(call->req, status, content_type, body->data, body->len, hs->h, hs->n);
     count(call, status);
 }
 
-static void reply_error(struct lm_call *call, const struct lm_api_error *e, const struct lm_http_header *h, size_t n)
+void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body)
+{
+    reply(call, status, content_type, body, &(struct headers){0});
+}
+
+static void reply_error(struct lm_call *call, const struct lm_api_error *e, struct headers *hs)
 {
     struct lm_bytes body = {0};
-    lm_api_error_write(e, &body);
-    lm_http_reply(call->req, e->status, "application/json", body.data, body.len, h, n);
+    lm_api_error_write(e, error_style(call), &body);
+    reply(call, e->status, "application/json", &body, hs);
     lm_bytes_fini(&body);
-    count(call, e->status);
 }
 
 void lm_call_error(struct lm_call *call, const struct lm_api_error *e)
 {
-    static const struct lm_http_header retry = {"Retry-After", "1"}, auth = {"WWW-Authenticate", "Bearer"};
-    const struct lm_http_header *h = e->status == 429 || e->status == 503 ? &retry : e->status == 401 ? &auth : NULL;
-    reply_error(call, e, h, h != NULL);
+    struct headers hs = {0};
+    add_header(&hs, "Retry-After", e->status == 429 || e->status == 503 ? "1" : NULL);
+    add_header(&hs, "WWW-Authenticate", e->status == 401 ? "Bearer" : NULL);
+    reply_error(call, e, &hs);
 }
 
-void lm_call_stream(struct lm_call *call)
+void lm_call_stream(struct lm_call *call, const char *type)
 {
-    static const struct lm_http_header h[] = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
-    lm_http_stream_begin(call->req, 200, "text/event-stream; charset=utf-8", h, 2);
+    struct headers hs = {.h = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}, .n = 2};
+    add_origin(&hs, call);
+    lm_http_stream_begin(call->req, 200, type ? type : "text/event-stream; charset=utf-8", hs.h, hs.n);
     call->server->answered[call->route].n[2]++;
 }
 
@@ -93,11 +97,39 @@ static void wrong_method(struct lm_call *call)
     const struct lm_server *s = call->server;
     char allow[64] = "";
     for (size_t i = 0, n = 0; i < s->n_route && n < sizeof allow - 16; i++)
-        if (path_matches(&s->route[i], call->req->path))
+        if (path_matches(&s->route[i], call->req))
             n += (size_t)snprintf(allow + n, sizeof allow - n, "%s%s%s", n ? ", " : "", s->route[i].method,
                                   strcmp(s->route[i].method, "GET") == 0 ? ", HEAD" : "");
     lm_api_fail(&e, 405, NULL, "Method Not Allowed");
-    reply_error(call, &e, &(struct lm_http_header){"Allow", allow}, 1);
+    reply_error(call, &e, &(struct headers){.h = {{"Allow", allow}}, .n = 1});
+}
+
+/* A browser asks whether a page may call. */
+static void preflight(struct lm_call *call)
+{
+    struct headers hs = {0};
+    add_header(&hs, "Access-Control-Allow-Methods", "GET, HEAD, POST");
+    add_header(&hs, "Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key, Anthropic-Version, Anthropic-Beta");
+    add_header(&hs, "Access-Control-Max-Age", "600");
+    reply(call, 204, NULL, &(struct lm_bytes){0}, &hs);
+}
+
+static bool is_preflight(const struct lm_call *call)
+{
+    return call->origin && strcmp(call->req->method, "OPTIONS") == 0 && lm_http_header(call->req, "access-control-request-method");
+}
+
+/* What stands in the way of a request for this route; 0: nothing. */
+static int check_access(const struct lm_call *call, unsigned flags, struct lm_api_error *e)
+{
+    const struct lm_guard *g = &call->server->guard;
+    if (!lm_guard_knows_host(g, call->req))
+        return lm_api_fail(e, 403, NULL, "The Host header names another machine; the server's option allowed-hosts can allow it.");
+    if (flags & LM_ROUTE_ADMIN && !g->admin.n)
+        return lm_api_fail(e, 403, NULL, "This needs the server's option admin-key.");
+    if (flags & LM_ROUTE_ADMIN ? lm_guard_is_admin(g, call->req) : flags & LM_ROUTE_OPEN || lm_guard_may_call(g, call->req))
+        return 0;
+    return lm_api_fail(e, 401, NULL, "Unauthorized");
 }
 
 static void on_request(struct lm_http_req *req, void *arg)
@@ -105,19 +137,22 @@ static void on_request(struct lm_http_req *req, void *arg)
     struct lm_server *s = arg;
     struct lm_api_error e;
     struct lm_call call = {.server = s, .req = req, .route = s->n_route};
-    bool known = false, open = false;
+    bool known = false;
+    unsigned flags = 0;
+    call.origin = lm_guard_origin(&s->guard, req);
     for (size_t i = 0; i < s->n_route; i++) {
-        if (!path_matches(&s->route[i], req->path))
+        if (!path_matches(&s->route[i], req))
             continue;
         known = true;
-        open = s->route[i].flags & LM_ROUTE_OPEN;
+        flags = s->route[i].flags;
         if (!method_matches(&s->route[i], req->method))
             continue;
         call.route = i;
         break;
     }
-    if (!open && !may_call(s, req)) {
-        lm_api_fail(&e, 401, NULL, "Unauthorized");
+    if (is_preflight(&call)) {
+        preflight(&call);
+    } else if (check_access(&call, flags, &e)) {
         lm_call_error(&call, &e);
     } else if (call.route < s->n_route) {
         s->route[call.route].handler(&call);
@@ -191,21 +226,6 @@ void lm_server_drain(struct lm_server *s)
     on_drain_tick(-1, 0, s);
 }
 
-static int split_keys(struct lm_server *s, struct lm_err *err)
-{
-    for (const char *k = s->conf->server.api_key; *(k += strspn(k, ", \t"));) {
-        size_t n = strcspn(k, ", \t");
-        char **key = realloc(s->key, (s->n_key + 1) * sizeof *key);
-        if (key)
-            s->key = key;
-        if (!key || !(key[s->n_key] = strndup(k, n)))
-            return lm_fail(err, LM_ENOMEM, "out of memory");
-        s->n_key++;
-        k += n;
-    }
-    return 0;
-}
-
 static int listen_on(struct lm_server *s, struct lm_err *err)
 {
     const struct lm_conf_server *c = &s->conf->server;
@@ -214,16 +234,19 @@ static int listen_on(struct lm_server *s, struct lm_err *err)
         .body_us = us(c->body_timeout), .idle_us = us(c->keep_alive_timeout), .write_stall_us = us(c->write_timeout),
         .out_high_bytes = LM_OUT_HIGH_BYTES,
     };
-    uint16_t port;
     int rc = lm_http_server_create(s->base, &limits, on_request, s, &s->http, err);
     if (rc == 0)
-        rc = lm_http_server_listen(s->http, c->host, (uint16_t)c->port, &port, err);
-    if (rc == 0)
-        lm_log(LM_INFO, "server", strchr(c->host, ':') ? "listening on http://[%s]:%u" : "listening on http://%s:%u", c->host, port);
+        rc = lm_http_server_listen(s->http, c->host, (uint16_t)c->port, &s->port, err);
     return rc;
 }
 
-static int start_models(struct lm_server *s, struct lm_err *err)
+static void announce(const struct lm_server *s)
+{
+    const char *host = s->conf->server.host;
+    lm_log(LM_INFO, "server", strchr(host, ':') ? "listening on http://[%s]:%u" : "listening on http://%s:%u", host, s->port);
+}
+
+static int open_models(struct lm_server *s, struct lm_err *err)
 {
     int rc = 0;
     s->model = calloc(s->conf->n_model, sizeof *s->model);
@@ -237,7 +260,7 @@ static int start_models(struct lm_server *s, struct lm_err *err)
             .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .arg = s,
         };
         if (rc == 0)
-            rc = lm_served_create(s->base, &d, &s->model[i], err);
+            rc = lm_served_create(&d, &s->model[i], err);
         s->n_model += rc == 0;
     }
     return rc;
@@ -254,21 +277,22 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
         s->n_route++;
     s->answered = calloc(s->n_route + 1, sizeof *s->answered);
     s->drain_timer = event_new(base, -1, EV_PERSIST, on_drain_tick, s);
-    int rc = s->answered && s->drain_timer ? split_keys(s, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    int rc = s->answered && s->drain_timer ? lm_guard_init(&s->guard, &conf->server, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; rc == 0 && i <= s->n_route; i++)
         s->answered[i] = (struct lm_metrics_route){i < s->n_route ? route[i].method : "", i < s->n_route ? route[i].path : "none", {0}};
     if (rc == 0)
         rc = listen_on(s, err);
     if (rc == 0)
-        rc = start_models(s, err);
+        rc = open_models(s, err);
     if (rc == 0)
         rc = lm_workers_create(base, (unsigned)conf->server.http_threads, &s->workers, err);
+    for (size_t i = 0; i < s->n_model && rc == 0; i++)
+        rc = lm_served_start(s->model[i], base, err);
     if (rc) {
         lm_server_destroy(s);
         return rc;
     }
-    for (size_t i = 0; i < s->n_model; i++)
-        lm_served_load(s->model[i], s->workers);
+    announce(s);
     *out = s;
     return 0;
 }
@@ -297,7 +321,7 @@ void lm_server_destroy(struct lm_server *s)
         free_strings(s->flag[i], n);
     }
     free(s->flag);
-    free_strings(s->key, s->n_key);
+    lm_guard_fini(&s->guard);
     free(s->engine_path);
     free(s->answered);
     if (s->drain_timer)

@@ -4,12 +4,13 @@
 /**
  * The front: sockets, keys, routes, models, and the way to an end.
  *
- * A route's handler gets a call: the request, and the answers it may give. Keys are asked for before the route is
- * looked up, on every path but those of open routes. An answer is given by lm_call_*, which count it.
+ * A route's handler gets a call: the request, and the answers it may give. Keys are asked for on every path but those
+ * of open routes, unknown ones too. An answer is given by lm_call_*, which count it.
  *
  * Thread   [loop] for everything here
  */
 #include "api/error.h"
+#include "api/guard.h"
 #include "api/http/http.h"
 #include "api/served.h"
 
@@ -21,9 +22,16 @@ struct lm_call {
     struct lm_server *server;
     struct lm_http_req *req; /* NULL once answered or gone */
     size_t route;            /* index in the table */
+    const char *origin;      /* of another origin's page that may read the answer; NULL: none */
 };
 
-enum { LM_ROUTE_OPEN = 1, LM_ROUTE_PREFIX = 2 };
+enum {
+    LM_ROUTE_OPEN = 1,      /* no key is asked for */
+    LM_ROUTE_PREFIX = 2,
+    LM_ROUTE_ADMIN = 4,     /* the admin's key is asked for */
+    LM_ROUTE_ANTHROPIC = 8, /* errors in this family's shape */
+    LM_ROUTE_OLLAMA = 16,
+};
 
 struct lm_route {
     const char *method;
@@ -39,13 +47,13 @@ struct lm_server {
     size_t n_route;
     struct lm_metrics_route *answered; /* [n_route + 1]; the last is for no route */
     struct lm_http_server *http;
+    uint16_t port; /* that was bound */
     struct lm_workers *workers;
     struct lm_served **model;
     size_t n_model;
     char *engine_path;
     char ***flag; /* [n_model] */
-    char **key;
-    size_t n_key;
+    struct lm_guard guard;
     double start_time; /* seconds since 1970 */
     size_t n_busy;     /* requests that are not answered yet */
     size_t n_busy_bytes; /* of their bodies */
@@ -57,7 +65,7 @@ struct lm_server {
 };
 
 /**
- * Listen, then open the models and start their engines; serves as soon as the loop runs.
+ * Bind the socket, open and check the models, then start their engines; serves as soon as the loop runs.
  *
  * Errors   LM_EIO a socket; else as lm_served_create()
  * Owns     *out is the caller's; conf and route must outlive it
@@ -76,6 +84,6 @@ bool lm_server_ready(const struct lm_server *s);
 void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body);
 /** Answer with an error; 429 and 503 get Retry-After, 401 WWW-Authenticate. */
 void lm_call_error(struct lm_call *call, const struct lm_api_error *e);
-/** Begin a stream of server-sent events. */
-void lm_call_stream(struct lm_call *call);
+/** Begin a stream; type NULL: of server-sent events. */
+void lm_call_stream(struct lm_call *call, const char *type);
 #endif

@@ -27,7 +27,9 @@ void lm_status_ready(struct lm_call *call)
     }
     const char *why = s->draining ? "The server is shutting down." : "The engine is loading.";
     for (size_t i = 0; i < s->n_model && !s->draining; i++)
-        if (lm_served_serves(s->model[i]) && !lm_served_healthy(s->model[i]))
+        if (lm_supervisor_sleeps(s->model[i]->engine))
+            why = "The engine is asleep.";
+        else if (lm_served_serves(s->model[i]) && !lm_served_healthy(s->model[i]))
             why = "The engine makes no progress.";
     lm_api_fail(&e, 503, NULL, "%s", why);
     lm_call_error(call, &e);

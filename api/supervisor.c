@@ -28,6 +28,7 @@ enum state {
     LOADING,
     SERVING,
     ENDING, /* the socket is closed, the process not yet reaped; the timer kills it */
+    ASLEEP, /* no process, and none is to start */
     STOPPED
 };
 
@@ -37,6 +38,7 @@ struct lm_supervisor {
     char **argv;
     enum state state;
     bool stopping, ever_served, failed;
+    bool sleeping, waking; /* no engine is wanted; the last one was told to go and a new one is wanted */
     pid_t pid;
     int fd;
     struct event *readable, *writable, *child, *timer, *watch;
@@ -278,6 +280,12 @@ static void reaped(struct lm_supervisor *s, int status)
         snprintf(how, sizeof how, "exited with status %d", WEXITSTATUS(status));
     if (s->stopping) {
         s->state = STOPPED;
+    } else if (s->sleeping) {
+        s->state = ASLEEP;
+        lm_log(LM_INFO, "engine", "asleep model=%s", s->d.name);
+    } else if (s->waking) {
+        s->waking = false;
+        spawn_or_wait(s);
     } else if (!s->ever_served && s->failed && !curable(s->failure.code)) {
         s->state = STOPPED;
         s->d.events->fatal(s->d.arg, s->failure.code, s->failure.msg);
@@ -402,7 +410,7 @@ out:
 
 bool lm_supervisor_serves(const struct lm_supervisor *s)
 {
-    return s->state == SERVING && !s->stopping;
+    return s->state == SERVING && !s->stopping && !s->sleeping && !s->waking;
 }
 
 bool lm_supervisor_healthy(const struct lm_supervisor *s)
@@ -427,13 +435,43 @@ void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *par
     lm_supervisor_send(s, LM_MSG_SUBMIT, part, n_part);
 }
 
+void lm_supervisor_sleep(struct lm_supervisor *s)
+{
+    if (s->sleeping || s->stopping)
+        return;
+    s->sleeping = true;
+    s->waking = false;
+    lm_supervisor_send(s, LM_MSG_DRAIN, NULL, 0);
+    if (s->state == LOADING)
+        kill(s->pid, SIGTERM);
+    if (s->state != WAITING)
+        return;
+    event_del(s->timer);
+    s->state = ASLEEP;
+}
+
+void lm_supervisor_wake(struct lm_supervisor *s)
+{
+    if (!s->sleeping)
+        return;
+    s->sleeping = false;
+    s->waking = s->state != ASLEEP;
+    if (!s->waking)
+        spawn_or_wait(s);
+}
+
+bool lm_supervisor_sleeps(const struct lm_supervisor *s)
+{
+    return s->sleeping;
+}
+
 void lm_supervisor_stop(struct lm_supervisor *s)
 {
     lm_supervisor_send(s, LM_MSG_DRAIN, NULL, 0);
     s->stopping = true;
     if (s->state == LOADING)
         kill(s->pid, SIGTERM);
-    if (s->state == WAITING)
+    if (s->state == WAITING || s->state == ASLEEP)
         s->state = STOPPED;
 }
 

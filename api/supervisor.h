@@ -53,6 +53,12 @@ void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *par
 /** Send any other message; nothing happens while it does not serve. */
 void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part);
 
+/** No engine from now on: it finishes what it has and ends. What is submitted meanwhile is lost: serves() is false. */
+void lm_supervisor_sleep(struct lm_supervisor *s);
+/** Start an engine again. Nothing happens when it does not sleep. */
+void lm_supervisor_wake(struct lm_supervisor *s);
+bool lm_supervisor_sleeps(const struct lm_supervisor *s);
+
 /** No restart from now on: ask the engine to drain and close the socket's other work. */
 void lm_supervisor_stop(struct lm_supervisor *s);
 /** No process is left. */

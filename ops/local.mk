@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += libops.la
 libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h %D%/check.c %D%/check.h \
 	%D%/elementwise.c %D%/elementwise.h %D%/embed.c %D%/embed.h %D%/gather.c %D%/gather.h %D%/graph.c %D%/graph.h \
 	%D%/layernorm.c %D%/layernorm.h %D%/matmul.c %D%/matmul.h %D%/philox.h %D%/rmsnorm.c %D%/rmsnorm.h \
-	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/sample_block.h %D%/vec.h
+	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/sample_block.h %D%/sample_filter.c %D%/sample_filter.h %D%/vec.h
 
 if HAVE_CHECK
 # The suite that every backend runs.
@@ -12,7 +12,7 @@ libopsuite_la_SOURCES = %D%/op_ref.c %D%/op_ref.h %D%/op_rig.c %D%/op_rig.h %D%/
 libopsuite_la_CFLAGS = $(TEST_CFLAGS)
 libopsuite_la_LIBADD = libops.la libqtype.la
 
-ops_tests = %D%/attention_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_test %D%/vec_test
+ops_tests = %D%/attention_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_filter_test %D%/sample_test %D%/vec_test
 check_PROGRAMS += $(ops_tests)
 TESTS += $(ops_tests)
 %C%_attention_test_SOURCES = %D%/attention_test.c
@@ -39,6 +39,9 @@ TESTS += $(ops_tests)
 %C%_rope_test_SOURCES = %D%/rope_test.c
 %C%_rope_test_CFLAGS = $(TEST_CFLAGS)
 %C%_rope_test_LDADD = libops.la $(TEST_LIBS)
+%C%_sample_filter_test_SOURCES = %D%/sample_filter_test.c
+%C%_sample_filter_test_CFLAGS = $(TEST_CFLAGS)
+%C%_sample_filter_test_LDADD = libops.la $(TEST_LIBS)
 %C%_sample_test_SOURCES = %D%/sample_test.c
 %C%_sample_test_CFLAGS = $(TEST_CFLAGS)
 %C%_sample_test_LDADD = libops.la $(TEST_LIBS)

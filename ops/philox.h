@@ -27,13 +27,20 @@ static inline void lm_philox(const uint32_t key[2], const uint32_t counter[4], u
     out[3] = c3;
 }
 
-/** The number at `counter` of the stream `seed`, uniform in (0, 1), with 52 random bits. */
-static inline double lm_philox_uniform(uint64_t seed, uint64_t counter)
+/** The number at `counter` of the stream `seed`, uniform in (0, 1), with 52 random bits; and a second one, independent of it. */
+static inline double lm_philox_uniforms(uint64_t seed, uint64_t counter, double *out_second)
 {
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     const uint32_t at[4] = {(uint32_t)counter, (uint32_t)(counter >> 32), 0, 0};
     uint32_t r[4];
     lm_philox(key, at, r);
+    *out_second = ((double)(((uint64_t)r[2] << 32 | r[3]) >> 12) + 0.5) * 0x1p-52;
     return ((double)(((uint64_t)r[0] << 32 | r[1]) >> 12) + 0.5) * 0x1p-52;
+}
+
+static inline double lm_philox_uniform(uint64_t seed, uint64_t counter)
+{
+    double second;
+    return lm_philox_uniforms(seed, counter, &second);
 }
 #endif

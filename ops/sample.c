@@ -3,6 +3,7 @@
 #include "ops/check.h"
 #include "ops/philox.h"
 #include "ops/sample_block.h"
+#include "ops/sample_filter.h"
 
 #include <float.h>
 #include <math.h>
@@ -18,13 +19,6 @@ struct row {
     float max;
 };
 
-/* Tokens picked from a row: their unique keys, in descending order of (logit, lower id first), and weights. */
-struct picked {
-    uint64_t *key;
-    float *weight;
-    size_t n;
-};
-
 static size_t n_block(uint32_t n)
 {
     return ((size_t)n + BLOCK - 1) / BLOCK;
@@ -33,7 +27,7 @@ static size_t n_block(uint32_t n)
 size_t lm_sample_scratch_bytes(uint32_t n_vocab)
 {
     size_t n = n_block(n_vocab) * BLOCK;
-    return n * (sizeof(float) + sizeof(uint64_t) + sizeof(float)) + 2 * n_block(n_vocab) * sizeof(float);
+    return n * (2 * sizeof(uint64_t) + 3 * sizeof(float)) + 2 * n_block(n_vocab) * sizeof(float);
 }
 
 int lm_sample_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err)
@@ -58,6 +52,12 @@ int lm_sampling_check(const struct lm_sampling *p, uint32_t n_vocab, struct lm_e
                        (double)p->frequency, (double)p->repetition);
     if (p->n_logprobs > LM_MAX_LOGPROBS)
         return lm_fail(err, LM_EINVAL, "%u logprobs, at most %d", p->n_logprobs, LM_MAX_LOGPROBS);
+    if (!within(p->top_n_sigma, 0, FLT_MAX) || !within(p->typical_p, 0, 1) || !within(p->xtc_probability, 0, 1) ||
+        !within(p->xtc_threshold, 0, 1) || !within(p->dynatemp_range, 0, FLT_MAX) || !within(p->dynatemp_exponent, 0, FLT_MAX) ||
+        p->mirostat > 2 || !within(p->mirostat_tau, 0, FLT_MAX) || !within(p->mirostat_mu, -FLT_MAX, FLT_MAX))
+        return lm_fail(err, LM_EINVAL, "a filter's parameter is out of range");
+    if (p->given && (p->given_token < 0 || (uint32_t)p->given_token >= n_vocab))
+        return lm_fail(err, LM_EINVAL, "given token %d of %u", p->given_token, n_vocab);
     for (uint32_t i = 0; i < p->n_bias; i++)
         if (p->bias_id[i] < 0 || (uint32_t)p->bias_id[i] >= n_vocab || isnan(p->bias[i]))
             return lm_fail(err, LM_EINVAL, "bias %g of token %d of %u", (double)p->bias[i], p->bias_id[i], n_vocab);
@@ -183,31 +183,8 @@ static int32_t argmax(const struct row *r)
     return (int32_t)i;
 }
 
-/* A key that orders tokens by logit, and equal ones by lower id first; -0 and 0 are equal. */
-static uint64_t key_of(float x, uint32_t id)
-{
-    int32_t bits;
-    x += 0.0f;
-    memcpy(&bits, &x, sizeof bits);
-    uint32_t order = bits < 0 ? ~(uint32_t)bits : (uint32_t)bits | 0x80000000u;
-    return (uint64_t)order << 32 | (uint32_t)~id;
-}
-
-static float logit_of(uint64_t key)
-{
-    uint32_t order = (uint32_t)(key >> 32), bits = order & 0x80000000u ? order & 0x7fffffffu : ~order;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static uint32_t id_of(uint64_t key)
-{
-    return ~(uint32_t)key;
-}
-
 /* Pick the tokens with logit >= from and key >= least, in ascending order of ids. */
-static void pick(const struct row *r, float from, uint64_t least, struct picked *out)
+static void pick(const struct row *r, float from, uint64_t least, struct lm_picked *out)
 {
     out->n = 0;
     for (size_t b = 0; b < n_block(r->n); b++) {
@@ -215,7 +192,7 @@ static void pick(const struct row *r, float from, uint64_t least, struct picked 
             continue;
         size_t end = (b + 1) * BLOCK < r->n ? (b + 1) * BLOCK : r->n;
         for (size_t i = b * BLOCK; i < end; i++) {
-            uint64_t key = key_of(r->x[i], (uint32_t)i);
+            uint64_t key = lm_pick_key(r->x[i], (uint32_t)i);
             out->key[out->n] = key;
             out->n += r->x[i] >= from && key >= least;
         }
@@ -223,13 +200,13 @@ static void pick(const struct row *r, float from, uint64_t least, struct picked 
 }
 
 /* The weights of what was picked; returns their sum, in ascending order of ids. */
-static double weigh(const struct row *r, float inv_t, struct picked *c)
+static double weigh(const struct row *r, float inv_t, struct lm_picked *c)
 {
     double sum = 0;
     for (size_t i0 = 0; i0 < c->n; i0 += BLOCK) {
         float x[BLOCK];
         for (size_t i = 0; i < BLOCK; i++)
-            x[i] = i0 + i < c->n ? logit_of(c->key[i0 + i]) : -INFINITY;
+            x[i] = i0 + i < c->n ? lm_pick_logit(c->key[i0 + i]) : -INFINITY;
         r->block->weigh(x, r->max, inv_t, c->weight + i0);
     }
     for (size_t i = 0; i < c->n; i++)
@@ -237,74 +214,39 @@ static double weigh(const struct row *r, float inv_t, struct picked *c)
     return sum;
 }
 
-/*
- * The key down to which, from the largest, the weights (NULL: one each) sum up to `target`; 0 if all do not.
- * Radix selection: each round keeps the keys that share the digit in which the sum is reached. Scrambles its input.
- */
-static uint64_t cut(uint64_t *key, float *weight, size_t n, double target)
-{
-    enum { DIGIT = 2048 };
-    uint64_t prefix = 0;
-    double before = 0;
-    for (int shift = 53; ; shift = shift > 11 ? shift - 11 : 0) {
-        double sum[DIGIT] = {0};
-        for (size_t i = 0; i < n; i++)
-            sum[key[i] >> shift & (DIGIT - 1)] += weight ? weight[i] : 1;
-        uint64_t digit = DIGIT;
-        do {
-            if (digit-- == 0)
-                return prefix;
-            before += sum[digit];
-        } while (before < target);
-        before -= sum[digit];
-        size_t m = 0;
-        for (size_t i = 0; i < n; i++) {
-            uint64_t k = key[i];
-            key[m] = k;
-            if (weight)
-                weight[m] = weight[i];
-            m += (k >> shift & (DIGIT - 1)) == digit;
-        }
-        n = m;
-        prefix |= digit << shift;
-        if (shift == 0 || n == 1)
-            return n == 1 ? key[0] : prefix;
-    }
-}
-
 /* A logit that at least `rank` tokens reach: that of the block whose maximum has this rank. */
-static float reached_by(const struct row *r, size_t rank, struct picked *c)
+static float reached_by(const struct row *r, size_t rank, struct lm_picked *c)
 {
     size_t n = n_block(r->n);
     if (rank > n)
         return -FLT_MAX;
     for (size_t b = 0; b < n; b++)
-        c->key[b] = key_of(r->block_max[b], (uint32_t)b);
-    float x = logit_of(cut(c->key, NULL, n, (double)rank));
+        c->key[b] = lm_pick_key(r->block_max[b], (uint32_t)b);
+    float x = lm_pick_logit(lm_pick_cut(c->key, NULL, n, (double)rank));
     return x >= -FLT_MAX ? x : -FLT_MAX;
 }
 
 /* Step 5: the least key of the top k. */
-static uint64_t cut_top_k(const struct row *r, uint32_t k, struct picked *c)
+static uint64_t cut_top_k(const struct row *r, uint32_t k, struct lm_picked *c)
 {
     pick(r, reached_by(r, k, c), 0, c);
-    return cut(c->key, NULL, c->n, k);
+    return lm_pick_cut(c->key, NULL, c->n, k);
 }
 
 /* Step 6: the least key of the nucleus of the tokens with key >= least. A few hundred tokens mostly hold it. */
-static uint64_t cut_top_p(const struct row *r, float top_p, float inv_t, uint64_t least, struct picked *c)
+static uint64_t cut_top_p(const struct row *r, float top_p, float inv_t, uint64_t least, struct lm_picked *c)
 {
     if (least) {
-        pick(r, logit_of(least), least, c);
+        pick(r, lm_pick_logit(least), least, c);
         double sum = weigh(r, inv_t, c);
-        return cut(c->key, c->weight, c->n, top_p * sum);
+        return lm_pick_cut(c->key, c->weight, c->n, top_p * sum);
     }
     double target = top_p * total_weight(r, inv_t, NULL);
     for (size_t rank = 256; ; rank *= 8) {
         float from = reached_by(r, rank, c);
         pick(r, from, 0, c);
         if (weigh(r, inv_t, c) >= target || from == -FLT_MAX)
-            return cut(c->key, c->weight, c->n, target);
+            return lm_pick_cut(c->key, c->weight, c->n, target);
     }
 }
 
@@ -333,8 +275,69 @@ static int32_t draw_all(const struct row *r, float inv_t, double u)
     return (int32_t)(b * BLOCK + reach(w, BLOCK, target));
 }
 
+/* The temperature that the entropy of the whole row asks for. */
+static float dynamic_temperature(const struct row *r, const struct lm_sampling *p)
+{
+    double sum = 0, dot = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        double d = (double)r->x[i] - r->max, w = d > -80 ? exp(d) : 0;
+        sum += w;
+        dot += w > 0 ? w * d : 0;
+    }
+    double entropy = r->n > 1 ? (log(sum) - dot / sum) / log(r->n) : 0, low = fmax(p->temperature - p->dynatemp_range, 0);
+    double t = low + (p->temperature + p->dynatemp_range - low) * pow(fmin(fmax(entropy, 0), 1), p->dynatemp_exponent);
+    return (float)fmax(t, LM_SAMPLE_COLDEST);
+}
+
+/* The least logit within n standard deviations of the largest. */
+static float within_sigmas(const struct row *r, float n)
+{
+    double sum = 0, squares = 0;
+    size_t n_finite = 0;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->x[i] > -FLT_MAX) {
+            sum += r->x[i];
+            n_finite++;
+        }
+    double mean = sum / (double)n_finite;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->x[i] > -FLT_MAX)
+            squares += (r->x[i] - mean) * (r->x[i] - mean);
+    return (float)(r->max - n * sqrt(squares / (double)n_finite));
+}
+
+/* Steps 5 to 8 with any of the filters that are off by default. */
+static int32_t draw_filtered(const struct row *r, const struct lm_sampling *p, struct lm_picked *c, struct lm_picked *spare, float *out_surprise)
+{
+    double second, u = lm_philox_uniforms(p->seed, p->counter, &second), sum = 0;
+    float inv_t = 1 / (p->dynatemp_range > 0 ? dynamic_temperature(r, p) : p->temperature), from = -FLT_MAX;
+    uint64_t least = 0;
+    if (p->mirostat == 0) {
+        if (p->top_n_sigma > 0)
+            from = within_sigmas(r, p->top_n_sigma);
+        if (p->top_k > 0 && (uint32_t)p->top_k < r->n)
+            least = cut_top_k(r, (uint32_t)p->top_k > p->min_keep ? (uint32_t)p->top_k : p->min_keep, c);
+    } else if (p->mirostat == 1) {
+        least = cut_top_k(r, LM_MIROSTAT_M, c);
+        pick(r, lm_pick_logit(least), least, c);
+        weigh(r, inv_t, c);
+        least = cut_top_k(r, lm_mirostat_k(p, r->n, c), c);
+    }
+    if (least && lm_pick_logit(least) > from)
+        from = lm_pick_logit(least);
+    pick(r, from, least, c);
+    weigh(r, inv_t, c);
+    lm_sample_filter(p, second, c, spare);
+    for (size_t i = 0; i < c->n; i++)
+        sum += c->weight[i];
+    size_t at = reach(c->weight, c->n, u * sum);
+    if (p->mirostat)
+        *out_surprise = (float)log2(sum / c->weight[at]);
+    return (int32_t)lm_pick_id(c->key[at]);
+}
+
 /* Steps 5 to 8. */
-static int32_t draw(const struct row *r, const struct lm_sampling *p, struct picked *c)
+static int32_t draw(const struct row *r, const struct lm_sampling *p, struct lm_picked *c)
 {
     float inv_t = 1 / p->temperature, from = -FLT_MAX;
     double u = lm_philox_uniform(p->seed, p->counter), sum = 0;
@@ -345,7 +348,7 @@ static int32_t draw(const struct row *r, const struct lm_sampling *p, struct pic
     if (p->top_p < 1)
         least = cut_top_p(r, p->top_p, inv_t, least, c);
     if (least)
-        from = logit_of(least);
+        from = lm_pick_logit(least);
     if (p->min_p > 0) { /* a little lower than the bound, as the weights decide */
         float min = (float)(r->max + p->temperature * (log(p->min_p) - 0.01));
         from = min > from ? min : from;
@@ -356,26 +359,44 @@ static int32_t draw(const struct row *r, const struct lm_sampling *p, struct pic
         c->weight[i] = c->weight[i] >= p->min_p ? c->weight[i] : 0;
         sum += c->weight[i];
     }
-    return (int32_t)id_of(c->key[reach(c->weight, c->n, u * sum)]);
+    return (int32_t)lm_pick_id(c->key[reach(c->weight, c->n, u * sum)]);
+}
+
+static uint32_t n_above(const struct row *r, float x)
+{
+    uint32_t n = 0;
+    for (size_t b = 0; b < n_block(r->n); b++)
+        for (size_t i = b * BLOCK; r->block_max[b] > x && i < r->n && i < (b + 1) * BLOCK; i++)
+            n += r->x[i] > x;
+    return n;
 }
 
 void lm_sample_by(const struct lm_sample_block *block, const float *logits, uint32_t n_vocab, const struct lm_sampling *p,
                   struct lm_sampled *out, void *scratch)
 {
     size_t n = n_block(n_vocab) * BLOCK;
-    struct picked c = {.key = scratch, .weight = (float *)((uint64_t *)scratch + n)};
-    float *work = c.weight + n;
+    uint64_t *key = scratch;
+    struct lm_picked c = {.key = key, .weight = (float *)(key + 2 * n)}, spare = {.key = key + n, .weight = c.weight + n};
+    float *work = spare.weight + n;
     struct row raw = {.block = block, .x = logits, .n = n_vocab, .block_max = work + n};
     struct row row = {.block = block, .n = n_vocab, .block_max = raw.block_max + n_block(n_vocab)};
     out->token = -1;
     out->logprob = 0;
-    out->n_top = 0;
+    out->n_top = out->rank = 0;
+    out->surprise = 0;
     if (!scan(&raw))
         return;
     double log_sum = 0;
-    if (p->logprob || p->n_logprobs > 0) {
+    bool report = p->logprob || p->n_logprobs > 0 || p->given;
+    if (report) {
         log_sum = log(total_weight(&raw, 1, NULL));
         report_top(&raw, log_sum, p->n_logprobs, out);
+    }
+    if (p->given) {
+        out->token = p->given_token;
+        out->logprob = (float)((double)logits[p->given_token] - raw.max - log_sum);
+        out->rank = 1 + n_above(&raw, logits[p->given_token]);
+        return;
     }
     row.x = processed(logits, n_vocab, p, work);
     if (row.x == logits)
@@ -384,8 +405,11 @@ void lm_sample_by(const struct lm_sample_block *block, const float *logits, uint
         out->n_top = 0;
         return;
     }
-    out->token = p->temperature < LM_SAMPLE_GREEDY ? argmax(&row) : draw(&row, p, &c);
-    if (p->logprob || p->n_logprobs > 0)
+    if (p->temperature < LM_SAMPLE_GREEDY)
+        out->token = argmax(&row);
+    else
+        out->token = lm_sample_has_filters(p) ? draw_filtered(&row, p, &c, &spare, &out->surprise) : draw(&row, p, &c);
+    if (report)
         out->logprob = (float)((double)logits[out->token] - raw.max - log_sum);
 }
 

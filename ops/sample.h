@@ -9,12 +9,20 @@
  *   3  penalties over `seen`: l = l > 0 ? l / repetition : l * repetition;
  *      then l -= frequency * count, and l -= presence where count > 0
  *   4  temperature < LM_SAMPLE_GREEDY: the largest l, the lowest id of equals; done
- *      else p = softmax(l / temperature)
- *   5  top_k: the k likeliest, ties by lower id
+ *      else p = softmax(l / temperature); with dynatemp_range the temperature is low + (high - low) * h^dynatemp_exponent,
+ *      low and high being temperature -+ range, h the entropy of softmax(l) over its largest, and at least 0.01
+ *   5  top_n_sigma: l >= max l - n * (standard deviation of all l above -inf); top_k: the k likeliest, ties by lower id;
+ *      typical_p: of those, renormalized, the fewest whose surprise is closest to the mean one that reach typical_p
  *   6  top_p: of those, renormalized, the fewest likeliest that reach top_p (the one that crosses it is kept)
- *   7  min_p: of those, the tokens with p >= min_p * max p
+ *   7  min_p: of those, the tokens with p >= min_p * max p; xtc: with a chance of xtc_probability (the draw's second number), of
+ *      those with p >= xtc_threshold, renormalized, only the least likely stays
+ *      min_keep: the filters from typical_p on leave at least so many, xtc does nothing else
+ *      mirostat: instead of 5 to 7, version 1 top_k with k estimated from the tail of the likeliest 100, version 2 the tokens
+ *      of at most mirostat_mu bits
  *   8  the token at which the running sum of p, in ascending order of ids, reaches u * (sum of p of all kept);
  *      u = number `counter` of the stream `seed` (philox.h)
+ *
+ * With `given`, steps 2 to 8 are left out: the token is the given one.
  *
  * token is -1 when the row holds a NaN or +inf, or no token is left. No step sorts the vocabulary.
  *

@@ -158,7 +158,12 @@ static int toy_copy_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, c
 
 static int toy_copy_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, float *dst, uint32_t rows, struct lm_err *err)
 {
-    return lm_fail(err, LM_EUNSUPPORTED, "no activations");
+    const struct lm_step *st = dev->step;
+    if (act != 0 || rows > st->n_out)
+        return lm_fail(err, LM_EINVAL, "no such activation");
+    for (uint32_t o = 0; o < rows; o++)
+        dst[o] = (float)(st->token[st->out_row[o]] + 100 * st->pos[st->out_row[o]]);
+    return 0;
 }
 
 static int step_check(const struct lm_plan *p, const struct lm_step *st, struct lm_err *err)
@@ -196,6 +201,10 @@ static void answer(const struct lm_plan *p, const struct lm_step *st, uint32_t s
         h = mix(mix(h, (uint64_t)at->token), (uint64_t)at->pos);
     }
     *out = (struct lm_sampled){.token = choose(h, p->desc.graph->n_vocab, how)};
+    if (how->given) {
+        out->token = how->given_token;
+        out->rank = 1 + (uint32_t)how->given_token % 5;
+    }
     if (how->logprob)
         out->logprob = -0.5f * (float)(out->token % 7);
     out->n_top = how->n_logprobs;

@@ -148,6 +148,7 @@ static void dispatch(struct lm_http_conn *c)
     struct lm_http_req *req = &c->req;
     req->method = p->method;
     req->path = p->path;
+    req->n_plain = p->n_plain;
     req->query = p->query;
     req->header = p->header;
     req->n_header = p->n_header;

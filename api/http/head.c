@@ -219,7 +219,8 @@ enum lm_http_event lm_http_head_finish(struct lm_http_parser *p)
         return lm_http_parser_fail(p, 400, "the Host header is not a host and port");
     if (!strcmp(p->method, "CONNECT"))
         return lm_http_parser_fail(p, 501, "CONNECT is not implemented");
-    if ((why = lm_http_target_split(skip_string(p->method), !strcmp(p->method, "OPTIONS"), &p->path, &p->query, &authority)))
+    if ((why = lm_http_target_split(skip_string(p->method), !strcmp(p->method, "OPTIONS"), &p->path, &p->n_plain, &p->query,
+                                    &authority)))
         return lm_http_parser_fail(p, 400, why);
     if (authority)
         set_host(p, authority);

@@ -45,6 +45,7 @@ struct lm_http_header { const char *name, *value; }; /* name in lower case; valu
 struct lm_http_req {
     const char *method; /* "GET"; any token */
     const char *path;   /* decoded once, UTF-8, begins with '/', no "//", "/./" or "/../", no query; "*" for OPTIONS only */
+    size_t n_plain;     /* bytes of path before its first '/' that was written as %2F; all of it if none was */
     const char *query;  /* after '?', undecoded; "" if none */
     const struct lm_http_header *header; /* each name once, repeated ones joined with ", " */
     size_t n_header;

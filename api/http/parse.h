@@ -27,6 +27,7 @@ struct lm_http_parser {
     const struct lm_http_limits *limits; /* every field set; head_bytes, target_bytes, body_bytes and n_header are used */
 
     const char *method, *path, *query;   /* as in struct lm_http_req; path is "*" for OPTIONS of the server */
+    size_t n_plain;                      /* as in struct lm_http_req */
     struct lm_http_header *header;       /* each name once, repeated ones joined; host is the target's if that has one */
     size_t n_header;
     bool is_head;                        /* the method is HEAD; holds from the end of the method on */
@@ -67,10 +68,11 @@ enum lm_http_event lm_http_head_finish(struct lm_http_parser *p);
  * target.c: split a request target in place.
  *
  * asterisk   "*" is allowed (OPTIONS), and what "http://host" means
+ * out_plain  bytes of the path before its first escaped slash
  * out_authority  of an absolute-form target; NULL if it has none
  * Returns  NULL, or what is wrong with it
  */
-const char *lm_http_target_split(char *target, bool asterisk, const char **out_path, const char **out_query,
+const char *lm_http_target_split(char *target, bool asterisk, const char **out_path, size_t *out_plain, const char **out_query,
                                  const char **out_authority);
 /** Value of a Host header: host and optional port; empty is legal (RFC 9110 7.2). */
 bool lm_http_host_valid(const char *s);

@@ -89,23 +89,26 @@ bool lm_http_host_valid(const char *s)
     return made_of(host, LM_HTTP_REGNAME) && (!*end || (n && port_valid(end + 1)));
 }
 
-/* One pass, once: an escaped '%' stays a '%'. */
-static const char *decode_path(char *path)
+/* One pass, once: an escaped '%' stays a '%'. An escaped slash becomes one, and out_plain tells where the first stands. */
+static const char *decode_path(char *path, size_t *out_plain)
 {
     if (!made_of(path, LM_HTTP_PATH))
         return "the path has an invalid character or escape";
-    char *out = path;
+    char *out = path, *plain = NULL;
     for (const char *s = path; *s; s++) {
         int c = (unsigned char)*s;
         if (c == '%') {
             c = unescape(s);
             s += 2;
-            if (c < 0x20 || c == 0x7f || c == '/')
-                return "the path has an escaped slash or control character";
+            if (c < 0x20 || c == 0x7f)
+                return "the path has an escaped control character";
+            if (c == '/' && !plain)
+                plain = out;
         }
         *out++ = (char)c;
     }
     *out = 0;
+    *out_plain = (size_t)((plain ? plain : out) - path);
     return lm_utf8_valid(path, (size_t)(out - path)) ? NULL : "the path is not UTF-8";
 }
 
@@ -134,7 +137,7 @@ static const char *take_authority(char **target)
     return n && lm_http_host_valid(s) ? s : NULL;
 }
 
-const char *lm_http_target_split(char *target, bool asterisk, const char **out_path, const char **out_query,
+const char *lm_http_target_split(char *target, bool asterisk, const char **out_path, size_t *out_plain, const char **out_query,
                                  const char **out_authority)
 {
     const char *authority = NULL, *why;
@@ -150,11 +153,13 @@ const char *lm_http_target_split(char *target, bool asterisk, const char **out_p
     const char *path = *rest ? rest : asterisk && !query ? "*" : "/";
     if (!strcmp(path, "*") && !asterisk)
         return "the request target '*' is for OPTIONS only";
-    if (path == rest && *path != '*' && ((why = decode_path(rest)) || (why = check_segments(rest))))
+    size_t plain = strlen(path);
+    if (path == rest && *path != '*' && ((why = decode_path(rest, &plain)) || (why = check_segments(rest))))
         return why;
     if (query && !made_of(query, LM_HTTP_QUERY))
         return "the query has an invalid character or escape";
     *out_path = path;
+    *out_plain = plain;
     *out_query = query ? query : "";
     *out_authority = authority;
     return NULL;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/gen.h"
 
-static bool is_stop_id(const struct lm_gen *g, int32_t token)
+#include <math.h>
+#include <stdlib.h>
+
+bool lm_gen_is_stop_id(const struct lm_gen *g, int32_t token)
 {
     for (uint32_t i = 0; i < g->n_stop_id; i++)
         if (g->stop_id[i] == token)
@@ -12,11 +15,12 @@ static bool is_stop_id(const struct lm_gen *g, int32_t token)
 int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index)
 {
     const struct lm_params *p = &g->params;
-    size_t prompt = index / (size_t)p->n;
+    size_t prompt = index / (size_t)p->best_of;
     int64_t room = (int64_t)atomic_load(&g->model->max_model_len) - (int64_t)g->prompt[prompt].n;
-    int64_t want = p->max_tokens != LM_UNSET ? p->max_tokens : g->endpoint == LM_CHAT ? room : 16;
+    int64_t usual = p->default_max_tokens != LM_UNSET ? p->default_max_tokens : g->endpoint == LM_CHAT ? room : 16;
+    int64_t want = p->max_tokens != LM_UNSET ? p->max_tokens : usual;
     c->gen = g;
-    c->index = index;
+    c->index = c->number = index;
     c->max_tok = (uint32_t)(want < room ? want : room);
     c->stop_string = c->stop_token = -1;
     c->logprobs = (struct lm_logprobs){.chat = g->endpoint == LM_CHAT, .token_ids = p->tokens_as_ids};
@@ -31,11 +35,12 @@ void lm_choice_fini(struct lm_choice *c)
     lm_bytes_fini(&c->text);
     lm_bytes_fini(&c->ids);
     lm_logprobs_fini(&c->logprobs);
+    lm_bytes_fini(&c->history);
 }
 
 bool lm_choice_is_last(const struct lm_choice *c, int32_t token)
 {
-    return c->n_tok >= c->max_tok || is_stop_id(c->gen, token);
+    return c->n_tok >= c->max_tok || lm_gen_is_stop_id(c->gen, token);
 }
 
 /* Text goes through the stop strings, which count only after min_tokens. Returns true at the end of one. */
@@ -49,22 +54,50 @@ static bool feed(struct lm_choice *c, const struct lm_bytes *text)
     return c->stop_string >= 0;
 }
 
+/* Do the newest tokens repeat a pattern often enough? */
+static bool repeats(struct lm_choice *c, int32_t token)
+{
+    const struct lm_repetition *r = &c->gen->params.repeats;
+    if (!r->max_size)
+        return false;
+    lm_bytes_add(&c->history, &token, sizeof token);
+    const int32_t *end = (const int32_t *)c->history.data + c->history.len / sizeof *end;
+    size_t n = c->history.failed ? 0 : c->history.len / sizeof *end;
+    for (size_t size = r->min_size; size <= r->max_size && size * r->min_count <= n; size++) {
+        size_t same = 0, need = size * (r->min_count - 1);
+        while (same < need && *(end - 1 - same) == *(end - 1 - same - size))
+            same++;
+        if (same == need)
+            return true;
+    }
+    return false;
+}
+
 bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top)
 {
     struct lm_gen *g = c->gen;
     const struct lm_params *p = &g->params;
     const struct lm_tokenizer *tok = g->model->text.tok;
+    if (p->echo_only)
+        return false;
     c->n_tok++;
     c->pending = true;
+    c->sum_logprob += (double)t->logprob;
     if (p->n_logprobs != LM_UNSET)
         lm_logprobs_add(&c->logprobs, tok, t, top, t->n_top < p->n_logprobs ? t->n_top : (uint32_t)p->n_logprobs);
     if (p->return_token_ids)
         lm_bytes_addf(&c->ids, c->ids.len ? ",%d" : "%d", t->token);
-    if (is_stop_id(g, t->token) && !p->include_stop)
+    if (lm_gen_is_stop_id(g, t->token) && !p->include_stop)
         return false;
     lm_bytes_clear(&g->piece);
     lm_detok_push(tok, &c->detok, t->token, p->skip_special ? 0 : LM_TOK_SHOW_SPECIAL, &g->piece, NULL);
-    return feed(c, &g->piece);
+    c->reason = LM_REASON_STOP;
+    if (feed(c, &g->piece))
+        return true;
+    if (!repeats(c, t->token) || c->n_tok < p->min_tokens)
+        return false;
+    c->reason = LM_REASON_REPETITION;
+    return true;
 }
 
 void lm_choice_end(struct lm_choice *c, enum lm_reason reason)
@@ -76,4 +109,24 @@ void lm_choice_end(struct lm_choice *c, enum lm_reason reason)
         lm_stop_finish(&c->stop, &c->text);
     c->reason = reason;
     c->done = c->pending = true;
+}
+
+static int by_likelihood(const void *a, const void *b)
+{
+    const struct lm_choice *x = a, *y = b;
+    double p = x->n_tok ? x->sum_logprob / x->n_tok : -HUGE_VAL, q = y->n_tok ? y->sum_logprob / y->n_tok : -HUGE_VAL;
+    return p != q ? (p < q) - (p > q) : (x->index > y->index) - (x->index < y->index);
+}
+
+void lm_choice_rank(struct lm_gen *g)
+{
+    size_t n = (size_t)g->params.n, of = (size_t)g->params.best_of;
+    for (size_t i = 0; i < g->n_prompt && of > n; i++) {
+        struct lm_choice *first = &g->choice[i * of];
+        qsort(first, of, sizeof *first, by_likelihood);
+        for (size_t k = 0; k < of; k++) {
+            first[k].index = i * of + k;
+            first[k].number = i * n + k;
+        }
+    }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/openai/gen.h"
+#include "api/openai/beam.h"
 #include "api/openai/openai.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -51,6 +51,9 @@ static void destroy(struct lm_gen *g)
         if (g->prompt_text)
             lm_bytes_fini(&g->prompt_text[i]);
     }
+    for (size_t i = 0; g->beam && i < g->n_prompt; i++)
+        lm_beam_destroy(g->beam[i]);
+    free(g->beam);
     free(g->prompt);
     free(g->prompt_text);
     free(g->choice);
@@ -66,7 +69,7 @@ static void destroy(struct lm_gen *g)
 }
 
 /* Last in every call from the loop: a request without a client is done with, once no worker has it. */
-static void leave(struct lm_gen *g)
+void lm_gen_leave(struct lm_gen *g)
 {
     if (!g->call.req && !g->in_worker)
         destroy(g);
@@ -76,7 +79,7 @@ static void on_gone(struct lm_http_req *req, void *arg)
 {
     struct lm_gen *g = arg;
     g->call.req = NULL;
-    leave(g);
+    lm_gen_leave(g);
 }
 
 static void write_out(struct lm_gen *g)
@@ -105,9 +108,7 @@ static void fail(struct lm_gen *g)
         return;
     }
     lm_bytes_clear(&g->out);
-    lm_bytes_add_str(&g->out, "data: ");
-    lm_api_error_write(&g->error, &g->out);
-    lm_bytes_add_str(&g->out, "\n\n");
+    g->dialect->error(g, &g->out);
     end_stream(g);
 }
 
@@ -122,13 +123,12 @@ static void finish(struct lm_gen *g)
         return;
     lm_bytes_clear(&g->out);
     if (g->params.stream) {
-        if (g->params.include_usage)
-            lm_shape_usage_chunk(g, &g->out);
-        lm_bytes_add_str(&g->out, "data: [DONE]\n\n");
+        g->dialect->end(g, &g->out);
         end_stream(g);
         return;
     }
-    lm_shape_answer(g, &g->out);
+    lm_choice_rank(g);
+    g->dialect->answer(g, &g->out);
     if (!g->out.failed) {
         lm_call_reply(&g->call, 200, "application/json", &g->out);
         return;
@@ -140,7 +140,7 @@ static void finish(struct lm_gen *g)
 static void begin_stream(struct lm_gen *g)
 {
     if (!g->streaming)
-        lm_call_stream(&g->call);
+        lm_call_stream(&g->call, g->dialect->stream_type);
     g->streaming = true;
 }
 
@@ -151,7 +151,7 @@ static void flush(struct lm_gen *g, struct lm_choice *c)
         return;
     begin_stream(g);
     lm_bytes_clear(&g->out);
-    lm_shape_chunk(g, c, &g->out);
+    g->dialect->chunk(g, c, &g->out);
     if (!g->out.failed) {
         write_out(g);
         return;
@@ -173,7 +173,7 @@ static void on_drain(struct lm_http_req *req, void *arg)
     for (size_t i = 0; i < g->n_choice; i++)
         flush(g, &g->choice[i]);
     finish_if_done(g);
-    leave(g);
+    lm_gen_leave(g);
 }
 
 static void on_ping(evutil_socket_t fd, short what, void *arg)
@@ -182,21 +182,21 @@ static void on_ping(evutil_socket_t fd, short what, void *arg)
     if (!g->wrote && !g->paused) {
         begin_stream(g);
         lm_bytes_clear(&g->out);
-        lm_bytes_add_str(&g->out, ": ping\n\n");
+        lm_bytes_add_str(&g->out, g->dialect->ping);
         write_out(g);
     }
     g->wrote = false;
-    leave(g);
+    lm_gen_leave(g);
 }
 
-static void end_choice(struct lm_choice *c, enum lm_reason reason)
+void lm_gen_end_choice(struct lm_choice *c, enum lm_reason reason)
 {
     struct lm_gen *g = c->gen;
     struct lm_model_metrics *m = &g->model->metrics;
     lm_choice_end(c, reason);
     m->success[reason]++;
     lm_hist_add(m, LM_HIST_E2E, (double)(lm_now_us() - g->start_us) / 1e6);
-    lm_hist_add(m, LM_HIST_PROMPT_TOK, (double)g->prompt[c->index / (size_t)g->params.n].n);
+    lm_hist_add(m, LM_HIST_PROMPT_TOK, (double)g->prompt[c->index / (size_t)g->params.best_of].n);
     lm_hist_add(m, LM_HIST_OUTPUT_TOK, c->n_tok);
     g->n_open--;
     flush(g, c);
@@ -208,8 +208,9 @@ static void count_token(struct lm_choice *c, const struct lm_msg_token *t)
     struct lm_gen *g = c->gen;
     struct lm_model_metrics *m = &g->model->metrics;
     uint64_t now = lm_now_us();
-    if (c->n_tok == 0) {
+    if (!c->first_us) {
         c->n_cached = t->n_cached;
+        c->first_us = now;
         m->n_prompt_tok += c->seq.n_prompt;
         m->n_prompt_cached_tok += t->n_cached;
         lm_hist_add(m, LM_HIST_TTFT, (double)(now - g->start_us) / 1e6);
@@ -227,11 +228,11 @@ static void on_token(struct lm_seq *q, const struct lm_msg_token *t, const struc
     count_token(c, t);
     if (lm_choice_push(c, t, top)) {
         lm_served_cancel(g->model, q);
-        end_choice(c, LM_REASON_STOP);
+        lm_gen_end_choice(c, c->reason);
     } else if (!lm_choice_is_last(c, t->token)) {
         flush(g, c);
     }
-    leave(g);
+    lm_gen_leave(g);
 }
 
 static void count_times(struct lm_choice *c, const struct lm_msg_finished *f)
@@ -256,7 +257,7 @@ static bool is_own_stop_id(const struct lm_gen *g, int32_t token)
 }
 
 /* The engine would not or could not: the whole request fails. */
-static void refuse(struct lm_gen *g, const struct lm_msg_finished *f)
+void lm_gen_refuse(struct lm_gen *g, const struct lm_msg_finished *f)
 {
     struct lm_err err = {.code = f->reason == LM_FINISH_ERROR ? f->code : LM_EDEVICE};
     snprintf(err.msg, sizeof err.msg, "%s", f->msg);
@@ -272,24 +273,29 @@ static void on_finished(struct lm_seq *q, const struct lm_msg_finished *f)
         if (f->reason == LM_FINISH_STOP && is_own_stop_id(g, f->stop_token))
             c->stop_token = f->stop_token;
         count_times(c, f);
-        end_choice(c, f->reason == LM_FINISH_STOP ? LM_REASON_STOP : LM_REASON_LENGTH);
+        lm_gen_end_choice(c, f->reason == LM_FINISH_STOP ? LM_REASON_STOP : LM_REASON_LENGTH);
     } else if (f->reason == LM_FINISH_ERROR && f->code == LM_EDEVICE) {
         g->model->metrics.n_corrupted++;
-        end_choice(c, LM_REASON_ERROR);
+        lm_gen_end_choice(c, LM_REASON_ERROR);
     } else {
         g->model->metrics.success[LM_REASON_ERROR]++;
-        refuse(g, f);
+        lm_gen_refuse(g, f);
     }
-    leave(g);
+    lm_gen_leave(g);
+}
+
+void lm_gen_lose(struct lm_gen *g)
+{
+    g->model->metrics.success[LM_REASON_ERROR]++;
+    lm_api_fail(&g->error, 503, NULL, g->call.server->draining ? "The server is shutting down." : "The engine failed; try again later.");
+    fail(g);
 }
 
 static void on_lost(struct lm_seq *q)
 {
     struct lm_gen *g = of_seq(q)->gen;
-    g->model->metrics.success[LM_REASON_ERROR]++;
-    lm_api_fail(&g->error, 503, NULL, g->call.server->draining ? "The server is shutting down." : "The engine failed; try again later.");
-    fail(g);
-    leave(g);
+    lm_gen_lose(g);
+    lm_gen_leave(g);
 }
 
 static uint64_t seed_of(const struct lm_gen *g, size_t sample)
@@ -305,22 +311,45 @@ static float clamp(double v, double min, double max)
     return (float)(v < min ? min : v > max ? max : v);
 }
 
+static void add_filters(const struct lm_params *p, struct lm_msg_submit *h)
+{
+    const struct lm_filters *f = &p->filter;
+    h->min_keep = (uint32_t)f->min_keep;
+    h->top_n_sigma = f->top_n_sigma > 0 ? (float)f->top_n_sigma : 0;
+    h->typical_p = f->typical_p < 1 ? (float)f->typical_p : 0;
+    h->xtc_probability = (float)f->xtc_probability;
+    h->xtc_threshold = (float)f->xtc_threshold;
+    h->dynatemp_range = (float)f->dynatemp_range;
+    h->dynatemp_exponent = (float)f->dynatemp_exponent;
+    h->mirostat = (uint32_t)f->mirostat;
+    h->mirostat_tau = (float)f->mirostat_tau;
+    h->mirostat_eta = (float)f->mirostat_eta;
+    h->dry_multiplier = f->dry_last_n ? (float)f->dry_multiplier : 0;
+    h->dry_base = (float)f->dry_base;
+    h->dry_allowed_length = (uint32_t)f->dry_allowed_length;
+    h->dry_last_n = f->dry_last_n > 0 ? (uint32_t)f->dry_last_n : 0;
+}
+
 static int submit(struct lm_gen *g, struct lm_choice *c)
 {
     const struct lm_params *p = &g->params;
-    const struct lm_tokens *prompt = &g->prompt[c->index / (size_t)p->n];
+    const struct lm_tokens *prompt = &g->prompt[c->index / (size_t)p->best_of];
     struct lm_msg_submit h = {
-        .n_prompt = (uint32_t)prompt->n, .max_tokens = c->max_tok, .n_stop = g->n_stop_id, .n_bias = p->n_bias,
+        .n_allow = p->n_allowed, .n_bad = g->bad.n, .n_breaker = g->breaker.n, .n_prompt = (uint32_t)prompt->n, .max_tokens = c->max_tok, .n_stop = g->n_stop_id, .n_bias = p->n_bias,
         .min_tokens = (uint32_t)(p->min_tokens < c->max_tok ? p->min_tokens : c->max_tok),
         .n_salt = p->cache_salt ? (uint32_t)strlen(p->cache_salt) : 0, .priority = (int32_t)p->priority,
-        .n_logprobs = p->n_logprobs == LM_UNSET ? 0 : (uint32_t)p->n_logprobs, .logprob = p->n_logprobs != LM_UNSET,
+        .n_logprobs = p->n_logprobs == LM_UNSET ? 0 : (uint32_t)p->n_logprobs,
+        .logprob = p->n_logprobs != LM_UNSET || p->best_of > p->n,
         .no_prefix_cache = !p->cache_prompt, .temperature = clamp(p->temperature, 0, 1e6), .top_p = clamp(p->top_p, 1e-6, 1),
         .min_p = (float)p->min_p, .top_k = p->top_k < 1 ? 0 : (int32_t)p->top_k, .presence = (float)p->presence,
-        .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->n),
+        .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->best_of),
     };
+    add_filters(p, &h);
     struct lm_msg_part part[] = {
         {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
-        {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias}, {p->cache_salt, h.n_salt},
+        {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias},
+        {p->allowed_id, p->n_allowed * sizeof *p->allowed_id}, {g->bad.id, g->bad.n * sizeof *g->bad.id},
+        {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {p->cache_salt, h.n_salt},
     };
     c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost};
     lm_hist_add(&g->model->metrics, LM_HIST_MAX_TOK, c->max_tok);
@@ -329,7 +358,7 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
 
 static int make_choices(struct lm_gen *g)
 {
-    size_t n = g->n_prompt * (size_t)g->params.n;
+    size_t n = g->n_prompt * (size_t)g->params.best_of;
     g->choice = calloc(n, sizeof *g->choice);
     for (size_t i = 0; g->choice && i < n; i++) {
         if (lm_choice_init(&g->choice[i], g, i))
@@ -339,32 +368,54 @@ static int make_choices(struct lm_gen *g)
     if (g->params.stream) {
         struct timeval tv = {.tv_sec = PING_SECONDS};
         g->ping = event_new(g->call.server->base, -1, EV_PERSIST, on_ping, g);
-        if (!g->ping || event_add(g->ping, &tv))
+        if (!g->ping || (g->dialect->ping && event_add(g->ping, &tv)))
             return LM_ENOMEM;
-        lm_shape_head(g);
+        if (g->dialect->head)
+            g->dialect->head(g);
     }
     return g->n_choice == n ? 0 : LM_ENOMEM;
+}
+
+static int start_beams(struct lm_gen *g)
+{
+    int rc = 0;
+    g->beam = calloc(g->n_prompt, sizeof *g->beam);
+    for (size_t i = 0; g->beam && rc == 0 && i < g->n_prompt; i++)
+        rc = lm_beam_create(g, i, &g->beam[i]);
+    return g->beam ? rc : LM_ENOMEM;
 }
 
 /* Into the engine's queue, or the reason why not. */
 static int admit(struct lm_gen *g)
 {
-    size_t n_tok = 0, n_seq = g->n_prompt * (size_t)g->params.n;
+    size_t n_tok = 0, n_seq = g->n_prompt * (size_t)g->params.best_of;
     uint32_t max = atomic_load(&g->model->max_model_len);
     for (size_t i = 0; i < g->n_prompt; i++) {
-        n_tok += g->prompt[i].n * (size_t)g->params.n;
+        n_tok += g->prompt[i].n * (size_t)g->params.best_of;
         if (g->prompt[i].n >= max)
             return lm_api_fail(&g->error, 503, NULL, "The engine restarted with less room; try again.");
     }
     if (!lm_served_serves(g->model))
-        return lm_api_fail(&g->error, 503, NULL, "The engine is loading.");
+        return lm_api_fail(&g->error, 503, NULL, "The engine is %s.", lm_served_state(g->model));
     if (!lm_served_has_room(g->model, n_seq, n_tok))
         return lm_api_fail(&g->error, 429, NULL, "The queue is full; try again later.");
     int rc = make_choices(g);
     lm_hist_add(&g->model->metrics, LM_HIST_N, (double)g->params.n);
+    if (rc == 0 && g->params.beam_search)
+        return start_beams(g) ? no_memory(g) : 0;
     for (size_t i = 0; rc == 0 && i < g->n_choice; i++)
         rc = submit(g, &g->choice[i]);
     return rc ? no_memory(g) : 0;
+}
+
+static void reply_now(struct lm_gen *g)
+{
+    if (g->out.failed)
+        no_memory(g);
+    if (g->error.status)
+        fail(g);
+    else
+        lm_call_reply(&g->call, 200, "application/json", &g->out);
 }
 
 static void run(struct lm_job *job)
@@ -380,9 +431,11 @@ static void done(struct lm_job *job)
     struct lm_gen *g = of_job(job);
     g->in_worker = false;
     g->call.server->n_busy_bytes -= g->n_body;
-    if (g->call.req && (g->error.status || admit(g)))
+    if (g->call.req && !g->error.status && g->dialect->work)
+        reply_now(g);
+    else if (g->call.req && (g->error.status || admit(g)))
         fail(g);
-    leave(g);
+    lm_gen_leave(g);
 }
 
 static bool type_is_json(const char *type)
@@ -412,7 +465,7 @@ static int check_early(const struct lm_call *call, struct lm_api_error *e)
     if (s->draining)
         return lm_api_fail(e, 503, NULL, "The server is shutting down.");
     if (!any_serves(s))
-        return lm_api_fail(e, 503, NULL, "The engine is loading.");
+        return lm_api_fail(e, 503, NULL, "The engine is %s.", lm_served_state(s->model[0]));
     bool full = s->n_busy >= (size_t)s->conf->server.max_queued_requests * s->n_model;
     if (!full && (!s->n_busy_bytes || s->n_busy_bytes + call->req->n_body <= BUSY_BYTES_MAX))
         return 0;
@@ -420,7 +473,7 @@ static int check_early(const struct lm_call *call, struct lm_api_error *e)
     return lm_api_fail(e, 429, NULL, "The queue is full; try again later.");
 }
 
-static void begin(struct lm_call *call, enum lm_endpoint endpoint)
+void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
 {
     struct lm_server *s = call->server;
     struct lm_http_req *req = call->req;
@@ -441,7 +494,8 @@ static void begin(struct lm_call *call, enum lm_endpoint endpoint)
     memcpy(body, req->body, req->n_body);
     g->job = (struct lm_job){.run = run, .done = done};
     g->call = *call;
-    g->endpoint = endpoint;
+    g->dialect = dialect;
+    g->endpoint = dialect->endpoint;
     g->body = body;
     g->n_body = req->n_body;
     g->start_us = req->start_us;
@@ -458,10 +512,10 @@ static void begin(struct lm_call *call, enum lm_endpoint endpoint)
 
 void lm_openai_completions(struct lm_call *call)
 {
-    begin(call, LM_COMPLETIONS);
+    lm_gen_begin(call, &lm_dialect_completions);
 }
 
 void lm_openai_chat(struct lm_call *call)
 {
-    begin(call, LM_CHAT);
+    lm_gen_begin(call, &lm_dialect_chat);
 }

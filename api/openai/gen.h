@@ -11,15 +11,37 @@
  */
 #include "api/openai/logprobs.h"
 #include "api/openai/params.h"
+#include "api/openai/words.h"
 #include "api/server.h"
 
 struct lm_gen;
+struct lm_beam;
+struct lm_choice;
+
+/** A family's way to ask and to answer. What it does not set is OpenAI's. */
+struct lm_dialect {
+    enum lm_endpoint endpoint; /* whose parameters and prompt the request has, once converted */
+    bool tagged;               /* a model's name may end in ":latest", and stand under "name" */
+    int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error; NULL: it is one */
+    void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */
+    const char *stream_type;           /* NULL: server-sent events */
+    const char *ping;                  /* NULL: none */
+    void (*head)(struct lm_gen *g);    /* make g->head; NULL: none */
+    void (*chunk)(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out); /* next event of a choice; its text is consumed */
+    void (*end)(struct lm_gen *g, struct lm_bytes *out);         /* of a stream */
+    void (*error)(const struct lm_gen *g, struct lm_bytes *out); /* in a stream, as its end */
+    void (*answer)(struct lm_gen *g, struct lm_bytes *out);      /* not streamed */
+};
+
+extern const struct lm_dialect lm_dialect_completions, lm_dialect_chat;
+
 
 /** One answer of a request: choices[index] of its body. */
 struct lm_choice {
     struct lm_seq seq;
     struct lm_gen *gen;
-    size_t index;
+    size_t index;    /* prompt-major, best_of for each prompt */
+    size_t number;   /* that the client sees */
     uint32_t max_tok;
     struct lm_detok detok;
     struct lm_stop stop;
@@ -27,7 +49,9 @@ struct lm_choice {
     struct lm_bytes ids;  /* "1,2,3" not yet written, if the request wants them */
     struct lm_logprobs logprobs;
     uint32_t n_tok, n_cached;
-    uint64_t token_us;  /* when the newest token came */
+    uint64_t first_us, token_us; /* when the first and the newest token came */
+    struct lm_bytes history; /* int32 ids, if repetition is looked for */
+    double sum_logprob;
     int stop_string;    /* that ended it; -1: none */
     int32_t stop_token; /* of stop_token_ids that ended it; -1: none */
     bool begun, done, pending; /* its first piece is written; it ended; something waits to be written */
@@ -37,7 +61,9 @@ struct lm_choice {
 struct lm_gen {
     struct lm_job job;
     struct lm_call call;       /* its req is NULL once the client is gone or has its answer */
+    const struct lm_dialect *dialect;
     enum lm_endpoint endpoint;
+    const void *dialect_data;  /* the dialect's own, of mem */
     char *body;
     size_t n_body;
     uint64_t start_us;
@@ -55,35 +81,58 @@ struct lm_gen {
     size_t n_prompt;
     int32_t *stop_id;             /* eos and stop_token_ids, of mem */
     uint32_t n_stop_id;
+    struct lm_ids bad, breaker;   /* of mem */
 
     struct lm_choice *choice;  /* [n_choice], prompt-major */
     size_t n_choice, n_open;
+    struct lm_beam **beam;     /* [n_prompt]; NULL: no beam search */
     struct lm_bytes head;      /* what every event begins with */
     struct lm_bytes out, piece; /* scratch */
     struct event *ping;
     bool in_worker, streaming, wrote, paused;
 };
 
+/** [loop] Take a request. */
+void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect);
+/** [loop] The choice ends; with the last one the answer is sent. Then, last of all in a call from the loop, lm_gen_leave(). */
+void lm_gen_end_choice(struct lm_choice *c, enum lm_reason reason);
+/** [loop] The engine would not or could not: the whole request fails. */
+void lm_gen_refuse(struct lm_gen *g, const struct lm_msg_finished *f);
+/** [loop] The engine is gone, or the server ends. */
+void lm_gen_lose(struct lm_gen *g);
+/** [loop] A request without a client is done with, once no worker has it. g may be gone after it. */
+void lm_gen_leave(struct lm_gen *g);
+/** The token ends an answer. */
+bool lm_gen_is_stop_id(const struct lm_gen *g, int32_t token);
+
 /** [worker] Read, check and tokenize: fills error, or everything that the worker makes. */
 void lm_gen_intake(struct lm_gen *g);
+/** [worker] Read g->json's parameters into g->params; fills error. */
+int lm_gen_params(struct lm_gen *g);
+/** [worker] Append the ids of a text; limit: more than so many are an error of a prompt that is too long; 0: none are. Fills error. */
+int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, struct lm_tokens *out);
 /** [worker] The prompt of a chat: the messages through the template. */
 int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
 
 /** [loop] Begin. LM_ENOMEM. */
 int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index);
 void lm_choice_fini(struct lm_choice *c);
-/** Take a token in. Returns true when a stop string ends the choice with it. */
+/** Take a token in. Returns true when a stop string or a repetition, see reason, ends the choice with it. */
 bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top);
 /** The engine ends the choice with this token: FINISHED follows. */
 bool lm_choice_is_last(const struct lm_choice *c, int32_t token);
 /** No more tokens come: what is held back becomes text. */
 void lm_choice_end(struct lm_choice *c, enum lm_reason reason);
 
-/** [loop] Make g->head. */
-void lm_shape_head(struct lm_gen *g);
-/** Append the next event of a choice; its text is consumed. */
-void lm_shape_chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out);
-void lm_shape_usage_chunk(struct lm_gen *g, struct lm_bytes *out);
-/** Append the whole answer. */
-void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out);
+/** Order the finished choices of each prompt by their mean log-probability and number the first n. */
+void lm_choice_rank(struct lm_gen *g);
+
+/** Tokens of the whole request. */
+struct lm_usage { size_t n_prompt_tok, n_output_tok, n_cached_tok; };
+struct lm_usage lm_gen_usage(const struct lm_gen *g);
+
+/** Append s[0..n) as a JSON string. */
+void lm_shape_string(struct lm_bytes *out, const char *s, size_t n);
+/** Append 32 hexadecimal digits that are this request's. */
+void lm_shape_id(const struct lm_gen *g, struct lm_bytes *out);
 #endif

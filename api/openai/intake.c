@@ -8,15 +8,31 @@ static int no_memory(struct lm_gen *g)
     return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
 }
 
+static struct lm_served *tagged_model(const struct lm_gen *g, const char *name)
+{
+    static const char tag[] = ":latest";
+    size_t n = strlen(name), n_tag = sizeof tag - 1;
+    if (n <= n_tag || strcmp(name + n - n_tag, tag) != 0)
+        return NULL;
+    char *bare = strndup(name, n - n_tag);
+    struct lm_served *m = bare ? lm_server_model(g->call.server, bare) : NULL;
+    free(bare);
+    return m;
+}
+
 static int find_model(struct lm_gen *g)
 {
     const json_t *name = json_object_get(g->json, "model");
+    if (!name && g->dialect->tagged)
+        name = json_object_get(g->json, "name");
     if (name && !json_is_null(name) && !json_is_string(name))
         return lm_api_bad(&g->error, "model", "model must be a string, got %s.", lm_json_kind(name));
     g->model = lm_server_model(g->call.server, json_string_value(name));
+    if (!g->model && g->dialect->tagged)
+        g->model = tagged_model(g, json_string_value(name));
     if (!g->model)
         return lm_api_fail(&g->error, 404, "model", "The model `%s` does not exist.", json_string_value(name));
-    if (!atomic_load(&g->model->ready_text) || !atomic_load(&g->model->max_model_len))
+    if (!atomic_load(&g->model->max_model_len))
         return lm_api_fail(&g->error, 503, NULL, "The engine is loading.");
     return 0;
 }
@@ -39,11 +55,10 @@ static int too_long(struct lm_gen *g, size_t n, bool at_least)
                           max, (long long)want, at_least ? "at least " : "", n, at_least ? "at least " : "", total);
 }
 
-static int tokenize(struct lm_gen *g, const char *text, size_t n, struct lm_tokens *out)
+int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, struct lm_tokens *out)
 {
     struct lm_err err;
     unsigned flags = LM_TOK_PARSE_SPECIAL | (g->params.add_special ? LM_TOK_ADD_SPECIAL : 0);
-    size_t limit = prompt_limit(g);
     int rc = lm_tokenizer_encode(g->model->text.tok, text, n, flags, limit, out, &err);
     if (rc == LM_ELIMIT)
         return too_long(g, limit, true);
@@ -86,7 +101,8 @@ static int echo_text(struct lm_gen *g, const json_t *v, size_t i)
 
 static int take_prompt(struct lm_gen *g, const json_t *v, size_t i)
 {
-    int rc = json_is_string(v) ? tokenize(g, json_string_value(v), json_string_length(v), &g->prompt[i]) : take_ids(g, v, &g->prompt[i]);
+    int rc = json_is_string(v) ? lm_gen_tokenize(g, json_string_value(v), json_string_length(v), prompt_limit(g), &g->prompt[i])
+                               : take_ids(g, v, &g->prompt[i]);
     if (rc == 0 && g->params.echo)
         rc = echo_text(g, v, i);
     return rc;
@@ -127,9 +143,20 @@ static int take_messages(struct lm_gen *g)
     g->n_prompt = g->prompt != NULL;
     int rc = g->prompt ? lm_gen_render(g, &text) : no_memory(g);
     if (rc == 0)
-        rc = tokenize(g, text.data ? text.data : "", text.len, &g->prompt[0]);
+        rc = lm_gen_tokenize(g, text.data ? text.data : "", text.len, prompt_limit(g), &g->prompt[0]);
     lm_bytes_fini(&text);
     return rc;
+}
+
+/* Words that stand for tokens. */
+static int take_words(struct lm_gen *g)
+{
+    const struct lm_params *p = &g->params;
+    struct lm_err err;
+    int rc = p->bad_words ? lm_words_bad(g->model->text.tok, p->bad_words, &g->mem, &g->bad, &err) : 0;
+    if (rc == 0 && p->filter.dry_multiplier > 0 && p->filter.dry_last_n)
+        rc = lm_words_breakers(g->model->text.tok, p->breakers, &g->mem, &g->breaker, &err);
+    return rc ? lm_api_fail_err(&g->error, &err) : 0;
 }
 
 static void truncate_prompt(struct lm_gen *g, struct lm_tokens *t)
@@ -142,7 +169,8 @@ static void truncate_prompt(struct lm_gen *g, struct lm_tokens *t)
         keep = max > want ? max - want : 1;
     if ((int64_t)t->n <= keep)
         return;
-    memmove(t->id, t->id + t->n - (size_t)keep, (size_t)keep * sizeof *t->id);
+    if (!g->params.keep_left)
+        memmove(t->id, t->id + t->n - (size_t)keep, (size_t)keep * sizeof *t->id);
     t->n = (size_t)keep;
 }
 
@@ -159,7 +187,7 @@ static int settle(struct lm_gen *g)
 {
     struct lm_params *p = &g->params;
     const struct lm_conf_server *conf = &g->call.server->conf->server;
-    size_t n_seq = g->n_prompt * (size_t)p->n;
+    size_t n_seq = g->n_prompt * (size_t)p->best_of;
     for (size_t i = 0; i < g->n_prompt; i++) {
         truncate_prompt(g, &g->prompt[i]);
         if (check_length(g, &g->prompt[i]))
@@ -187,6 +215,15 @@ static int settle(struct lm_gen *g)
     return 0;
 }
 
+int lm_gen_params(struct lm_gen *g)
+{
+    struct lm_params_limits limits = {
+        .n_vocab = lm_tokenizer_n_vocab(g->model->text.tok), .max_n = g->call.server->conf->server.max_n,
+        .max_logprobs = g->call.server->conf->server.max_logprobs, .defaults = &g->model->defaults,
+    };
+    return lm_params_parse(g->json, g->endpoint, &limits, &g->mem, &g->params, &g->error);
+}
+
 void lm_gen_intake(struct lm_gen *g)
 {
     g->error.status = 0;
@@ -194,13 +231,13 @@ void lm_gen_intake(struct lm_gen *g)
         return;
     free(g->body);
     g->body = NULL;
-    struct lm_params_limits limits = {
-        .n_vocab = lm_tokenizer_n_vocab(g->model->text.tok), .max_n = g->call.server->conf->server.max_n,
-        .max_logprobs = g->call.server->conf->server.max_logprobs,
-    };
-    if (lm_params_parse(g->json, g->endpoint, &limits, &g->mem, &g->params, &g->error))
+    if (g->dialect->work) {
+        g->dialect->work(g);
         return;
-    if (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g))
+    }
+    if (g->dialect->convert && g->dialect->convert(g))
+        return;
+    if (lm_gen_params(g) || take_words(g) || (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g)))
         return;
     settle(g);
 }

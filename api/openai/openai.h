@@ -10,6 +10,10 @@
 
 void lm_openai_completions(struct lm_call *call);
 void lm_openai_chat(struct lm_call *call);
+void lm_openai_tokenize(struct lm_call *call);
+void lm_openai_detokenize(struct lm_call *call);
+void lm_openai_apply_template(struct lm_call *call);
+void lm_openai_infill(struct lm_call *call);
 void lm_openai_models(struct lm_call *call);
 void lm_openai_model(struct lm_call *call);
 #endif

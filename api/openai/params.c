@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/params.h"
+#include "api/openai/params_list.h"
 #include "runtime/engine/protocol.h"
 
 #include <math.h>
@@ -152,8 +153,41 @@ static int read_modalities(struct ctx *c, const char *name, json_t *v)
     return json_is_array(v) ? 0 : wrong_type(c, name, "an array", v);
 }
 
+static int read_allowed(struct ctx *c, const char *name, json_t *v)
+{
+    return lm_params_read_allowed(v, c->limits->n_vocab, c->a, c->p, c->e);
+}
+
+static int read_bad_words(struct ctx *c, const char *name, json_t *v)
+{
+    c->p->bad_words = v;
+    return lm_params_check_strings(v, name, LM_BAD_WORDS_MAX, c->e);
+}
+
+static int read_breakers(struct ctx *c, const char *name, json_t *v)
+{
+    c->p->breakers = v;
+    return lm_params_check_strings(v, name, LM_BREAKERS_MAX, c->e);
+}
+
+static int read_repetition(struct ctx *c, const char *name, json_t *v)
+{
+    return lm_params_read_repetition(v, &c->p->repeats, c->e);
+}
+
+static int read_side(struct ctx *c, const char *name, json_t *v)
+{
+    const char *s = json_string_value(v);
+    if (!s || (strcmp(s, "left") != 0 && strcmp(s, "right") != 0))
+        return lm_api_bad(c->e, name, "%s must be \"left\" or \"right\".", name);
+    c->p->keep_left = *s == 'r';
+    return 0;
+}
+
 static const struct row rows[] = {
-    {"max_tokens", C | H, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX},
+    {"n_predict", C, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX},
+    {"max_tokens", C, INT, AT(max_tokens), .rule = "at least 1", .min = 0, .max = INT64_MAX}, /* 0: check_max_tokens() */
+    {"max_tokens", H, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"max_completion_tokens", H, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX}, /* after max_tokens: wins */
     {"min_tokens", C | H, INT, AT(min_tokens), .rule = "at least 0", .max = INT64_MAX},
     {"n", C | H, INT, AT(n), .rule = "at least 1", .min = 1, .max = INT64_MAX},
@@ -165,6 +199,31 @@ static const struct row rows[] = {
     {"presence_penalty", C | H, REAL, AT(presence), .rule = "in [-2, 2]", .rmin = -2, .rmax = 2},
     {"frequency_penalty", C | H, REAL, AT(frequency), .rule = "in [-2, 2]", .rmin = -2, .rmax = 2},
     {"repetition_penalty", C | H, REAL, AT(repetition), .rule = "greater than zero", .rmin = POSITIVE_REAL, .rmax = HUGE_VAL},
+    {"repeat_penalty", C | H, REAL, AT(repetition), .rule = "greater than zero", .rmin = POSITIVE_REAL, .rmax = HUGE_VAL},
+    {"min_keep", C | H, INT, AT(filter.min_keep), .rule = "at least 0", .max = INT32_MAX},
+    {"typical_p", C | H, REAL, AT(filter.typical_p), .rule = "in [0, 1]", .rmax = 1},
+    {"top_n_sigma", C | H, REAL, AT(filter.top_n_sigma), .rule = "-1 (off), or non-negative", .rmin = -1, .rmax = 1e6},
+    {"xtc_probability", C | H, REAL, AT(filter.xtc_probability), .rule = "in [0, 1]", .rmax = 1},
+    {"xtc_threshold", C | H, REAL, AT(filter.xtc_threshold), .rule = "in [0, 1]", .rmax = 1},
+    {"dynatemp_range", C | H, REAL, AT(filter.dynatemp_range), .rule = "in [0, 1e6]", .rmax = 1e6},
+    {"dynatemp_exponent", C | H, REAL, AT(filter.dynatemp_exponent), .rule = "in [0, 1e6]", .rmax = 1e6},
+    {"mirostat", C | H, INT, AT(filter.mirostat), .rule = "0, 1 or 2", .max = 2},
+    {"mirostat_tau", C | H, REAL, AT(filter.mirostat_tau), .rule = "in [0, 1e6]", .rmax = 1e6},
+    {"mirostat_eta", C | H, REAL, AT(filter.mirostat_eta), .rule = "in [0, 1e6]", .rmax = 1e6},
+    {"dry_multiplier", C | H, REAL, AT(filter.dry_multiplier), .rule = "in [0, 1e6]", .rmax = 1e6},
+    {"dry_base", C | H, REAL, AT(filter.dry_base), .rule = "in [1, 1e6]", .rmin = 1, .rmax = 1e6},
+    {"dry_allowed_length", C | H, INT, AT(filter.dry_allowed_length), .rule = "at least 0", .max = INT32_MAX},
+    {"dry_penalty_last_n", C | H, INT, AT(filter.dry_last_n), .rule = "-1 (all), or at least 0", .min = -1, .max = INT32_MAX},
+    {"dry_sequence_breakers", C | H, CALL, .call = read_breakers},
+    {"bad_words", C | H, CALL, .call = read_bad_words},
+    {"allowed_token_ids", C | H, CALL, .call = read_allowed},
+    {"repetition_detection", C | H, CALL, .call = read_repetition},
+    {"truncation_side", C | H, CALL, .call = read_side},
+    {"spaces_between_special_tokens", C | H, BOOL, AT(spaces_between)},
+    {"timings_per_token", C | H, BOOL, AT(timings)},
+    {"use_beam_search", C | H, BOOL, AT(beam_search)},
+    {"length_penalty", C | H, REAL, AT(length_penalty), .rule = "in [-100, 100]", .rmin = -100, .rmax = 100},
+    {"prompt_logprobs", C | H, INT, AT(n_prompt_logprobs), .rule = "-1 (all), or at least 0", .min = -1, .max = INT64_MAX},
     {"seed", C | H, INT, AT(seed), .rule = "a 64-bit integer", .min = INT64_MIN, .max = INT64_MAX},
     {"priority", C | H, INT, AT(priority), .rule = "a 32-bit integer", .min = INT32_MIN, .max = INT32_MAX},
     {"truncate_prompt_tokens", C | H, INT, AT(truncate_prompt_tokens), .rule = "-1, or at least 1", .min = -1, .max = INT64_MAX},
@@ -177,9 +236,9 @@ static const struct row rows[] = {
     {"skip_special_tokens", C | H, BOOL, AT(skip_special)},
     {"add_special_tokens", C | H, BOOL, AT(add_special)},
     {"logit_bias", C | H, CALL, .call = read_bias},
-    {"logprobs", C, INT, AT(n_logprobs), .rule = "at least 0", .max = INT64_MAX},
+    {"logprobs", C, INT, AT(n_logprobs), .rule = "-1 (all), or at least 0", .min = -1, .max = INT64_MAX},
     {"logprobs", H, BOOL, AT(logprobs)},
-    {"top_logprobs", H, INT, AT(n_logprobs), .rule = "at least 0", .max = INT64_MAX},
+    {"top_logprobs", H, INT, AT(n_logprobs), .rule = "-1 (all), or at least 0", .min = -1, .max = INT64_MAX},
     {"return_tokens_as_token_ids", C | H, BOOL, AT(tokens_as_ids)},
     {"return_token_ids", C | H, BOOL, AT(return_token_ids)},
     {"echo", C, BOOL, AT(echo)},
@@ -200,10 +259,7 @@ static const struct row rows[] = {
 
 /* Known, and not here: silence would be a wrong answer. */
 static const struct { const char *name; unsigned where; } unsupported[] = {
-    {"use_beam_search", C | H},
     {"prompt_logprobs", C | H},
-    {"bad_words", C | H},
-    {"allowed_token_ids", C | H},
     {"structured_outputs", C | H},
     {"guided_json", C | H},
     {"guided_regex", C | H},
@@ -278,22 +334,34 @@ static int read_row(struct ctx *c, const struct row *r, json_t *v)
     return 0;
 }
 
+/* -1 asks for the whole vocabulary. */
+static int check_n_logprobs(struct ctx *c, const char *what, const char *name, int64_t *n)
+{
+    if (*n == -1)
+        *n = c->limits->n_vocab;
+    if (*n > c->limits->max_logprobs)
+        return lm_api_bad_int(c->e, name, *n, "Requested %s logprobs of %lld, which is greater than max allowed: %lld", what, (long long)*n,
+                              (long long)c->limits->max_logprobs);
+    return 0;
+}
+
 static int check_logprobs(struct ctx *c, enum lm_endpoint endpoint)
 {
     struct lm_params *p = c->p;
     const char *name = endpoint == LM_CHAT ? "top_logprobs" : "logprobs";
-    if (endpoint == LM_CHAT && p->n_logprobs > 0 && !p->logprobs)
+    if (endpoint == LM_CHAT && p->n_logprobs != LM_UNSET && p->n_logprobs && !p->logprobs)
         return lm_api_bad(c->e, name, "when using `top_logprobs`, `logprobs` must be set to true.");
     if (endpoint == LM_CHAT && !p->logprobs)
         p->n_logprobs = LM_UNSET;
     else if (endpoint == LM_CHAT && p->n_logprobs == LM_UNSET)
         p->n_logprobs = 0;
-    if (p->n_logprobs > c->limits->max_logprobs)
-        return lm_api_bad_int(c->e, name, p->n_logprobs, "Requested sample logprobs of %lld, which is greater than max allowed: %lld",
-                              (long long)p->n_logprobs, (long long)c->limits->max_logprobs);
     if (p->echo && p->n_logprobs != LM_UNSET)
         return lm_api_bad(c->e, "echo", "echo with logprobs is not supported.");
-    return 0;
+    if (p->stream && p->n_prompt_logprobs != LM_UNSET)
+        return lm_api_bad(c->e, "prompt_logprobs", "`prompt_logprobs` are not available when `stream=True`.");
+    if (check_n_logprobs(c, "sample", name, &p->n_logprobs))
+        return LM_EINVAL;
+    return check_n_logprobs(c, "prompt", "prompt_logprobs", &p->n_prompt_logprobs);
 }
 
 static int check_tools(struct ctx *c)
@@ -324,10 +392,45 @@ static int check_n(struct ctx *c)
     struct lm_params *p = c->p;
     if (p->n > c->limits->max_n)
         return lm_api_bad_int(c->e, "n", p->n, "n must be at most %lld, got %lld.", (long long)c->limits->max_n, (long long)p->n);
-    if (p->best_of != LM_UNSET && p->best_of != p->n && p->best_of != 1)
-        return lm_api_bad_int(c->e, "best_of", p->best_of, "best_of must be 1 or n, got %lld.", (long long)p->best_of);
-    if (p->n > 1 && p->temperature == 0)
+    if (p->best_of == LM_UNSET || p->best_of == 1)
+        p->best_of = p->n;
+    if (p->best_of < p->n || p->best_of > c->limits->max_n)
+        return lm_api_bad_int(c->e, "best_of", p->best_of, "best_of must be 1, or from n=%lld to %lld, got %lld.", (long long)p->n,
+                              (long long)c->limits->max_n, (long long)p->best_of);
+    if (p->best_of > p->n && (p->stream || p->beam_search))
+        return lm_api_bad_int(c->e, "best_of", p->best_of, "best_of above n goes neither with `stream=True` nor with beam search, got %lld.",
+                              (long long)p->best_of);
+    if (p->best_of > 1 && p->temperature == 0 && !p->beam_search)
         return lm_api_bad_int(c->e, "n", p->n, "n must be 1 when using greedy sampling, got %lld.", (long long)p->n);
+    return 0;
+}
+
+/* 0 is for the echo alone. */
+static int check_max_tokens(struct ctx *c)
+{
+    struct lm_params *p = c->p;
+    p->echo_only = p->max_tokens == 0;
+    if (p->echo_only && !p->echo)
+        return lm_api_bad_int(c->e, "max_tokens", 0, "max_tokens must be at least 1, got 0.");
+    if (p->echo_only)
+        p->max_tokens = 1;
+    if (p->max_tokens != LM_UNSET && p->min_tokens > p->max_tokens)
+        return lm_api_bad_int(c->e, "min_tokens", p->min_tokens, "min_tokens must be less than or equal to max_tokens=%lld, got %lld.",
+                              (long long)p->max_tokens, (long long)p->min_tokens);
+    return 0;
+}
+
+static int check_beams(struct ctx *c)
+{
+    const struct lm_params *p = c->p;
+    if (!p->beam_search)
+        return 0;
+    if (p->stream)
+        return lm_api_bad(c->e, "use_beam_search", "Streaming is not currently supported with beam search.");
+    if (2 * p->n > LM_MAX_LOGPROBS)
+        return lm_api_bad_int(c->e, "n", p->n, "n must be at most %d with beam search, got %lld.", LM_MAX_LOGPROBS / 2, (long long)p->n);
+    if (p->n_logprobs != LM_UNSET || p->n_prompt_logprobs != LM_UNSET || p->echo)
+        return lm_api_bad(c->e, "use_beam_search", "use_beam_search does not go with logprobs, prompt_logprobs or echo.");
     return 0;
 }
 
@@ -339,26 +442,33 @@ static int check_together(struct ctx *c, enum lm_endpoint endpoint, const json_t
         return lm_api_bad(c->e, "stream_options", "Stream options can only be defined when `stream=True`.");
     if (!p->truncate_prompt_tokens)
         return lm_api_bad_int(c->e, "truncate_prompt_tokens", 0, "truncate_prompt_tokens must be -1, or at least 1, got 0.");
-    if (p->max_tokens != LM_UNSET && p->min_tokens > p->max_tokens)
-        return lm_api_bad_int(c->e, "min_tokens", p->min_tokens, "min_tokens must be less than or equal to max_tokens=%lld, got %lld.",
-                              (long long)p->max_tokens, (long long)p->min_tokens);
+    if (check_max_tokens(c))
+        return LM_EINVAL;
     if (p->continue_final && p->add_generation_prompt && json_is_true(json_object_get(body, "add_generation_prompt")))
         return lm_api_bad(c->e, "continue_final_message",
                           "Cannot set both `continue_final_message` and `add_generation_prompt` to True.");
     if (p->temperature > 0 && p->temperature < 0.01)
         p->temperature = 0.01;
-    if (check_n(c) || check_logprobs(c, endpoint))
+    if (check_n(c) || check_logprobs(c, endpoint) || check_beams(c))
         return LM_EINVAL;
     return check_tools(c);
 }
 
+const struct lm_sampling_defaults lm_sampling_neutral = {
+    .max_tokens = LM_UNSET, .temperature = 1, .top_p = 1, .repetition = 1,
+    .filter = {.typical_p = 1, .xtc_threshold = 0.1, .dynatemp_exponent = 1, .mirostat_tau = 5, .mirostat_eta = 0.1, .dry_base = 1.75,
+               .dry_allowed_length = 2, .dry_last_n = -1},
+};
+
 int lm_params_parse(const json_t *body, enum lm_endpoint endpoint, const struct lm_params_limits *limits, struct lm_arena *a,
                     struct lm_params *out, struct lm_api_error *e)
 {
+    const struct lm_sampling_defaults *d = limits->defaults ? limits->defaults : &lm_sampling_neutral;
     struct lm_params p = {
-        .max_tokens = LM_UNSET, .n = 1, .best_of = LM_UNSET, .seed = -1, .truncate_prompt_tokens = LM_UNSET, .n_logprobs = LM_UNSET,
-        .temperature = 1, .top_p = 1, .repetition = 1, .skip_special = true, .add_special = endpoint == LM_COMPLETIONS,
-        .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true,
+        .max_tokens = LM_UNSET, .default_max_tokens = d->max_tokens, .n = 1, .best_of = LM_UNSET, .seed = -1,
+        .truncate_prompt_tokens = LM_UNSET, .n_logprobs = LM_UNSET, .n_prompt_logprobs = LM_UNSET, .temperature = d->temperature,
+        .top_p = d->top_p, .top_k = d->top_k, .min_p = d->min_p, .repetition = d->repetition, .length_penalty = 1, .filter = d->filter,
+        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true,
     };
     struct ctx c = {limits, a, &p, e};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

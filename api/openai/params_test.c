@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/params.h"
+#include "runtime/engine/protocol.h"
 #include "tests/suite.h"
 
 #include <math.h>
@@ -43,7 +44,15 @@ static const struct int_row ints[] = {
     {"max_completion_tokens", LM_CHAT, 1, INT64_MAX, ""},
     {"min_tokens", LM_COMPLETIONS, 0, INT64_MAX, ""},
     {"n", LM_COMPLETIONS, 1, 128, ""},
-    {"best_of", LM_COMPLETIONS, 1, 1, ""},
+    {"best_of", LM_COMPLETIONS, 1, 128, ""},
+    {"best_of", LM_COMPLETIONS, 1, 1, ",\"stream\":true"},
+    {"min_keep", LM_CHAT, 0, INT32_MAX, ""},
+    {"mirostat", LM_COMPLETIONS, 0, 2, ""},
+    {"dry_allowed_length", LM_CHAT, 0, INT32_MAX, ""},
+    {"dry_penalty_last_n", LM_COMPLETIONS, -1, INT32_MAX, ""},
+    {"n_predict", LM_COMPLETIONS, 1, INT64_MAX, ""},
+    {"max_tokens", LM_COMPLETIONS, 0, INT64_MAX, ",\"echo\":true"},
+    {"n", LM_COMPLETIONS, 1, LM_MAX_LOGPROBS / 2, ",\"use_beam_search\":true,\"temperature\":0"},
     {"top_k", LM_CHAT, -1, INT32_MAX, ""},
     {"seed", LM_CHAT, INT64_MIN, INT64_MAX, ""},
     {"priority", LM_COMPLETIONS, INT32_MIN, INT32_MAX, ""},
@@ -105,6 +114,17 @@ START_TEST(test_openai_params__floats_at_their_edges)
         {"presence_penalty", {"-2", "2", "0"}, {"-2.1", "2.1"}},
         {"frequency_penalty", {"-2", "2", "0"}, {"-2.1", "2.1"}},
         {"repetition_penalty", {"0.1", "1", "1e308"}, {"0", "-1", "{}"}},
+        {"typical_p", {"0", "1"}, {"-0.1", "1.1"}},
+        {"top_n_sigma", {"-1", "0", "1.5"}, {"-1.1", "\"x\""}},
+        {"xtc_probability", {"0", "1"}, {"-0.1", "1.1"}},
+        {"xtc_threshold", {"0", "1"}, {"-0.1", "1.1"}},
+        {"dynatemp_range", {"0", "2"}, {"-0.1", "1e7"}},
+        {"dynatemp_exponent", {"0", "2"}, {"-0.1"}},
+        {"mirostat_tau", {"0", "5"}, {"-1"}},
+        {"mirostat_eta", {"0", "1"}, {"-1"}},
+        {"dry_multiplier", {"0", "1.5"}, {"-1"}},
+        {"dry_base", {"1", "1.75"}, {"0.9"}},
+        {"length_penalty", {"-1", "0", "2"}, {"101", "\"1\""}},
     };
     char body[256];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -152,8 +172,15 @@ START_TEST(test_openai_params__what_contradicts_is_refused)
     check_refused("{\"stream_options\":{\"include_usage\":true}}", LM_CHAT, "stream_options");
     check_refused("{\"stream\":true,\"stream_options\":{\"include_usage\":1}}", LM_CHAT, "stream_options.include_usage");
     check_refused("{\"top_logprobs\":2}", LM_CHAT, "top_logprobs");
-    check_refused("{\"best_of\":3,\"n\":2}", LM_COMPLETIONS, "best_of");
-    check_refused("{\"use_beam_search\":true}", LM_COMPLETIONS, "use_beam_search");
+    check_refused("{\"best_of\":2,\"n\":3}", LM_COMPLETIONS, "best_of");
+    check_refused("{\"best_of\":3,\"n\":2,\"stream\":true}", LM_COMPLETIONS, "best_of");
+    check_refused("{\"best_of\":3,\"temperature\":0}", LM_CHAT, "n");
+    check_refused("{\"use_beam_search\":true,\"stream\":true}", LM_COMPLETIONS, "use_beam_search");
+    check_refused("{\"use_beam_search\":true,\"logprobs\":1}", LM_COMPLETIONS, "use_beam_search");
+    check_refused("{\"max_tokens\":0}", LM_COMPLETIONS, "max_tokens");
+    check_refused("{\"max_tokens\":0}", LM_CHAT, "max_tokens");
+    check_taken("{\"best_of\":3,\"n\":2}", LM_COMPLETIONS);
+    check_taken("{\"use_beam_search\":true,\"n\":4,\"temperature\":0,\"length_penalty\":0.5}", LM_CHAT);
     check_refused("{\"response_format\":{\"type\":\"json_object\"}}", LM_CHAT, "response_format");
     check_refused("{\"guided_json\":{}}", LM_CHAT, "guided_json");
     check_refused("{\"truncate_prompt_tokens\":0}", LM_CHAT, "truncate_prompt_tokens");
@@ -199,6 +226,55 @@ START_TEST(test_openai_params__stop_strings_ids_and_biases_are_bounded)
 }
 END_TEST
 
+START_TEST(test_openai_params__lists_of_words_and_ids_are_checked)
+{
+    static const struct { const char *name, *good[4], *bad[8]; } rows[] = {
+        {"bad_words", {"[]", "[\"a\"]"}, {"\"a\"", "[1]", "[\"\"]", "{}"}},
+        {"dry_sequence_breakers", {"[]", "[\"\\n\"]"}, {"[\"\"]", "[null]", "7"}},
+        {"allowed_token_ids", {"[1]", "[0,999,0]"}, {"[]", "[1000]", "[-1]", "[1.5]", "[\"1\"]", "7"}},
+        {"truncation_side", {"\"left\"", "\"right\""}, {"\"up\"", "1", "\"\""}},
+        {"repetition_detection", {"{}", "{\"max_pattern_size\":4,\"min_pattern_size\":2,\"min_count\":3}"}, {"[]", "7", "true"}},
+        {"repetition_detection.min_count", {"4"}, {"1", "\"2\"", "9999999"}},
+        {"repetition_detection.max_pattern_size", {"0", "4096"}, {"-1", "4097", "1.5"}},
+    };
+    char body[256];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *dot = strchr(rows[i].name, '.');
+        for (size_t j = 0; j < 12; j++) {
+            const char *v = j < 4 ? rows[i].good[j] : rows[i].bad[j - 4];
+            if (dot)
+                snprintf(body, sizeof body, "{\"%.*s\":{\"%s\":%s}}", (int)(dot - rows[i].name), rows[i].name, dot + 1, v);
+            else
+                snprintf(body, sizeof body, "{\"%s\":%s}", rows[i].name, v);
+            if (v && j < 4)
+                check_taken(body, LM_CHAT);
+            else if (v)
+                check_refused(body, LM_COMPLETIONS, rows[i].name);
+        }
+    }
+    check_refused("{\"repetition_detection\":{\"max_pattern_size\":2,\"min_pattern_size\":3}}", LM_CHAT, "repetition_detection");
+}
+END_TEST
+
+START_TEST(test_openai_params__a_model_s_own_defaults_stand_where_a_request_is_silent)
+{
+    struct lm_sampling_defaults d = lm_sampling_neutral;
+    d.temperature = 0.6;
+    d.top_k = 20;
+    d.max_tokens = 77;
+    struct lm_params_limits own = limits;
+    own.defaults = &d;
+    struct lm_arena a = {0};
+    struct lm_params p;
+    struct lm_api_error e;
+    json_t *v = json_loads("{\"top_k\":5}", 0, NULL);
+    ck_assert_int_eq(lm_params_parse(v, LM_CHAT, &own, &a, &p, &e), 0);
+    ck_assert(p.temperature == 0.6 && p.top_k == 5 && p.max_tokens == LM_UNSET && p.default_max_tokens == 77 && p.top_p == 1);
+    json_decref(v);
+    lm_arena_fini(&a);
+}
+END_TEST
+
 START_TEST(test_openai_params__tools_are_checked)
 {
     static const char tool[] = "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{}}}]";
@@ -224,4 +300,6 @@ END_TEST
 SUITE_MAIN("openai/params", test_openai_params__integers_at_their_edges, test_openai_params__wrong_types_name_the_parameter,
            test_openai_params__floats_at_their_edges, test_openai_params__defaults_are_openai_s_and_null_is_absent,
            test_openai_params__tiny_temperatures_are_raised, test_openai_params__what_contradicts_is_refused,
-           test_openai_params__stop_strings_ids_and_biases_are_bounded, test_openai_params__tools_are_checked)
+           test_openai_params__stop_strings_ids_and_biases_are_bounded, test_openai_params__tools_are_checked,
+           test_openai_params__lists_of_words_and_ids_are_checked,
+           test_openai_params__a_model_s_own_defaults_stand_where_a_request_is_silent)

@@ -3,11 +3,16 @@
 
 /* The JSON of answers and events. Strings of constant shape are built by hand: a token costs no tree. */
 
-static void add_string(struct lm_bytes *out, const char *s, size_t n)
+void lm_shape_string(struct lm_bytes *out, const char *s, size_t n)
 {
     lm_bytes_add_char(out, '"');
     lm_bytes_add_json(out, s, n);
     lm_bytes_add_char(out, '"');
+}
+
+void lm_shape_id(const struct lm_gen *g, struct lm_bytes *out)
+{
+    lm_bytes_addf(out, "%016llx%016llx", (unsigned long long)g->random[0], (unsigned long long)g->random[1]);
 }
 
 static bool is_chat(const struct lm_gen *g)
@@ -22,13 +27,13 @@ static void add_top(const struct lm_gen *g, const char *object, struct lm_bytes 
     if (g->params.request_id)
         lm_bytes_add_json(out, g->params.request_id, strlen(g->params.request_id));
     else
-        lm_bytes_addf(out, "%016llx%016llx", (unsigned long long)g->random[0], (unsigned long long)g->random[1]);
+        lm_shape_id(g, out);
     lm_bytes_addf(out, "\",\"object\":\"%s\",\"created\":%lld,\"model\":", object, g->created);
-    add_string(out, name, strlen(name));
+    lm_shape_string(out, name, strlen(name));
     lm_bytes_addf(out, ",\"system_fingerprint\":\"%s\",\"choices\":[", g->model->fingerprint);
 }
 
-void lm_shape_head(struct lm_gen *g)
+static void make_head(struct lm_gen *g)
 {
     lm_bytes_add_str(&g->head, "data: ");
     add_top(g, is_chat(g) ? "chat.completion.chunk" : "text_completion", &g->head);
@@ -48,7 +53,7 @@ static void add_ids(struct lm_choice *c, bool first, struct lm_bytes *out)
     if (!g->params.return_token_ids)
         return;
     if (first && !is_chat(g))
-        add_prompt_ids(&g->prompt[c->index / (size_t)g->params.n], out);
+        add_prompt_ids(&g->prompt[c->index / (size_t)g->params.best_of], out);
     lm_bytes_add_str(out, ",\"token_ids\":[");
     lm_bytes_add(out, c->ids.data, c->ids.len);
     lm_bytes_add_char(out, ']');
@@ -65,7 +70,7 @@ static void add_finish(const struct lm_choice *c, struct lm_bytes *out)
     lm_bytes_addf(out, "\"%s\",\"stop_reason\":", lm_reason_name(c->reason));
     if (c->stop_string >= 0) {
         const struct lm_stop_string *s = &c->gen->params.stop.string[c->stop_string];
-        add_string(out, s->s, s->n);
+        lm_shape_string(out, s->s, s->n);
     } else if (c->stop_token >= 0) {
         lm_bytes_addf(out, "%d", c->stop_token);
     } else {
@@ -76,9 +81,9 @@ static void add_finish(const struct lm_choice *c, struct lm_bytes *out)
 /* {"index":…,"text"|"delta"|"message":…,"logprobs":…,"finish_reason":…,"stop_reason":…} */
 static void add_choice(struct lm_choice *c, const char *open, const char *close, struct lm_bytes *out)
 {
-    lm_bytes_addf(out, "{\"index\":%zu,", c->index);
+    lm_bytes_addf(out, "{\"index\":%zu,", c->number);
     lm_bytes_add_str(out, open);
-    add_string(out, c->text.data, c->text.len);
+    lm_shape_string(out, c->text.data, c->text.len);
     lm_bytes_add_str(out, close);
     lm_bytes_add_str(out, ",\"logprobs\":");
     out->failed |= c->text.failed;
@@ -99,16 +104,40 @@ static void add_usage(const struct lm_gen *g, size_t n_prompt_tok, size_t n_outp
                   n_prompt_tok, n_prompt_tok + n_output_tok, n_output_tok, n_cached);
 }
 
-static void add_whole_usage(const struct lm_gen *g, struct lm_bytes *out)
+struct lm_usage lm_gen_usage(const struct lm_gen *g)
 {
-    size_t n_prompt_tok = 0, n_output_tok = 0, n_cached = 0;
+    struct lm_usage u = {0};
     for (size_t i = 0; i < g->n_prompt; i++) {
-        n_prompt_tok += g->prompt[i].n;
-        n_cached += g->choice[i * (size_t)g->params.n].n_cached;
+        u.n_prompt_tok += g->prompt[i].n;
+        u.n_cached_tok += g->choice[i * (size_t)g->params.best_of].n_cached;
     }
     for (size_t i = 0; i < g->n_choice; i++)
-        n_output_tok += g->choice[i].n_tok;
-    add_usage(g, n_prompt_tok, n_output_tok, n_cached, out);
+        u.n_output_tok += g->choice[i].n_tok;
+    return u;
+}
+
+static void add_whole_usage(const struct lm_gen *g, struct lm_bytes *out)
+{
+    struct lm_usage u = lm_gen_usage(g);
+    add_usage(g, u.n_prompt_tok, u.n_output_tok, u.n_cached_tok, out);
+}
+
+static double per(double n, double ms)
+{
+    return ms > 0 ? n / ms : 0;
+}
+
+/* llama-server's: of one choice, in milliseconds. */
+static void add_timings(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+{
+    if (!g->params.timings)
+        return;
+    double n = (double)(g->prompt[c->index / (size_t)g->params.best_of].n - c->n_cached), m = c->n_tok;
+    double prompt_ms = c->first_us ? (double)(c->first_us - g->start_us) / 1e3 : 0, ms = c->first_us ? (double)(c->token_us - c->first_us) / 1e3 : 0;
+    lm_bytes_addf(out,
+                  ",\"timings\":{\"cache_n\":%u,\"prompt_n\":%.0f,\"prompt_ms\":%.3f,\"prompt_per_token_ms\":%.3f,\"prompt_per_second\":%.3f,"
+                  "\"predicted_n\":%.0f,\"predicted_ms\":%.3f,\"predicted_per_token_ms\":%.3f,\"predicted_per_second\":%.3f}",
+                  c->n_cached, n, prompt_ms, per(prompt_ms, n), per(n, prompt_ms) * 1e3, m, ms, per(ms, m), per(m, ms) * 1e3);
 }
 
 static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
@@ -116,8 +145,9 @@ static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, str
     lm_bytes_add_char(out, ']');
     if (g->params.continuous_usage) {
         lm_bytes_add_char(out, ',');
-        add_usage(g, g->prompt[c->index / (size_t)g->params.n].n, c->n_tok, c->n_cached, out);
+        add_usage(g, g->prompt[c->index / (size_t)g->params.best_of].n, c->n_tok, c->n_cached, out);
     }
+    add_timings(g, c, out);
     lm_bytes_add_str(out, "}\n\n");
 }
 
@@ -131,7 +161,7 @@ static void add_role_event(const struct lm_gen *g, const struct lm_choice *c, st
     lm_bytes_add_str(out, "}\n\n");
 }
 
-void lm_shape_chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
+static void chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
 {
     if (is_chat(g) && !c->begun)
         add_role_event(g, c, out);
@@ -140,7 +170,7 @@ void lm_shape_chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
     add_event_end(g, c, out);
 }
 
-void lm_shape_usage_chunk(struct lm_gen *g, struct lm_bytes *out)
+static void usage_chunk(const struct lm_gen *g, struct lm_bytes *out)
 {
     lm_bytes_add(out, g->head.data, g->head.len);
     lm_bytes_add_str(out, "],");
@@ -148,11 +178,13 @@ void lm_shape_usage_chunk(struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_str(out, "}\n\n");
 }
 
-void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out)
+static void answer(struct lm_gen *g, struct lm_bytes *out)
 {
     add_top(g, is_chat(g) ? "chat.completion" : "text_completion", out);
     const char *open = is_chat(g) ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":";
     for (size_t i = 0; i < g->n_choice; i++) {
+        if (i % (size_t)g->params.best_of >= (size_t)g->params.n)
+            continue;
         lm_bytes_add_str(out, i ? "," : "");
         add_choice(&g->choice[i], open, is_chat(g) ? "}" : "", out);
     }
@@ -161,5 +193,29 @@ void lm_shape_answer(struct lm_gen *g, struct lm_bytes *out)
         add_prompt_ids(&g->prompt[0], out);
     lm_bytes_add_char(out, ',');
     add_whole_usage(g, out);
+    add_timings(g, &g->choice[0], out);
     lm_bytes_add_char(out, '}');
 }
+
+static void end(struct lm_gen *g, struct lm_bytes *out)
+{
+    if (g->params.include_usage)
+        usage_chunk(g, out);
+    lm_bytes_add_str(out, "data: [DONE]\n\n");
+}
+
+static void error(const struct lm_gen *g, struct lm_bytes *out)
+{
+    lm_bytes_add_str(out, "data: ");
+    lm_api_error_write(&g->error, LM_ERROR_OPENAI, out);
+    lm_bytes_add_str(out, "\n\n");
+}
+
+#define PING ": ping\n\n"
+
+const struct lm_dialect lm_dialect_completions = {
+    LM_COMPLETIONS, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = error, .answer = answer,
+};
+const struct lm_dialect lm_dialect_chat = {
+    LM_CHAT, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = error, .answer = answer,
+};

@@ -222,7 +222,7 @@ static int generate(const struct ask *a, const struct lm_boot *boot, const struc
 {
     struct lm_engine *engine = NULL;
     struct show show = {.tok = t, .end = {.reason = LM_FINISH_ABORT}};
-    const struct lm_engine_events events = {on_token, on_finished, &show};
+    const struct lm_engine_events events = {.token = on_token, .finished = on_finished, .arg = &show};
     struct lm_msg_submit_view v = {.prompt = ids->id, .h = {
         .n_prompt = (uint32_t)ids->n, .max_tokens = (uint32_t)a->n, .temperature = (float)a->temp, .top_k = (int32_t)a->top_k,
         .top_p = (float)a->top_p, .min_p = (float)a->min_p, .repetition = 1, .seed = (uint64_t)a->seed}};

@@ -113,6 +113,16 @@ struct lm_sampling {
     const float *bias;
     uint32_t n_bias;
     const uint32_t *allow;     /* bit mask [ceil(n_vocab / 32)]: a zero bit forbids a token; NULL = all allowed */
+    /* All zero from here on: off. */
+    uint32_t min_keep;         /* typical_p, top_p, min_p and xtc leave at least so many tokens */
+    float top_n_sigma;         /* >= 0; 0 = off */
+    float typical_p;           /* [0, 1]; 0 and 1 = off */
+    float xtc_probability, xtc_threshold; /* [0, 1]; a threshold above 0.5 = off */
+    float dynatemp_range, dynatemp_exponent; /* >= 0; range 0 = off */
+    uint32_t mirostat;         /* 0, 1 or 2; it takes the place of all filters */
+    float mirostat_tau, mirostat_mu; /* aimed at, and allowed now: surprise in bits */
+    bool given;                /* draw nothing: token is given_token, its log-probability and rank are reported */
+    int32_t given_token;
 };
 
 #define LM_MAX_LOGPROBS 32
@@ -124,6 +134,8 @@ struct lm_sampled {
     uint32_t n_top;
     int32_t top_id[LM_MAX_LOGPROBS];   /* descending by log-probability, ties by lower id */
     float top_logprob[LM_MAX_LOGPROBS];
+    uint32_t rank;     /* with given: 1 + the tokens that are likelier; else 0 */
+    float surprise;    /* with mirostat: of the token among those it was drawn from, in bits; else 0 */
 };
 
 /**

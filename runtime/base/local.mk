@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libbase.la
 libbase_la_SOURCES = %D%/buf.c %D%/buf.h %D%/log.c %D%/log.h %D%/utf8.c %D%/utf8.h %D%/arena.c %D%/arena.h %D%/clock.h \
-	%D%/half.h
+	%D%/half.h %D%/sha256.c %D%/sha256.h
 
 if HAVE_CHECK
-base_tests = %D%/buf_test %D%/utf8_test %D%/arena_test %D%/half_test
+base_tests = %D%/buf_test %D%/utf8_test %D%/arena_test %D%/half_test %D%/sha256_test
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
 %C%_buf_test_SOURCES = %D%/buf_test.c tests/suite.h
@@ -16,6 +16,9 @@ TESTS += $(base_tests)
 %C%_arena_test_SOURCES = %D%/arena_test.c
 %C%_arena_test_CFLAGS = $(TEST_CFLAGS)
 %C%_arena_test_LDADD = libbase.la $(TEST_LIBS)
+%C%_sha256_test_SOURCES = %D%/sha256_test.c
+%C%_sha256_test_CFLAGS = $(TEST_CFLAGS)
+%C%_sha256_test_LDADD = libbase.la $(TEST_LIBS)
 %C%_half_test_SOURCES = %D%/half_test.c
 %C%_half_test_CFLAGS = $(TEST_CFLAGS)
 %C%_half_test_LDADD = $(TEST_LIBS) -lm

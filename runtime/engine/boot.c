@@ -116,7 +116,8 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
         .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,
         .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m->kv_cache_dtype),
     };
-    p->max_out = p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
+    p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
+    p->max_out = lm_engine_max_out(p);
     int rc = b->be->measure(b->dev, p, &size, err);
     if (!rc)
         rc = b->be->mem(b->dev, &room.free_bytes, &room.total_bytes, err);
@@ -167,6 +168,8 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     if (!rc) {
         b->engine.be = b->be;
         b->engine.dev = b->dev;
+        b->engine.embeds = true;
+        b->engine.hidden_act = b->model->hidden_act;
         b->engine.prefix_cache = m->enable_prefix_caching;
         b->engine.step_timeout_us = (uint64_t)(m->step_timeout * 1e6);
         fill_hello(b, &info, start_us);

@@ -20,12 +20,20 @@ struct lm_engine {
     struct lm_step_arrays arrays;
     bool runs;                   /* a step was launched and not waited for */
     struct lm_request **told;    /* [n_told] who got a token in the step before the one that runs */
+    uint32_t *told_pos;          /* [n_told] as the step's prompt_pos */
+    float *hidden;               /* [max_out][dim] */
+    uint32_t dim;                /* of an embedding */
     const struct lm_sampled *answer; /* [n_told] */
     uint32_t n_told, n_request;
     struct lm_request *ended, **ended_end; /* by next: not told yet */
     struct lm_request *by_id[N_ID_BUCKET];
     struct lm_msg_stats stats;
 };
+
+uint32_t lm_engine_max_out(const struct lm_plan_desc *plan)
+{
+    return plan->max_seq + LM_PROMPT_ROWS;
+}
 
 int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)
 {
@@ -35,10 +43,13 @@ int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, 
     if (!e)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     e->desc = *desc;
-    e->desc.plan.max_out = desc->plan.max_seq;
+    e->desc.plan.max_out = lm_engine_max_out(&desc->plan);
+    e->dim = desc->embeds ? desc->plan.graph->act[desc->hidden_act].dim : 0;
     e->ended_end = &e->ended;
-    e->told = calloc(desc->plan.max_seq, sizeof *e->told);
-    int rc = e->told ? lm_kv_create(desc->plan.n_block, desc->plan.block_size, &e->kv, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    e->told = calloc(e->desc.plan.max_out, sizeof *e->told);
+    e->told_pos = calloc(e->desc.plan.max_out, sizeof *e->told_pos);
+    e->hidden = calloc((size_t)e->desc.plan.max_out * e->dim + 1, sizeof *e->hidden);
+    int rc = e->told && e->told_pos && e->hidden ? lm_kv_create(desc->plan.n_block, desc->plan.block_size, &e->kv, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
         rc = lm_sched_create(e->kv, desc->plan.max_seq, desc->prefix_cache, &e->sched, err);
     if (!rc)
@@ -68,6 +79,8 @@ void lm_engine_destroy(struct lm_engine *e)
     lm_sched_destroy(e->sched);
     lm_kv_destroy(e->kv);
     free(e->told);
+    free(e->told_pos);
+    free(e->hidden);
     free(e);
 }
 
@@ -83,7 +96,7 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
 {
     const struct lm_plan_desc *p = &e->desc.plan;
     const struct lm_request_limits limits = {
-        .n_vocab = p->graph->n_vocab, .max_model_len = p->max_len, .block_size = p->block_size, .n_block = p->n_block,
+        .n_vocab = p->graph->n_vocab, .max_model_len = p->max_len, .block_size = p->block_size, .n_block = p->n_block, .dim = e->dim,
     };
     struct lm_request **at = id_place(e, in->h.id), *r;
     if (*at)
@@ -130,11 +143,8 @@ bool lm_engine_is_busy(const struct lm_engine *e)
     return e->runs || e->sched->n_running || e->sched->n_waiting || e->ended;
 }
 
-static void take_token(struct lm_engine *e, struct lm_request *r, int32_t token, uint64_t now_us)
+static void count_answer(struct lm_engine *e, struct lm_request *r, uint64_t now_us)
 {
-    lm_request_push(r, token);
-    if (token < 0)
-        return;
     if (!r->first_us) {
         r->first_us = now_us;
         e->stats.n_prompt_tok += r->n_prompt;
@@ -142,7 +152,77 @@ static void take_token(struct lm_engine *e, struct lm_request *r, int32_t token,
         e->stats.n_prefix_hit_tok += r->n_cached;
     }
     r->last_us = now_us;
+}
+
+static void take_token(struct lm_engine *e, struct lm_request *r, int32_t token, uint64_t now_us)
+{
+    lm_request_push(r, token);
+    if (token < 0)
+        return;
+    count_answer(e, r, now_us);
     e->stats.n_output_tok++;
+}
+
+/* Row o of the step's hidden state joins r's embedding. */
+static void pool_row(const struct lm_engine *e, struct lm_request *r, uint32_t o)
+{
+    const float *row = e->hidden + (size_t)o * e->dim;
+    for (uint32_t i = 0; i < e->dim; i++)
+        r->pooled[i] += row[i];
+}
+
+static void take_prompt_row(struct lm_engine *e, struct lm_request *r, uint32_t o)
+{
+    if (e->arrays.step.sampled[o].token < 0) {
+        lm_request_push(r, -1);
+        return;
+    }
+    if (r->pool)
+        pool_row(e, r, o);
+    r->n_row_done = e->arrays.prompt_pos[o];
+}
+
+/* The prompt's last row: the embedding is whole. */
+static void end_pool(struct lm_engine *e, struct lm_request *r, uint32_t o, uint64_t now_us)
+{
+    if (e->arrays.step.sampled[o].token < 0) {
+        lm_request_push(r, -1);
+        return;
+    }
+    if (r->pool != LM_POOL_CLS || !r->n_row_done)
+        pool_row(e, r, o);
+    for (uint32_t i = 0; r->pool == LM_POOL_MEAN && i < e->dim; i++)
+        r->pooled[i] /= (float)r->n_prompt;
+    r->state = LM_REQUEST_DONE;
+    r->reason = LM_FINISH_STOP;
+    count_answer(e, r, now_us);
+}
+
+static int fetch_hidden(struct lm_engine *e, struct lm_err *err)
+{
+    const struct lm_step_arrays *a = &e->arrays;
+    for (uint32_t o = 0; o < a->step.n_out; o++)
+        if (a->out[o]->pool)
+            return e->desc.be->copy_out(e->desc.dev, e->plan, e->desc.hidden_act, e->hidden, a->step.n_out, err);
+    return 0;
+}
+
+static void take_row(struct lm_engine *e, uint32_t o, uint64_t now_us)
+{
+    struct lm_request *r = e->arrays.out[o];
+    const struct lm_sampled *got = &e->arrays.step.sampled[o];
+    e->told[o] = r;
+    e->told_pos[o] = e->arrays.prompt_pos[o];
+    if (r->state == LM_REQUEST_DONE)
+        return; /* by a NaN in a row before */
+    if (e->told_pos[o]) {
+        take_prompt_row(e, r, o);
+    } else if (r->pool) {
+        end_pool(e, r, o, now_us);
+    } else {
+        lm_request_learn(r, got->surprise);
+        take_token(e, r, got->token, now_us);
+    }
 }
 
 /* A NaN may have come from any block that the sequence read: nothing published so far is trusted any more. */
@@ -157,23 +237,25 @@ static void forget_corrupted(struct lm_engine *e)
 }
 
 /* The step has ended: its tokens join their requests. */
-static void collect(struct lm_engine *e)
+static int collect(struct lm_engine *e, struct lm_err *err)
 {
     struct lm_step_arrays *a = &e->arrays;
     uint64_t now_us = lm_now_us();
+    int rc = fetch_hidden(e, err);
+    if (rc)
+        return rc;
     forget_corrupted(e);
     for (uint32_t s = 0; s < a->step.n_seq; s++)
         lm_sched_advance(e->sched, a->seq[s]);
-    for (uint32_t o = 0; o < a->step.n_out; o++) {
-        e->told[o] = a->out[o];
-        take_token(e, a->out[o], a->step.sampled[o].token, now_us);
-    }
+    for (uint32_t o = 0; o < a->step.n_out; o++)
+        take_row(e, o, now_us);
     e->n_told = a->step.n_out;
     e->answer = a->step.sampled;
     a->turn ^= 1;
     for (uint32_t s = 0; s < a->step.n_seq; s++)
         if (a->seq[s]->state == LM_REQUEST_DONE || a->seq[s]->cancelled)
             end(e, a->seq[s]);
+    return 0;
 }
 
 static void count_step(struct lm_msg_stats *st, uint32_t n_tok)
@@ -212,12 +294,14 @@ static int launch(struct lm_engine *e, struct lm_err *err)
     return 0;
 }
 
-static void tell_token(const struct lm_request *r, const struct lm_sampled *a, const struct lm_engine_events *events)
+/* prompt_pos as the step's: 0 is a token of the answer. */
+static void tell_token(const struct lm_request *r, const struct lm_sampled *a, uint32_t prompt_pos, const struct lm_engine_events *events)
 {
     struct lm_msg_top top[LM_MAX_LOGPROBS];
-    struct lm_msg_token t = {.id = r->id, .token = a->token, .logprob = a->logprob};
-    t.n_top = a->n_top < r->sampling.n_logprobs ? a->n_top : r->sampling.n_logprobs;
-    t.n_cached = lm_request_n_output(r) == 1 ? r->n_cached : 0;
+    struct lm_msg_token t = {.id = r->id, .token = a->token, .logprob = a->logprob, .prompt_pos = prompt_pos, .rank = a->rank};
+    uint32_t n_top = prompt_pos ? r->given.n_logprobs : r->sampling.n_logprobs;
+    t.n_top = a->n_top < n_top ? a->n_top : n_top;
+    t.n_cached = lm_request_n_output(r) == 1 && !prompt_pos ? r->n_cached : 0;
     for (uint32_t i = 0; i < t.n_top; i++)
         top[i] = (struct lm_msg_top){a->top_id[i], a->top_logprob[i]};
     events->token(events->arg, &t, top);
@@ -232,7 +316,7 @@ static void tell_end(const struct lm_request *r, const struct lm_engine_events *
 {
     struct lm_msg_finished f = {
         .id = r->id, .reason = r->reason, .code = r->code,
-        .stop_token = r->reason == LM_FINISH_STOP ? r->token[r->n_token - 1] : -1,
+        .stop_token = r->reason == LM_FINISH_STOP && !r->pool ? r->token[r->n_token - 1] : -1,
         .n_prompt = r->n_prompt, .n_output = lm_request_n_output(r), .n_cached = r->n_cached, .n_preempted = r->n_preempted,
         .queue_us = from_to(r->submit_us, r->admit_us), .prefill_us = from_to(r->admit_us, r->first_us),
         .decode_us = from_to(r->first_us, r->last_us),
@@ -245,11 +329,13 @@ static void tell_end(const struct lm_request *r, const struct lm_engine_events *
 static void tell(struct lm_engine *e, const struct lm_engine_events *events)
 {
     for (uint32_t i = 0; i < e->n_told; i++)
-        if (e->answer[i].token >= 0)
-            tell_token(e->told[i], &e->answer[i], events);
+        if (e->answer[i].token >= 0 && !e->told[i]->pool)
+            tell_token(e->told[i], &e->answer[i], e->told_pos[i], events);
     e->n_told = 0;
     for (struct lm_request *r = e->ended, *next; r; r = next) {
         next = r->next;
+        if (r->pool && r->reason == LM_FINISH_STOP && events->embedding)
+            events->embedding(events->arg, r->id, r->pooled, e->dim);
         tell_end(r, events);
         *id_place(e, r->id) = r->next_id;
         e->n_request--;
@@ -266,7 +352,7 @@ int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, s
         e->runs = false;
         rc = e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err);
         if (!rc)
-            collect(e);
+            rc = collect(e, err);
     }
     if (!rc)
         rc = launch(e, err);

@@ -17,16 +17,22 @@ struct lm_engine;
 struct lm_engine_desc {
     const struct lm_backend *be;
     struct lm_dev *dev;
-    struct lm_plan_desc plan; /* max_seq <= max_tok; max_out is set to max_seq */
+    struct lm_plan_desc plan; /* max_seq <= max_tok; max_out as lm_engine_max_out() says */
+    bool embeds;              /* hidden_act is what an embedding is made of: [n_out][dim] after the last norm */
+    uint32_t hidden_act;
     bool prefix_cache;
     uint64_t step_timeout_us;
 };
+
+/** Rows of a step whose logits may be wanted: one a sequence, and some of prompts. */
+uint32_t lm_engine_max_out(const struct lm_plan_desc *plan);
 
 /** What is told: every token of a request, then its end. What the pointers point to lives during the call. */
 struct lm_engine_events {
     void (*token)(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top);
     void (*finished)(void *arg, const struct lm_msg_finished *finished);
     void *arg;
+    void (*embedding)(void *arg, uint64_t id, const float *v, uint32_t dim); /* NULL: nobody asks */
 };
 
 /**

@@ -16,8 +16,12 @@ struct ask {
     const char *salt;
     bool no_cache, no_stop, cancelled;
     uint32_t n_logprobs;
+    bool prompt_logprob;
+    enum lm_pool pool;
     uint64_t seed;
     /* heard */
+    uint32_t n_row;
+    float embedding;
     int32_t got[MAX_TOKENS];
     uint32_t n_got, n_cached, first_step, last_step, longest_gap;
     bool ended;
@@ -39,6 +43,15 @@ static void on_token(void *arg, const struct lm_msg_token *t, const struct lm_ms
     struct bed *bed = arg;
     struct ask *a = &bed->ask[t->id];
     ck_assert(!a->ended);
+    if (t->prompt_pos) {
+        ck_assert(a->prompt_logprob && a->n_got == 0);
+        ck_assert_uint_eq(t->prompt_pos, ++a->n_row);
+        ck_assert_int_eq(t->token, a->prompt[t->prompt_pos]);
+        ck_assert_uint_eq(t->rank, 1 + (uint32_t)t->token % 5);
+        ck_assert_uint_eq(t->n_top, 2);
+        ck_assert_int_eq(top[1].token, (t->token + 1) % VOCAB);
+        return;
+    }
     ck_assert_uint_lt(a->n_got, MAX_TOKENS);
     ck_assert_uint_eq(t->n_top, a->n_logprobs);
     for (uint32_t i = 0; i < t->n_top; i++)
@@ -53,6 +66,14 @@ static void on_token(void *arg, const struct lm_msg_token *t, const struct lm_ms
     a->got[a->n_got++] = t->token;
 }
 
+static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)
+{
+    struct bed *bed = arg;
+    ck_assert(!bed->ask[id].ended);
+    ck_assert_uint_eq(dim, 1);
+    bed->ask[id].embedding = v[0];
+}
+
 static void on_finished(void *arg, const struct lm_msg_finished *f)
 {
     struct bed *bed = arg;
@@ -65,7 +86,7 @@ static void on_finished(void *arg, const struct lm_msg_finished *f)
 
 static struct lm_engine_events events(struct bed *bed)
 {
-    return (struct lm_engine_events){on_token, on_finished, bed};
+    return (struct lm_engine_events){.token = on_token, .finished = on_finished, .arg = bed, .embedding = on_embedding};
 }
 
 /* n_block blocks of 8 tokens, steps of max_tok tokens and max_seq sequences. */
@@ -75,7 +96,7 @@ static void make_on(struct bed *bed, const struct lm_backend *be, uint32_t n_blo
     ck_assert_ptr_nonnull(bed->ask);
     ck_assert_int_eq(bed->be.open(&(struct lm_open_desc){0}, &bed->dev, NULL), 0);
     bed->desc = (struct lm_engine_desc){
-        .be = &bed->be, .dev = bed->dev, .prefix_cache = cache, .step_timeout_us = 1000000,
+        .be = &bed->be, .dev = bed->dev, .prefix_cache = cache, .embeds = true, .step_timeout_us = 1000000,
         .plan = {.graph = &bed->graph, .max_tok = max_tok, .max_seq = max_seq, .max_len = MAX_TOKENS, .block_size = 8, .n_block = n_block},
     };
     ck_assert_int_eq(lm_engine_create(&bed->desc, &bed->engine, NULL), 0);
@@ -100,7 +121,7 @@ static int submit(struct bed *bed, uint64_t id, struct lm_err *err)
     struct lm_msg_submit_view v = {
         .h = {.id = id, .n_prompt = a->n_prompt, .max_tokens = a->max_tokens, .min_tokens = a->min_tokens, .n_stop = !a->no_stop,
               .priority = a->priority, .n_logprobs = a->n_logprobs, .no_prefix_cache = a->no_cache, .temperature = a->temperature,
-              .top_p = 1, .repetition = 1, .seed = a->seed, .n_salt = a->salt ? (uint32_t)strlen(a->salt) : 0},
+              .top_p = 1, .repetition = 1, .seed = a->seed, .n_salt = a->salt ? (uint32_t)strlen(a->salt) : 0, .prompt_logprob = a->prompt_logprob, .n_prompt_logprobs = 2, .pool = a->pool},
         .prompt = a->prompt, .stop_id = stop, .salt = a->salt,
     };
     return lm_engine_submit(bed->engine, &v, err);
@@ -206,6 +227,55 @@ START_TEST(test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_a
         ck_assert_msg((lm_engine_stats(bed.engine).n_preempted > 0) == how[i].preempts, "%s", how[i].why);
         unmake(&bed);
     }
+}
+END_TEST
+
+/* Rows of prompts come once each, in order, before the answer, whatever is preempted meanwhile. */
+START_TEST(test_engine_engine__a_prompt_s_tokens_are_told_in_order_and_once)
+{
+    static const struct { uint32_t n_block, max_tok; } how[] = {{200, 64}, {200, 17}, {30, 33}, {200, 300}};
+    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+        struct bed bed;
+        make(&bed, how[i].n_block, how[i].max_tok, 16, true);
+        for (uint32_t id = 0; id < 14; id++) {
+            fill(&bed.ask[id], 1 + id * 11, id % 5, 60);
+            bed.ask[id].prompt_logprob = id % 2;
+            must_submit(&bed, id);
+        }
+        run_dry(&bed);
+        for (uint32_t id = 0; id < 14; id++) {
+            check_answer(&bed.ask[id]);
+            ck_assert_uint_eq(bed.ask[id].n_row, id % 2 ? bed.ask[id].n_prompt - 1 : 0);
+        }
+        unmake(&bed);
+    }
+}
+END_TEST
+
+/* The toy's hidden state of a row is its token and 100 times its position. */
+START_TEST(test_engine_engine__embeddings_pool_the_rows_they_are_of)
+{
+    struct bed bed;
+    make(&bed, 30, 40, 8, true);
+    for (uint32_t id = 0; id < 12; id++) {
+        fill(&bed.ask[id], 1 + id / 3 * 23, id, 1);
+        bed.ask[id].pool = 1 + id % 3;
+        must_submit(&bed, id);
+    }
+    fill(&bed.ask[20], 5, 1, 90); /* beside one that decodes */
+    must_submit(&bed, 20);
+    run_dry(&bed);
+    check_answer(&bed.ask[20]);
+    for (uint32_t id = 0; id < 12; id++) {
+        const struct ask *a = &bed.ask[id];
+        double mean = 0, first = a->prompt[0], last = a->prompt[a->n_prompt - 1] + 100.0 * (a->n_prompt - 1);
+        for (uint32_t i = 0; i < a->n_prompt; i++)
+            mean += (a->prompt[i] + 100.0 * i) / a->n_prompt;
+        double want = a->pool == LM_POOL_LAST ? last : a->pool == LM_POOL_MEAN ? mean : first;
+        ck_assert(a->ended && a->end.reason == LM_FINISH_STOP && a->n_got == 0);
+        ck_assert_double_eq_tol(a->embedding, want, 1e-3 * (1 + want));
+    }
+    unmake(&bed);
 }
 END_TEST
 
@@ -622,6 +692,8 @@ END_TEST
 
 SUITE_MAIN("engine/engine",
            test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache,
+           test_engine_engine__a_prompt_s_tokens_are_told_in_order_and_once,
+           test_engine_engine__embeddings_pool_the_rows_they_are_of,
            test_engine_engine__the_oldest_is_never_preempted_and_never_waits,
            test_engine_engine__a_request_is_preempted_four_times_at_most,
            test_engine_engine__a_long_prompt_does_not_stall_those_that_decode,

@@ -58,6 +58,15 @@ static void flush_tokens(struct loop *l)
     l->n_token = 0;
 }
 
+static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)
+{
+    struct loop *l = arg;
+    const struct lm_msg_embedding head = {.id = id, .dim = dim};
+    const struct lm_msg_part part[] = {{&head, sizeof head}, {v, dim * sizeof *v}};
+    flush_tokens(l);
+    lm_msg_write(&l->out, LM_MSG_EMBEDDING, part, 2);
+}
+
 static void on_finished(void *arg, const struct lm_msg_finished *finished)
 {
     struct loop *l = arg;
@@ -185,7 +194,7 @@ static int wait(struct loop *l, struct lm_err *err)
 
 static int step(struct loop *l, struct lm_err *err)
 {
-    const struct lm_engine_events events = {on_token, on_finished, l};
+    const struct lm_engine_events events = {on_token, on_finished, l, on_embedding};
     if (l->desc.watchdog_us)
         alarm((unsigned)(l->desc.watchdog_us / 1000000) + 1);
     int rc = lm_engine_step(l->desc.engine, &events, err);

@@ -11,6 +11,7 @@ static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] 
     {LM_MSG_FINISHED, sizeof(struct lm_msg_finished), true},
     {LM_MSG_STATS, sizeof(struct lm_msg_stats), true},
     {LM_MSG_FAILED, sizeof(struct lm_msg_failed), true},
+    {LM_MSG_EMBEDDING, sizeof(struct lm_msg_embedding), false},
     {LM_MSG_SUBMIT, sizeof(struct lm_msg_submit), false},
     {LM_MSG_CANCEL, sizeof(struct lm_msg_cancel), true},
     {LM_MSG_DRAIN, 0, true},
@@ -78,14 +79,17 @@ int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_v
     if (bytes < sizeof v.h)
         return lm_fail(err, LM_EFORMAT, "submit message of %zu bytes", bytes);
     memcpy(&v.h, payload, sizeof v.h);
-    uint64_t words = (uint64_t)v.h.n_prompt + v.h.n_stop + 2 * (uint64_t)v.h.n_bias;
+    uint64_t words = (uint64_t)v.h.n_prompt + v.h.n_stop + 2 * (uint64_t)v.h.n_bias + v.h.n_allow + v.h.n_bad + v.h.n_breaker;
     if (v.h.n_prompt < 1 || padded(sizeof v.h + 4 * words + v.h.n_salt) != bytes)
         return lm_fail(err, LM_EFORMAT, "submit message whose counts do not make %zu bytes", bytes);
     v.prompt = (const int32_t *)at;
     v.stop_id = v.prompt + v.h.n_prompt;
     v.bias_id = v.stop_id + v.h.n_stop;
     v.bias = (const float *)(v.bias_id + v.h.n_bias);
-    v.salt = (const char *)(v.bias + v.h.n_bias);
+    v.allow = (const int32_t *)(v.bias + v.h.n_bias);
+    v.bad = v.allow + v.h.n_allow;
+    v.breaker = v.bad + v.h.n_bad;
+    v.salt = (const char *)(v.breaker + v.h.n_breaker);
     *out = v;
     return 0;
 }

@@ -13,7 +13,7 @@
 #include <llmserve/op.h>
 #include "runtime/base/buf.h"
 
-#define LM_PROTOCOL_VERSION 1u
+#define LM_PROTOCOL_VERSION 3u
 #define LM_MSG_MAX_BYTES (64u << 20)
 #define LM_MAX_SALT_BYTES 128u
 
@@ -25,6 +25,7 @@ enum lm_msg_type {
     LM_MSG_FINISHED,    /* struct lm_msg_finished: last message of a request */
     LM_MSG_STATS,       /* struct lm_msg_stats: after steps, at most ten a second, and once when it becomes idle */
     LM_MSG_FAILED,      /* struct lm_msg_failed: the engine cannot go on; it exits after this */
+    LM_MSG_EMBEDDING,   /* struct lm_msg_embedding: before the FINISHED of a request with pool */
     /* front -> engine */
     LM_MSG_SUBMIT = 64, /* struct lm_msg_submit */
     LM_MSG_CANCEL,      /* struct lm_msg_cancel: answered by FINISHED (reason abort) unless already finished */
@@ -49,7 +50,7 @@ struct lm_msg_hello {
 
 /**
  * Arrays behind it, in this order: int32 prompt[n_prompt], int32 stop_id[n_stop], int32 bias_id[n_bias],
- * float bias[n_bias], char salt[n_salt].
+ * float bias[n_bias], int32 allow[n_allow], int32 bad[n_bad], int32 breaker[n_breaker], char salt[n_salt].
  */
 struct lm_msg_submit {
     uint64_t id;           /* the front's, unique while the engine lives */
@@ -63,13 +64,26 @@ struct lm_msg_submit {
     uint32_t n_logprobs;   /* <= LM_MAX_LOGPROBS */
     uint8_t logprob;
     uint8_t no_prefix_cache; /* 1: neither read nor fill the prefix cache */
-    uint8_t reserved[6];
+    uint8_t prompt_logprob;  /* 1: tell every prompt token but the first, with n_prompt_logprobs of the likeliest beside it */
+    uint8_t pool;            /* enum lm_pool: the prompt's embedding is the answer, no token is */
+    uint8_t reserved[4];
     float temperature, top_p, min_p;
     int32_t top_k;
     float presence, frequency, repetition;
-    uint32_t reserved2;
+    uint32_t n_allow;      /* the only ids that may be drawn; 0: all */
     uint64_t seed;
+    uint32_t n_bad;        /* sequences that are not drawn, each its length (>= 1) and its ids */
+    uint32_t n_breaker;    /* ids that end what the DRY penalty compares */
+    uint32_t min_keep;     /* from here on as in struct lm_sampling; all zero: off */
+    float top_n_sigma, typical_p, xtc_probability, xtc_threshold, dynatemp_range, dynatemp_exponent;
+    uint32_t mirostat;
+    float mirostat_tau, mirostat_eta; /* surprise aimed at, in bits; how fast it is learned */
+    float dry_multiplier, dry_base;   /* 0: off; >= 1 */
+    uint32_t dry_allowed_length, dry_last_n; /* repeats shorter than it are free; tokens looked at, 0: all */
+    uint32_t n_prompt_logprobs; /* <= LM_MAX_LOGPROBS */
 };
+
+enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };
 
 struct lm_msg_cancel { uint64_t id; };
 
@@ -81,11 +95,16 @@ struct lm_msg_token {
     float logprob;      /* valid when asked for */
     uint32_t n_top;
     uint32_t n_cached;  /* with the first token of a request: prompt tokens taken from the prefix cache */
+    uint32_t prompt_pos; /* 0: a token of the answer; else the prompt's token at this index, before any of the answer */
+    uint32_t rank;      /* of a prompt's token: 1 + the likelier ones */
 };
 struct lm_msg_top { int32_t token; float logprob; };
 
+/** Behind it: float v[dim], not normalized. */
+struct lm_msg_embedding { uint64_t id; uint32_t dim, reserved; };
+
 enum lm_finish {
-    LM_FINISH_STOP,   /* a stop_id; it was sent as the last token */
+    LM_FINISH_STOP,   /* a stop_id, sent as the last token; or the embedding was sent */
     LM_FINISH_LENGTH, /* max_tokens */
     LM_FINISH_ABORT,  /* cancelled */
     LM_FINISH_ERROR,  /* NaN or infinity in the logits, or the request was refused: see code */
@@ -135,6 +154,7 @@ struct lm_msg_submit_view {
     struct lm_msg_submit h;
     const int32_t *prompt, *stop_id, *bias_id;
     const float *bias;
+    const int32_t *allow, *bad, *breaker;
     const char *salt;
 };
 int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_view *out, struct lm_err *err);

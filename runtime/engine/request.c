@@ -20,6 +20,33 @@ static int number_check(const char *what, float x, bool ok, struct lm_err *err)
     return ok && isfinite(x) ? 0 : lm_fail(err, LM_EINVAL, "%s is out of range: %g", what, (double)x);
 }
 
+static int filters_check(const struct lm_msg_submit *h, struct lm_err *err)
+{
+    const struct { const char *name; float x, max; } rows[] = {
+        {"top_n_sigma", h->top_n_sigma, max_shift}, {"typical_p", h->typical_p, 1}, {"xtc_probability", h->xtc_probability, 1},
+        {"xtc_threshold", h->xtc_threshold, 1}, {"dynatemp_range", h->dynatemp_range, max_shift},
+        {"dynatemp_exponent", h->dynatemp_exponent, max_shift}, {"mirostat_tau", h->mirostat_tau, max_shift},
+        {"mirostat_eta", h->mirostat_eta, max_shift}, {"dry_multiplier", h->dry_multiplier, max_shift}, {"dry_base", h->dry_base, max_shift},
+    };
+    int rc = h->mirostat <= 2 ? 0 : lm_fail(err, LM_EINVAL, "mirostat is %u: 0, 1 or 2", (unsigned)h->mirostat);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && !rc; i++)
+        rc = number_check(rows[i].name, rows[i].x, rows[i].x >= 0 && rows[i].x <= rows[i].max, err);
+    return rc;
+}
+
+static int bad_check(const struct lm_msg_submit_view *in, uint32_t n_vocab, struct lm_err *err)
+{
+    for (uint32_t i = 0, n; i < in->h.n_bad; i += 1 + n) {
+        n = (uint32_t)in->bad[i];
+        if (n < 1 || n > in->h.n_bad - i - 1)
+            return lm_fail(err, LM_EINVAL, "bad_words has a sequence of %d ids", (int)in->bad[i]);
+        int rc = ids_check("bad_words", in->bad + i + 1, n, n_vocab, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 static int sampling_check(const struct lm_msg_submit_view *in, struct lm_err *err)
 {
     const struct lm_msg_submit *h = &in->h;
@@ -34,10 +61,14 @@ static int sampling_check(const struct lm_msg_submit_view *in, struct lm_err *er
         rc = number_check("frequency_penalty", h->frequency, fabsf(h->frequency) <= max_shift, err);
     if (!rc)
         rc = number_check("repetition_penalty", h->repetition, h->repetition > 0, err);
+    if (!rc)
+        rc = filters_check(h, err);
     for (uint32_t i = 0; i < h->n_bias && !rc; i++)
         rc = number_check("logit_bias", in->bias[i], fabsf(in->bias[i]) <= max_shift, err);
     if (!rc && h->n_logprobs > LM_MAX_LOGPROBS)
         rc = lm_fail(err, LM_EINVAL, "logprobs is %u: at most %d", (unsigned)h->n_logprobs, LM_MAX_LOGPROBS);
+    if (!rc && h->n_prompt_logprobs > LM_MAX_LOGPROBS)
+        rc = lm_fail(err, LM_EINVAL, "prompt_logprobs is %u: at most %d", (unsigned)h->n_prompt_logprobs, LM_MAX_LOGPROBS);
     return rc;
 }
 
@@ -63,13 +94,16 @@ static bool has_penalty(const struct lm_msg_submit *h)
 }
 
 /* Bytes of the request and its arrays; with base, also set the pointers. */
-static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, uint32_t block_size)
+static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, const struct lm_request_limits *l)
 {
-    size_t n_token = (size_t)h->n_prompt + h->max_tokens, n_bias = (size_t)h->n_bias + h->n_stop;
-    size_t n_seen = has_penalty(h) ? n_token : 0, n_block = (n_token + block_size - 1) / block_size;
-    size_t at[8] = {sizeof(struct lm_request)};
-    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias};
-    for (int i = 0; i < 7; i++)
+    size_t n_token = (size_t)h->n_prompt + h->max_tokens;
+    size_t n_bias = (size_t)h->n_bias + h->n_stop + h->n_bad / 2 + (h->dry_multiplier > 0 ? LM_DRY_MAX : 0);
+    size_t n_seen = has_penalty(h) ? n_token : 0, n_block = (n_token + l->block_size - 1) / l->block_size;
+    size_t n_allow = h->n_allow ? ((size_t)l->n_vocab + 31) / 32 : 0, n_match = h->dry_multiplier > 0 ? n_token : 0;
+    const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_allow, h->n_bad, h->n_breaker, n_match, h->pool ? l->dim : 0};
+    enum { N = sizeof n / sizeof *n };
+    size_t at[N + 1] = {sizeof(struct lm_request)};
+    for (int i = 0; i < N; i++)
         at[i + 1] = at[i] + n[i] * 4;
     if (base) {
         char *p = (char *)base;
@@ -80,8 +114,13 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, uin
         base->stop_id = (int32_t *)(p + at[4]);
         base->sampling.bias_id = (const int32_t *)(p + at[5]);
         base->sampling.bias = (const float *)(p + at[6]);
+        base->sampling.allow = n_allow ? (const uint32_t *)(p + at[7]) : NULL;
+        base->bad = (int32_t *)(p + at[8]);
+        base->dry.breaker = (int32_t *)(p + at[9]);
+        base->dry.match = (uint32_t *)(p + at[10]);
+        base->pooled = (float *)(p + at[11]);
     }
-    return at[7];
+    return at[N];
 }
 
 static int by_id(const void *a, const void *b)
@@ -123,7 +162,32 @@ static void seen_add(struct lm_request *r, int32_t token)
     r->count[lo]++;
 }
 
-/* The stop ids stand behind the request's own bias as -infinity, in force while n_bias counts them. */
+static void ban(struct lm_request *r, int32_t token)
+{
+    ((int32_t *)r->sampling.bias_id)[r->sampling.n_bias] = token;
+    ((float *)r->sampling.bias)[r->sampling.n_bias++] = -INFINITY;
+}
+
+/* Does the output end with all but the last of these ids? */
+static bool is_begun(const struct lm_request *r, const int32_t *id, uint32_t n)
+{
+    return n - 1 <= lm_request_n_output(r) && !memcmp(r->token + r->n_token - (n - 1), id, (n - 1) * sizeof *id);
+}
+
+/* Behind the request's own bias stands what the tokens so far forbid or make unlikely. */
+static void bias_renew(struct lm_request *r)
+{
+    struct lm_sampling *s = &r->sampling;
+    s->n_bias = r->n_bias;
+    for (uint32_t i = 0; i < r->n_stop && lm_request_n_output(r) < r->min_tokens; i++)
+        ban(r, r->stop_id[i]);
+    for (uint32_t i = 0; i < r->n_bad; i += 1 + (uint32_t)r->bad[i])
+        if (is_begun(r, r->bad + i + 1, (uint32_t)r->bad[i]))
+            ban(r, r->bad[i + r->bad[i]]);
+    if (r->dry.multiplier > 0)
+        s->n_bias += lm_dry_penalize(&r->dry, r->token, r->n_token, (int32_t *)s->bias_id + s->n_bias, (float *)s->bias + s->n_bias);
+}
+
 static void bias_begin(struct lm_request *r, const struct lm_msg_submit_view *in)
 {
     int32_t *id = (int32_t *)r->sampling.bias_id;
@@ -132,14 +196,26 @@ static void bias_begin(struct lm_request *r, const struct lm_msg_submit_view *in
         id[i] = in->bias_id[i];
         bias[i] = in->bias[i];
     }
-    for (uint32_t i = 0; i < r->n_stop; i++) {
-        id[r->n_bias + i] = r->stop_id[i];
-        bias[r->n_bias + i] = -INFINITY;
-    }
-    r->sampling.n_bias = r->n_bias + (r->min_tokens > 0 ? r->n_stop : 0);
+    for (uint32_t i = 0; i < r->n_bad; i++)
+        r->bad[i] = in->bad[i];
+    for (uint32_t i = 0; i < r->dry.n_breaker; i++)
+        r->dry.breaker[i] = in->breaker[i];
+    if (r->dry.n_breaker)
+        qsort(r->dry.breaker, r->dry.n_breaker, sizeof *r->dry.breaker, by_id);
+    bias_renew(r);
 }
 
-static void fill(struct lm_request *r, const struct lm_msg_submit_view *in)
+static void allow_begin(struct lm_request *r, const struct lm_msg_submit_view *in, uint32_t n_vocab)
+{
+    uint32_t *mask = (uint32_t *)r->sampling.allow;
+    if (!mask)
+        return;
+    memset(mask, 0, ((size_t)n_vocab + 31) / 32 * sizeof *mask);
+    for (uint32_t i = 0; i < in->h.n_allow; i++)
+        mask[in->allow[i] / 32] |= 1u << in->allow[i] % 32;
+}
+
+static void fill(struct lm_request *r, const struct lm_msg_submit_view *in, uint32_t n_vocab, uint32_t dim)
 {
     const struct lm_msg_submit *h = &in->h;
     memcpy(r->token, in->prompt, h->n_prompt * sizeof *r->token);
@@ -150,7 +226,10 @@ static void fill(struct lm_request *r, const struct lm_msg_submit_view *in)
     r->salt.n = (uint8_t)h->n_salt;
     for (uint32_t i = 0; i < h->n_salt; i++)
         r->salt.s[i] = in->salt[i];
+    for (uint32_t i = 0; r->pool && i < dim; i++)
+        r->pooled[i] = 0;
     bias_begin(r, in);
+    allow_begin(r, in, n_vocab);
     if (r->seen && h->repetition != 1)
         seen_begin(r);
     r->sampling.seen = r->seen;
@@ -162,6 +241,10 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
 {
     const struct lm_msg_submit *h = &in->h;
     int rc = length_check(h, limits, err);
+    if (!rc && h->pool > LM_POOL_CLS)
+        rc = lm_fail(err, LM_EINVAL, "pool is %u", (unsigned)h->pool);
+    if (!rc && h->pool && !limits->dim)
+        rc = lm_fail(err, LM_EUNSUPPORTED, "this model makes no embeddings");
     if (!rc)
         rc = sampling_check(in, err);
     if (!rc)
@@ -170,21 +253,35 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
         rc = ids_check("stop_token_ids", in->stop_id, h->n_stop, limits->n_vocab, err);
     if (!rc)
         rc = ids_check("logit_bias", in->bias_id, h->n_bias, limits->n_vocab, err);
+    if (!rc)
+        rc = ids_check("allowed_token_ids", in->allow, h->n_allow, limits->n_vocab, err);
+    if (!rc)
+        rc = ids_check("dry_sequence_breakers", in->breaker, h->n_breaker, limits->n_vocab, err);
+    if (!rc)
+        rc = bad_check(in, limits->n_vocab, err);
     if (rc)
         return rc;
-    struct lm_request *r = malloc(layout(NULL, h, limits->block_size));
+    struct lm_request *r = malloc(layout(NULL, h, limits));
     if (!r)
         return lm_fail(err, LM_ENOMEM, "no memory for a request of %u tokens", (unsigned)(h->n_prompt + h->max_tokens));
     *r = (struct lm_request){
         .id = h->id, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,
-        .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache, .n_token = h->n_prompt,
+        .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache && !h->prompt_logprob && !h->pool,
+        .prompt_logprob = h->prompt_logprob && !h->pool, .pool = h->pool,
+        .given = {.top_p = 1, .repetition = 1, .given = true, .logprob = true, .n_logprobs = h->n_prompt_logprobs}, .n_token = h->n_prompt,
         .sampling = {.temperature = h->temperature, .top_k = h->top_k, .top_p = h->top_p, .min_p = h->min_p,
                      .presence = h->presence, .frequency = h->frequency,
                      .repetition = fminf(fmaxf(h->repetition, 1 / max_repetition), max_repetition), .seed = h->seed,
-                     .n_logprobs = h->n_logprobs, .logprob = h->logprob},
+                     .n_logprobs = h->n_logprobs, .logprob = h->logprob, .min_keep = h->min_keep, .top_n_sigma = h->top_n_sigma,
+                     .typical_p = h->typical_p, .xtc_probability = h->xtc_probability, .xtc_threshold = h->xtc_threshold,
+                     .dynatemp_range = h->dynatemp_range, .dynatemp_exponent = h->dynatemp_exponent, .mirostat = h->mirostat,
+                     .mirostat_tau = h->mirostat_tau, .mirostat_mu = 2 * h->mirostat_tau},
+        .mirostat_eta = h->mirostat_eta, .n_bad = h->n_bad,
+        .dry = {.multiplier = h->dry_multiplier, .base = h->dry_base, .allowed_length = h->dry_allowed_length, .last_n = h->dry_last_n,
+                .n_breaker = h->n_breaker},
     };
-    layout(r, h, limits->block_size);
-    fill(r, in);
+    layout(r, h, limits);
+    fill(r, in, limits->n_vocab, limits->dim);
     *out = r;
     return 0;
 }
@@ -213,8 +310,8 @@ void lm_request_push(struct lm_request *r, int32_t token)
     r->sampling.counter = n_output;
     if (r->seen)
         seen_add(r, token);
-    if (n_output >= r->min_tokens)
-        r->sampling.n_bias = r->n_bias;
+    if (r->min_tokens || r->n_bad || r->dry.multiplier > 0)
+        bias_renew(r);
     if (r->n_stop && n_output >= r->min_tokens && bsearch(&token, r->stop_id, r->n_stop, sizeof token, by_id))
         finish(r, LM_FINISH_STOP);
     else if (n_output == r->max_tokens)

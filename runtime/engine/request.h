@@ -9,6 +9,7 @@
  *
  * Thread   [engine]
  */
+#include "runtime/engine/dry.h"
 #include "runtime/engine/kv.h"
 
 enum lm_request_state { LM_REQUEST_WAITING, LM_REQUEST_RUNNING, LM_REQUEST_DONE };
@@ -16,18 +17,26 @@ enum lm_request_state { LM_REQUEST_WAITING, LM_REQUEST_RUNNING, LM_REQUEST_DONE 
 struct lm_request {
     /* What was asked. */
     uint64_t id;
-    uint32_t n_prompt, max_tokens, min_tokens, n_stop, n_bias;
+    uint32_t n_prompt, max_tokens, min_tokens, n_stop, n_bias, n_bad;
     int32_t priority;
     int32_t *stop_id; /* [n_stop] ascending */
     struct lm_kv_salt salt;
+    int32_t *bad;     /* [n_bad] as in struct lm_msg_submit */
+    struct lm_dry dry;
     bool share;       /* reads and fills the prefix cache */
+    bool prompt_logprob;
+    enum lm_pool pool;
+    struct lm_sampling given; /* how a prompt's token is reported; given_token apart */
 
     /* Its tokens. */
     int32_t *token;      /* [n_prompt + max_tokens] prompt, then output */
     uint32_t n_token;    /* known so far */
     uint32_t n_computed; /* whose keys and values lie in blocks: those before are not sent again */
     uint32_t n_sched;    /* of the step that is being made or runs */
+    uint32_t n_row_done; /* of the prompt, whose logits or embeddings were wanted and taken: not again after a preemption */
+    float *pooled;       /* [dim] */
     struct lm_sampling sampling;
+    float mirostat_eta;
     int32_t *seen;       /* sampling.seen and .count, or NULL */
     uint32_t *count;
 
@@ -52,6 +61,7 @@ struct lm_request {
 
 struct lm_request_limits {
     uint32_t n_vocab, max_model_len, block_size, n_block;
+    uint32_t dim; /* of an embedding; 0: there are none */
 };
 
 /**
@@ -70,9 +80,28 @@ void lm_request_destroy(struct lm_request *r);
  */
 void lm_request_push(struct lm_request *r, int32_t token);
 
+/** Mirostat: the next token was as surprising as this. Before lm_request_push(). */
+static inline void lm_request_learn(struct lm_request *r, float surprise)
+{
+    if (r->sampling.mirostat)
+        r->sampling.mirostat_mu -= r->mirostat_eta * (surprise - r->sampling.mirostat_tau);
+}
+
 static inline uint32_t lm_request_n_output(const struct lm_request *r)
 {
     return r->n_token - r->n_prompt;
+}
+
+/** Rows before the last known token are wanted: those of its prompt's tokens, or of its embedding. */
+static inline bool lm_request_wants_rows(const struct lm_request *r)
+{
+    return (r->prompt_logprob && r->n_row_done + 1 < r->n_prompt) || (r->pool == LM_POOL_MEAN) || (r->pool == LM_POOL_CLS && !r->n_row_done);
+}
+
+/** That of token i is. */
+static inline bool lm_request_wants_row(const struct lm_request *r, uint32_t i)
+{
+    return lm_request_wants_rows(r) && i >= r->n_row_done && i + 1 < r->n_prompt && (r->pool != LM_POOL_CLS || i == 0);
 }
 
 /** True when a goes before b: lower priority number, then earlier arrival. */

@@ -28,8 +28,9 @@ START_TEST(test_engine_request__values_out_of_range_are_refused_by_name)
 {
     static const int32_t low[] = {5, -1, 5, 9}, high[] = {5, 3, 5, 10};
     static const float nan_bias[] = {NAN};
-    struct lm_msg_submit_view bad[24], good = ask();
-    const char *word[24];
+    static const int32_t no_length[] = {0, 1}, short_by_one[] = {2, 1}, foreign[] = {1, 10};
+    struct lm_msg_submit_view bad[32], good = ask();
+    const char *word[32];
     size_t n = 0;
 #define BAD(name, change) (bad[n] = good, bad[n].change, word[n++] = name)
     BAD("at least 1", h.n_prompt = 0);
@@ -53,6 +54,19 @@ START_TEST(test_engine_request__values_out_of_range_are_refused_by_name)
     BAD("stop_token_ids", stop_id = high + 2);
     BAD("logit_bias[0]", bias_id = high + 3);
     BAD("cache_salt", h.n_salt = LM_MAX_SALT_BYTES + 1);
+    BAD("mirostat", h.mirostat = 3);
+    BAD("typical_p", h.typical_p = 1.01f);
+    BAD("dry_base", h.dry_base = -1);
+    good.h.n_bad = 2;
+    BAD("bad_words", bad = no_length);
+    BAD("bad_words", bad = short_by_one);
+    BAD("bad_words[0] is 10", bad = foreign);
+    good.h.n_bad = 0;
+    good.h.n_allow = good.h.n_breaker = 1;
+    good.breaker = prompt;
+    BAD("allowed_token_ids", allow = high + 3);
+    good.allow = prompt;
+    BAD("dry_sequence_breakers", breaker = low + 1);
 #undef BAD
     for (size_t i = 0; i < n; i++) {
         struct lm_request *r = NULL;
@@ -152,6 +166,63 @@ START_TEST(test_engine_request__stop_ids_are_forbidden_until_min_tokens)
 }
 END_TEST
 
+START_TEST(test_engine_request__bad_words_are_forbidden_where_they_would_end)
+{
+    static const int32_t words[] = {1, 4, 3, 6, 6, 8};
+    struct lm_msg_submit_view in = ask();
+    in.h.n_bad = 6;
+    in.bad = words;
+    struct lm_request *r = make(&in);
+    const struct lm_sampling *s = &r->sampling;
+    ck_assert_uint_eq(s->n_bias, 2);
+    ck_assert(s->bias_id[1] == 4 && isinf(s->bias[1]));
+    lm_request_push(r, 6);
+    ck_assert_uint_eq(s->n_bias, 2);
+    lm_request_push(r, 6);
+    ck_assert_uint_eq(s->n_bias, 3);
+    ck_assert(s->bias_id[2] == 8 && isinf(s->bias[2]));
+    lm_request_push(r, 1);
+    ck_assert_uint_eq(s->n_bias, 2);
+    lm_request_destroy(r);
+}
+END_TEST
+
+START_TEST(test_engine_request__allowed_ids_become_a_mask)
+{
+    static const int32_t allow[] = {3, 9, 3};
+    struct lm_msg_submit_view in = ask();
+    struct lm_request *r = make(&in);
+    ck_assert_ptr_null(r->sampling.allow);
+    lm_request_destroy(r);
+    in.h.n_allow = 3;
+    in.allow = allow;
+    r = make(&in);
+    ck_assert_uint_eq(r->sampling.allow[0], 1u << 3 | 1u << 9);
+    lm_request_destroy(r);
+}
+END_TEST
+
+START_TEST(test_engine_request__a_repeat_costs_and_mirostat_learns)
+{
+    struct lm_msg_submit_view in = ask();
+    in.h.dry_multiplier = 2;
+    in.h.dry_base = 1;
+    in.h.dry_allowed_length = 1;
+    in.h.mirostat = 2;
+    in.h.mirostat_tau = 5;
+    in.h.mirostat_eta = 0.5f;
+    struct lm_request *r = make(&in); /* 5 3 5 9 */
+    ck_assert_uint_eq(r->sampling.n_bias, 1);
+    ck_assert_float_eq(r->sampling.mirostat_mu, 10);
+    lm_request_learn(r, 7);
+    ck_assert_float_eq(r->sampling.mirostat_mu, 9);
+    lm_request_push(r, 3);
+    ck_assert_uint_eq(r->sampling.n_bias, 2);
+    ck_assert(r->sampling.bias_id[1] == 5 && r->sampling.bias[1] == -2);
+    lm_request_destroy(r);
+}
+END_TEST
+
 START_TEST(test_engine_request__a_repetition_penalty_that_would_make_logits_overflow_is_tamed)
 {
     struct lm_msg_submit_view in = ask();
@@ -185,5 +256,7 @@ SUITE_MAIN("engine/request", test_engine_request__values_out_of_range_are_refuse
            test_engine_request__only_a_repetition_penalty_looks_at_the_prompt,
            test_engine_request__a_stop_id_ends_it_and_the_last_token_too,
            test_engine_request__stop_ids_are_forbidden_until_min_tokens,
+           test_engine_request__bad_words_are_forbidden_where_they_would_end,
+           test_engine_request__allowed_ids_become_a_mask, test_engine_request__a_repeat_costs_and_mirostat_learns,
            test_engine_request__a_repetition_penalty_that_would_make_logits_overflow_is_tamed,
            test_engine_request__nan_ends_it_with_a_device_error)

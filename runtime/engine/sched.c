@@ -214,16 +214,21 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* One request's piece of prompt, out of `left` tokens. */
-static uint32_t schedule_piece(struct lm_sched *s, struct lm_request *r, uint32_t left)
+/* One request's piece of prompt, out of `left` tokens and, where it wants them, `rows`. */
+static uint32_t schedule_piece(struct lm_sched *s, struct lm_request *r, uint32_t left, uint32_t *rows)
 {
     follow(s, r);
-    return r->n_sched = smaller(n_left(r), left);
+    r->n_sched = smaller(n_left(r), left);
+    if (lm_request_wants_rows(r)) {
+        r->n_sched = smaller(r->n_sched, *rows);
+        *rows -= r->n_sched;
+    }
+    return r->n_sched;
 }
 
 uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us)
 {
-    uint32_t left = max_tok;
+    uint32_t left = max_tok, rows = LM_PROMPT_ROWS;
     for (uint32_t i = 0; i < s->n_running; i++)
         s->running[i]->n_sched = 0;
     for (uint32_t i = 0; i < s->n_running && left > 0; i++)
@@ -233,12 +238,12 @@ uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us)
         }
     for (uint32_t i = 0; i < s->n_running && left > 0; i++)
         if (n_left(s->running[i]) > 1)
-            left -= schedule_piece(s, s->running[i], left);
+            left -= schedule_piece(s, s->running[i], left, &rows);
     while (left > 0 && s->waiting.first) {
         struct lm_request *r = s->waiting.first;
         if (!admit_first(s, now_us))
             break;
-        left -= schedule_piece(s, r, left);
+        left -= schedule_piece(s, r, left, &rows);
     }
     return max_tok - left;
 }

@@ -22,6 +22,7 @@
 #include "runtime/engine/request.h"
 
 #define LM_MAX_PREEMPT 4
+#define LM_PROMPT_ROWS 32u /* of one step, whose logits or embeddings are wanted beside those that draw a token */
 
 struct lm_request_list { struct lm_request *first, *last; };
 

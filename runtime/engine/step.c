@@ -5,16 +5,18 @@
 
 int lm_step_init(struct lm_step_arrays *a, uint32_t max_tok, uint32_t max_seq, uint32_t table_stride, struct lm_err *err)
 {
+    uint32_t max_out = max_seq + LM_PROMPT_ROWS;
     *a = (struct lm_step_arrays){
-        .seq = calloc(max_seq, sizeof *a->seq), .out = calloc(max_seq, sizeof *a->out),
+        .seq = calloc(max_seq, sizeof *a->seq), .out = calloc(max_out, sizeof *a->out),
         .token = calloc(max_tok, sizeof *a->token), .pos = calloc(max_tok, sizeof *a->pos),
         .seq_row = calloc((size_t)max_seq + 1, sizeof *a->seq_row),
         .block_table = calloc((size_t)max_seq * table_stride, sizeof *a->block_table),
-        .out_row = calloc(max_seq, sizeof *a->out_row), .sampling = calloc(max_seq, sizeof *a->sampling),
-        .sampled = {calloc(max_seq, sizeof **a->sampled), calloc(max_seq, sizeof **a->sampled)},
+        .out_row = calloc(max_out, sizeof *a->out_row), .sampling = calloc(max_out, sizeof *a->sampling),
+        .prompt_pos = calloc(max_out, sizeof *a->prompt_pos),
+        .sampled = {calloc(max_out, sizeof **a->sampled), calloc(max_out, sizeof **a->sampled)},
     };
     if (!a->seq || !a->out || !a->token || !a->pos || !a->seq_row || !a->block_table || !a->out_row || !a->sampling ||
-        !a->sampled[0] || !a->sampled[1]) {
+        !a->prompt_pos || !a->sampled[0] || !a->sampled[1]) {
         lm_step_fini(a);
         return lm_fail(err, LM_ENOMEM, "no memory for steps of %u tokens and %u sequences", (unsigned)max_tok, (unsigned)max_seq);
     }
@@ -32,10 +34,21 @@ void lm_step_fini(struct lm_step_arrays *a)
     free(a->seq_row);
     free(a->block_table);
     free(a->out_row);
+    free(a->prompt_pos);
     free(a->sampling);
     free(a->sampled[0]);
     free(a->sampled[1]);
     *a = (struct lm_step_arrays){0};
+}
+
+static void add_prompt_row(struct lm_step_arrays *a, struct lm_request *r, uint32_t i)
+{
+    uint32_t o = a->step.n_out++;
+    a->out[o] = r;
+    a->out_row[o] = a->step.n_tok;
+    a->prompt_pos[o] = i + 1;
+    a->sampling[o] = r->given;
+    a->sampling[o].given_token = r->token[i + 1];
 }
 
 static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_size)
@@ -46,11 +59,14 @@ static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_s
     for (uint32_t i = r->n_computed; i < end; i++, st->n_tok++) {
         a->token[st->n_tok] = r->token[i];
         a->pos[st->n_tok] = (int32_t)i;
+        if (lm_request_wants_row(r, i))
+            add_prompt_row(a, r, i);
     }
     a->seq_row[s + 1] = st->n_tok;
     memcpy(a->block_table + (size_t)s * st->table_stride, r->block, (end + block_size - 1) / block_size * sizeof *r->block);
     if (end == r->n_token) {
         a->out[st->n_out] = r;
+        a->prompt_pos[st->n_out] = 0;
         a->out_row[st->n_out] = st->n_tok - 1;
         a->sampling[st->n_out++] = r->sampling;
     }

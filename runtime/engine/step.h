@@ -12,6 +12,7 @@ struct lm_step_arrays {
     struct lm_step step;      /* what the backend is given; its pointers are the arrays below */
     struct lm_request **seq;  /* [n_seq] whose rows they are: those that decode first */
     struct lm_request **out;  /* [n_out] who gets sampled[o] */
+    uint32_t *prompt_pos;     /* [n_out] 0: it draws a token; else the row is for the prompt's token at this index */
     int32_t *token, *pos;
     uint32_t *seq_row, *block_table, *out_row;
     struct lm_sampling *sampling;

@@ -29,6 +29,8 @@ def _value(v):
         return struct.pack("<IB", 7, v)
     if isinstance(v, int):
         return struct.pack("<II", 4, v)
+    if isinstance(v, float):
+        return struct.pack("<If", 6, v)
     if isinstance(v[0], str):
         return struct.pack("<IIQ", 9, 8, len(v)) + b"".join(map(_string, v))
     return struct.pack("<IIQ", 9, 5, len(v)) + struct.pack("<%di" % len(v), *v)
@@ -38,6 +40,12 @@ def write(path, chat_template=CHATML, **more):
     tokens = byte_names() + ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "qq"]
     keys = {
         "general.architecture": "llama",
+        "llama.block_count": 1,
+        "llama.embedding_length": 32,
+        "llama.feed_forward_length": 32,
+        "llama.context_length": 2048,
+        "llama.attention.head_count": 1,
+        "llama.attention.layer_norm_rms_epsilon": 1e-5,
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "gpt-2",
         "tokenizer.ggml.tokens": tokens,

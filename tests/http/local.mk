@@ -4,5 +4,5 @@ check_PROGRAMS += %D%/echo
 %C%_echo_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 %C%_echo_LDADD = libhttp.la
 dist_check_SCRIPTS += %D%/rfc_test.py %D%/conn_test.py
-EXTRA_DIST += %D%/peer.py tests/fuzz/http_fuzz.c
+EXTRA_DIST += %D%/peer.py
 TESTS += %D%/rfc_test.py %D%/conn_test.py

@@ -141,10 +141,11 @@ def targets():
     yield ok(s, "escapes are decoded once", get(b"/%41%2541"), (200, "/A%41"))
     yield ok(s, "escapes in either case", get(b"/%c3%A9"), (200, "/é"))
     yield ok(s, "an encoded question mark is part of the path", get(b"/a%3Fb"), (200, "/a?b"))
+    yield ok(s, "an encoded slash is a slash of the path", get(b"/a%2fb%2Fc"), (200, "/a/b/c"))
     yield ok(s, "dots inside a segment", get(b"/...a/a../.b"), (200, "/...a/a../.b"))
     yield ok(s, "anything goes in a query's escapes", get(b"/?%00%2f%ff"), (200, "/"))
     for path in (b"/a%", b"/a%4", b"/a%zz", b"/a%4z", b"/%", b"/%u0041", b"/%00", b"/a%0a", b"/%0d%0aX:y", b"/%1f",
-                 b"/%7f", b"/a%2fb", b"/a%2Fb", b"/%ff", b"/%c3", b"/%c0%af", b"/%ed%a0%80", b"/%f4%90%80%80", b"//",
+                 b"/%7f", b"/a%2f..%2fb", b"/%2e%2e%2fa", b"/a%2f%2fb", b"/%2f", b"/%ff", b"/%c3", b"/%c0%af", b"/%ed%a0%80", b"/%f4%90%80%80", b"//",
                  b"//v1", b"/a//b", b"/.", b"/..", b"/./a", b"/../a", b"/a/./b", b"/a/../b", b"/a/..", b"/a/.", b"/%2e",
                  b"/%2e%2e/a", b"/a/.%2E", b"/a\\b", b"/a\"b", b"/a<b", b"/a>b", b"/a^b", b"/a`b", b"/a{b}", b"/a|b",
                  b"/[a]", b"/a#b", b"/a?b#c", b"/?a\"", b"/?a%", b"/?%zz", b"/?<", "/é".encode(), b"/\xff", b"/\x7f",

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_CARD_H
+#define LM_API_CARD_H
+/** What is told about a model's file: the facts, without its path. */
+#include "runtime/model/model.h"
+
+struct lm_model_card {
+    struct lm_hparams hp;
+    uint64_t n_param, file_bytes;
+    long long file_time; /* of its last change, seconds since 1970 */
+    char quantization[24]; /* type of most of its weights, "Q4_1" */
+};
+
+/** Thread [any]  Errors as lm_model_hparams() */
+int lm_model_card_read(const struct lm_gguf *g, const char *path, struct lm_model_card *out, struct lm_err *err);
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/ollama/ollama.h"
+
+static void take(json_t *out, const char *ours, const json_t *from, const char *theirs)
+{
+    json_t *v = json_object_get(from, theirs);
+    if (v && !json_is_null(v))
+        json_object_set(out, ours, v);
+}
+
+/* num_predict below 0 is "until it ends". */
+static int take_options(struct lm_gen *g, json_t *out)
+{
+    static const struct { const char *theirs, *ours; } names[] = {
+        {"temperature", "temperature"}, {"top_k", "top_k"}, {"top_p", "top_p"}, {"min_p", "min_p"}, {"typical_p", "typical_p"},
+        {"repeat_penalty", "repetition_penalty"}, {"presence_penalty", "presence_penalty"}, {"frequency_penalty", "frequency_penalty"},
+        {"seed", "seed"}, {"stop", "stop"}, {"mirostat", "mirostat"}, {"mirostat_tau", "mirostat_tau"}, {"mirostat_eta", "mirostat_eta"},
+    };
+    const json_t *options = json_object_get(g->json, "options"), *n = json_object_get(options, "num_predict");
+    if (options && !json_is_null(options) && !json_is_object(options))
+        return lm_api_bad(&g->error, "options", "options must be an object, got %s.", lm_json_kind(options));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        take(out, names[i].ours, options, names[i].theirs);
+    if (n && !json_is_null(n) && !json_is_integer(n))
+        return lm_api_bad(&g->error, "options.num_predict", "num_predict must be an integer, got %s.", lm_json_kind(n));
+    if (json_is_integer(n) && json_integer_value(n) > 0)
+        take(out, "max_tokens", options, "num_predict");
+    return 0;
+}
+
+static void take_format(const struct lm_gen *g, json_t *out)
+{
+    json_t *format = json_object_get(g->json, "format");
+    const char *name = json_string_value(format);
+    if (name && strcmp(name, "json") == 0)
+        json_object_set_new(out, "response_format", json_pack("{s:s}", "type", "json_object"));
+    else if (json_is_object(format))
+        json_object_set_new(out, "response_format", json_pack("{s:s,s:{s:s,s:O}}", "type", "json_schema", "json_schema", "name", "format", "schema", format));
+}
+
+/* What both have; streaming is the default. */
+static int take_common(struct lm_gen *g, json_t *out)
+{
+    const json_t *stream = json_object_get(g->json, "stream");
+    if (stream && !json_is_null(stream) && !json_is_boolean(stream))
+        return lm_api_bad(&g->error, "stream", "stream must be a boolean, got %s.", lm_json_kind(stream));
+    json_object_set_new(out, "stream", json_boolean(!json_is_false(stream)));
+    take_format(g, out);
+    if (json_is_boolean(json_object_get(g->json, "think")))
+        json_object_set_new(out, "chat_template_kwargs", json_pack("{s:O}", "enable_thinking", json_object_get(g->json, "think")));
+    return take_options(g, out);
+}
+
+static int replace(struct lm_gen *g, json_t *out, int rc)
+{
+    json_decref(g->json);
+    g->json = out;
+    return rc;
+}
+
+static bool has_images(const json_t *object)
+{
+    return json_array_size(json_object_get(object, "images")) > 0;
+}
+
+int lm_ollama_convert_chat(struct lm_gen *g)
+{
+    json_t *out = json_object();
+    const json_t *messages = json_object_get(g->json, "messages");
+    int rc = take_common(g, out);
+    for (size_t i = 0; i < json_array_size(messages) && rc == 0; i++)
+        if (has_images(json_array_get(messages, i)))
+            rc = lm_api_bad(&g->error, "messages", "messages[%zu].images: this model takes no images.", i);
+    take(out, "messages", g->json, "messages");
+    if (json_array_size(json_object_get(g->json, "tools")))
+        take(out, "tools", g->json, "tools");
+    return replace(g, out, rc);
+}
+
+int lm_ollama_convert_generate(struct lm_gen *g)
+{
+    json_t *out = json_object(), *messages = json_array(), *prompt = json_object_get(g->json, "prompt");
+    const json_t *system = json_object_get(g->json, "system"), *suffix = json_object_get(g->json, "suffix");
+    int rc = take_common(g, out);
+    if (rc == 0 && !json_is_string(prompt))
+        rc = lm_api_bad(&g->error, "prompt", "prompt must be a string, got %s.", lm_json_kind(prompt));
+    if (rc == 0 && (has_images(g->json) || json_string_length(suffix) || json_string_length(json_object_get(g->json, "template"))))
+        rc = lm_api_bad(&g->error, "prompt", "images, suffix and template are not supported here; /infill takes a suffix.");
+    if (json_is_true(json_object_get(g->json, "raw"))) {
+        g->endpoint = LM_COMPLETIONS;
+        take(out, "prompt", g->json, "prompt");
+        json_decref(messages);
+        return replace(g, out, rc);
+    }
+    if (json_string_length(system))
+        json_array_append_new(messages, json_pack("{s:s,s:O}", "role", "system", "content", system));
+    if (json_is_string(prompt))
+        json_array_append_new(messages, json_pack("{s:s,s:O}", "role", "user", "content", prompt));
+    json_object_set_new(out, "messages", messages);
+    return replace(g, out, rc);
+}

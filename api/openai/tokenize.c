@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/openai/gen.h"
+#include "api/openai/openai.h"
+
+#include <stdlib.h>
+
+/* /tokenize, /detokenize (vLLM's shapes) and /apply-template (llama-server's). */
+
+static void add_tokens(const struct lm_gen *g, const struct lm_tokens *t, bool strings, struct lm_bytes *out)
+{
+    lm_bytes_addf(out, "{\"count\":%zu,\"max_model_len\":%u,\"tokens\":[", t->n, atomic_load(&g->model->max_model_len));
+    for (size_t i = 0; i < t->n; i++)
+        lm_bytes_addf(out, i ? ",%d" : "%d", t->id[i]);
+    lm_bytes_add_str(out, "],\"token_strs\":");
+    lm_bytes_add_str(out, strings ? "[" : "null");
+    for (size_t i = 0; strings && i < t->n; i++) {
+        size_t n = 0;
+        struct lm_bytes text = {0};
+        const char *s = lm_tokenizer_piece(g->model->text.tok, t->id[i], &n);
+        lm_bytes_add_lossy(&text, s, s ? n : 0);
+        lm_bytes_add_str(out, i ? "," : "");
+        lm_shape_string(out, text.data, text.len);
+        lm_bytes_fini(&text);
+    }
+    lm_bytes_add_str(out, strings ? "]}" : "}");
+}
+
+static int read_flag(struct lm_gen *g, const char *name, bool *out)
+{
+    const json_t *v = json_object_get(g->json, name);
+    if (!v || json_is_null(v))
+        return 0;
+    if (!json_is_boolean(v))
+        return lm_api_bad(&g->error, name, "%s must be a boolean, got %s.", name, lm_json_kind(v));
+    *out = json_is_true(v);
+    return 0;
+}
+
+/* The text that is asked about: prompt (or llama-server's content), or a chat. */
+static int asked_text(struct lm_gen *g, struct lm_bytes *out)
+{
+    const json_t *v = json_object_get(g->json, "prompt");
+    if (json_object_get(g->json, "messages")) {
+        g->endpoint = LM_CHAT;
+        return lm_gen_params(g) ? LM_EINVAL : lm_gen_render(g, out);
+    }
+    v = v ? v : json_object_get(g->json, "content");
+    if (lm_gen_params(g))
+        return LM_EINVAL;
+    if (!json_is_string(v))
+        return lm_api_bad(&g->error, "prompt", "prompt must be a string, or messages an array, got %s.", lm_json_kind(v));
+    lm_bytes_add(out, json_string_value(v), json_string_length(v));
+    return 0;
+}
+
+static void tokenize(struct lm_gen *g)
+{
+    struct lm_bytes text = {0};
+    struct lm_tokens t = {0};
+    bool strings = false;
+    if (read_flag(g, "return_token_strs", &strings) == 0 && asked_text(g, &text) == 0 &&
+        lm_gen_tokenize(g, text.data ? text.data : "", text.len, 0, &t) == 0)
+        add_tokens(g, &t, strings, &g->out);
+    free(t.id);
+    lm_bytes_fini(&text);
+}
+
+static void detokenize(struct lm_gen *g)
+{
+    const json_t *list = json_object_get(g->json, "tokens");
+    size_t n = json_array_size(list);
+    struct lm_bytes raw = {0}, text = {0};
+    int32_t *id = malloc((n + 1) * sizeof *id);
+    if (!json_is_array(list))
+        lm_api_bad(&g->error, "tokens", "tokens must be an array of integers, got %s.", lm_json_kind(list));
+    if (!id)
+        lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    for (size_t i = 0; !g->error.status && i < n; i++) {
+        const json_t *v = json_array_get(list, i);
+        json_int_t x = json_integer_value(v);
+        if (!json_is_integer(v))
+            lm_api_bad(&g->error, "tokens", "tokens must be an array of integers, got %s in it.", lm_json_kind(v));
+        else if (x < 0 || x >= (json_int_t)lm_tokenizer_n_vocab(g->model->text.tok))
+            lm_api_bad_int(&g->error, "tokens", x, "Token id %lld is out of vocabulary.", (long long)x);
+        else
+            id[i] = (int32_t)x;
+    }
+    if (!g->error.status) {
+        g->out.failed |= lm_tokenizer_decode(g->model->text.tok, id, n, LM_TOK_SHOW_SPECIAL, &raw, NULL) != 0;
+        lm_bytes_add_lossy(&text, raw.data, raw.len);
+        lm_bytes_add_str(&g->out, "{\"prompt\":");
+        lm_shape_string(&g->out, text.data, text.len);
+        lm_bytes_add_char(&g->out, '}');
+    }
+    free(id);
+    lm_bytes_fini(&raw);
+    lm_bytes_fini(&text);
+}
+
+static void apply_template(struct lm_gen *g)
+{
+    struct lm_bytes text = {0};
+    if (lm_gen_params(g) == 0 && lm_gen_render(g, &text) == 0) {
+        lm_bytes_add_str(&g->out, "{\"prompt\":");
+        lm_shape_string(&g->out, text.data, text.len);
+        lm_bytes_add_char(&g->out, '}');
+    }
+    lm_bytes_fini(&text);
+}
+
+void lm_openai_tokenize(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_COMPLETIONS, .work = tokenize};
+    lm_gen_begin(call, &d);
+}
+
+void lm_openai_detokenize(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_COMPLETIONS, .work = detokenize};
+    lm_gen_begin(call, &d);
+}
+
+void lm_openai_apply_template(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_CHAT, .work = apply_template};
+    lm_gen_begin(call, &d);
+}

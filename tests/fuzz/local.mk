@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make fuzz` builds the targets with clang's libFuzzer and runs each for FUZZ_SECONDS, from the corpus and what earlier runs
+# found in tests/fuzz/found. `make check` only replays the corpus, with whatever compiler there is.
+EXTRA_DIST += %D%/corpus %D%/seeds.py %D%/http_fuzz.c %D%/request_fuzz.c
+
+check_PROGRAMS += %D%/http_replay %D%/request_replay
+%C%_http_replay_SOURCES = %D%/replay.c %D%/http_fuzz.c
+%C%_http_replay_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+%C%_http_replay_LDADD = libhttp.la
+%C%_request_replay_SOURCES = %D%/replay.c %D%/request_fuzz.c
+%C%_request_replay_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
+%C%_request_replay_LDADD = libapi.la $(JANSSON_LIBS)
+dist_check_SCRIPTS += %D%/corpus_test
+TESTS += %D%/corpus_test
+
+FUZZ_SECONDS = 60
+FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+fuzz_targets = http request
+fuzz_base = $(filter %.c,$(libbase_la_SOURCES))
+fuzz_http = tests/fuzz/http_fuzz.c $(filter api/http/%.c,$(libhttp_la_SOURCES)) $(fuzz_base)
+fuzz_request = tests/fuzz/request_fuzz.c $(filter api/error.c api/json.c api/openai/params%.c api/openai/stop.c,$(libapi_la_SOURCES)) $(fuzz_base)
+
+fuzz: $(fuzz_targets:%=fuzz-%)
+fuzz-%:
+	@test "$(FUZZ_CC)" != no || { echo "make fuzz needs clang with its libFuzzer: install clang (Debian, Ubuntu, Fedora)" >&2; exit 1; }
+	$(AM_V_at)$(MKDIR_P) tests/fuzz/found/$*
+	$(AM_V_GEN)$(FUZZ_CC) $(FUZZ_CFLAGS) $(DEFS) -I. $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) \
+	  -o tests/fuzz/$*_fuzz $(addprefix $(srcdir)/,$(fuzz_$*)) $(LIBEVENT_LIBS) $(JANSSON_LIBS)
+	tests/fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -artifact_prefix=tests/fuzz/ \
+	  tests/fuzz/found/$* $(srcdir)/tests/fuzz/corpus/$*
+.PHONY: fuzz
+CLEANFILES += $(fuzz_targets:%=tests/fuzz/%_fuzz)
