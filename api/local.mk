@@ -4,7 +4,7 @@ libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c 
 	%D%/supervisor.c %D%/supervisor.h %D%/admin.c %D%/admin.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
 	%D%/status.c %D%/status.h %D%/routes.c %D%/routes.h
 libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
-libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
+libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
 
 EXTRA_DIST += tests/data/json/cases.txt tests/data/json/LICENSE
 

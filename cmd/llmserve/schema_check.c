@@ -50,7 +50,7 @@ static int answer(struct lm_matcher *m, struct lm_err *err)
         if (m->pool->failed)
             rc = lm_fail(err, LM_ENOMEM, "out of memory");
         m->now.n = 0;
-        lm_pool_collect(m->pool, (struct lm_threads *const[]){&m->now}, 1);
+        lm_frames_collect(m->pool, (struct lm_threads *const[]){&m->now}, 1);
     }
     if (!rc && ferror(stdin))
         rc = lm_fail(err, LM_EIO, "standard input: %s", strerror(errno));
@@ -60,16 +60,16 @@ static int answer(struct lm_matcher *m, struct lm_err *err)
 
 static int check(const struct lm_program *program, struct lm_err *err)
 {
-    struct lm_pool *pool = NULL;
+    struct lm_frames *pool = NULL;
     struct lm_matcher m;
     if (!program)
         return answer(NULL, err);
-    int rc = lm_pool_create(program, &pool, err);
+    int rc = lm_frames_create(program, &pool, err);
     if (!rc && !(rc = lm_matcher_init(&m, pool, err))) {
         rc = answer(&m, err);
         lm_matcher_fini(&m);
     }
-    lm_pool_destroy(pool);
+    lm_frames_destroy(pool);
     return rc;
 }
 

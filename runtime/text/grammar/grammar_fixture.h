@@ -22,13 +22,13 @@ static inline int compile_schema(const char *text, const struct lm_schema_option
 
 static inline bool accepts(const struct lm_program *p, const char *s, size_t n)
 {
-    struct lm_pool *pool;
+    struct lm_frames *pool;
     struct lm_matcher m;
-    ck_assert_int_eq(lm_pool_create(p, &pool, NULL), 0);
+    ck_assert_int_eq(lm_frames_create(p, &pool, NULL), 0);
     ck_assert_int_eq(lm_matcher_init(&m, pool, NULL), 0);
     bool yes = lm_matcher_feed(&m, s, n, false) && lm_matcher_accepts(&m);
     lm_matcher_fini(&m);
-    lm_pool_destroy(pool);
+    lm_frames_destroy(pool);
     return yes;
 }
 

@@ -29,7 +29,7 @@ struct part {
 struct lm_mask_cache {
     const struct lm_program *program;
     const struct lm_vocab_trie *trie;
-    struct lm_pool *pool;
+    struct lm_frames *pool;
     struct part **slot; /* hash */
     size_t n_slot, n_part, bytes, max_bytes;
     uint64_t clock;
@@ -98,7 +98,7 @@ int lm_mask_cache_create(const struct lm_program *program, const struct lm_vocab
     c->n_slot = 16384;
     c->slot = calloc(c->n_slot, sizeof *c->slot);
     c->space = calloc(n_word(c), sizeof *c->space);
-    int rc = c->slot && c->space ? lm_pool_create(program, &c->pool, err) : lm_fail(err, LM_ENOMEM, "no memory for token masks");
+    int rc = c->slot && c->space ? lm_frames_create(program, &c->pool, err) : lm_fail(err, LM_ENOMEM, "no memory for token masks");
     if (rc) {
         lm_mask_cache_destroy(c);
         return rc;
@@ -117,20 +117,20 @@ void lm_mask_cache_destroy(struct lm_mask_cache *c)
     for (size_t i = 0; i < sizeof c->level / sizeof *c->level; i++)
         lm_threads_fini(&c->level[i]);
     lm_threads_fini(&c->start);
-    lm_pool_destroy(c->pool);
+    lm_frames_destroy(c->pool);
     free(c->slot);
     free(c->space);
     free(c);
 }
 
-struct lm_pool *lm_mask_cache_pool(struct lm_mask_cache *c)
+struct lm_frames *lm_mask_cache_pool(struct lm_mask_cache *c)
 {
     return c->pool;
 }
 
 size_t lm_mask_cache_bytes(const struct lm_mask_cache *c)
 {
-    return c->bytes + lm_pool_bytes(c->pool) + c->n_slot * sizeof *c->slot + n_word(c) * sizeof *c->space;
+    return c->bytes + lm_frames_bytes(c->pool) + c->n_slot * sizeof *c->slot + n_word(c) * sizeof *c->space;
 }
 
 static void *grow(struct lm_mask_cache *c, void *array, size_t *cap, size_t n, size_t size)
@@ -245,7 +245,7 @@ static uint64_t reg_key(struct lm_mask_cache *c, const struct lm_thread *t, uint
     uint32_t what = c->pool->repeat[t->node], most = c->trie->max_len + 1;
     *reg = t->reg;
     if (c->program->node[t->node].object) {
-        *reg = lm_pool_mask(c->pool, t->node, t->reg);
+        *reg = lm_frames_mask(c->pool, t->node, t->reg);
         return *reg;
     }
     if (what == 0)
@@ -451,11 +451,11 @@ bool lm_mask_take(struct lm_mask_cache *c, struct lm_matcher *m, int32_t token)
 void lm_mask_cache_trim(struct lm_mask_cache *c, struct lm_matcher *const *matcher, size_t n)
 {
     struct lm_threads **set;
-    if (lm_pool_bytes(c->pool) < POOL_BYTES || !(set = malloc((n + 1) * sizeof *set)))
+    if (lm_frames_bytes(c->pool) < POOL_BYTES || !(set = malloc((n + 1) * sizeof *set)))
         return;
     for (size_t i = 0; i < n; i++)
         set[i] = &matcher[i]->now;
     drop_all(c); /* its places name registers */
-    lm_pool_collect(c->pool, set, n);
+    lm_frames_collect(c->pool, set, n);
     free(set);
 }

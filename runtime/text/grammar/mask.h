@@ -28,7 +28,7 @@ int lm_mask_cache_create(const struct lm_program *program, const struct lm_vocab
                          struct lm_err *err);
 void lm_mask_cache_destroy(struct lm_mask_cache *c);
 /** For lm_matcher_init(). Matchers that live when lm_mask_cache_trim() is called are named there. */
-struct lm_pool *lm_mask_cache_pool(struct lm_mask_cache *c);
+struct lm_frames *lm_mask_cache_pool(struct lm_mask_cache *c);
 size_t lm_mask_cache_bytes(const struct lm_mask_cache *c);
 /** Give back what stacks of ended texts took, when it is much. matcher[0..n) are all that live. */
 void lm_mask_cache_trim(struct lm_mask_cache *c, struct lm_matcher *const *matcher, size_t n);

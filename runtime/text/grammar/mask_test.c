@@ -201,14 +201,14 @@ START_TEST(test_grammar_mask__collecting_keeps_living_texts)
     for (int i = 0; i < 3; i++) {
         struct lm_threads *set[] = {&m->now};
         ck_assert(feed(m, "[1],"));
-        lm_pool_collect(lm_mask_cache_pool(r.cache), set, 1);
+        lm_frames_collect(lm_mask_cache_pool(r.cache), set, 1);
     }
     ck_assert(feed(m, "2]}],\"a\":[1"));
     for (int i = 1; i < 5000; i++) {
         struct lm_threads *set[] = {&m->now};
         ck_assert(!lm_matcher_accepts(m) && feed(m, ",1"));
         if (i % 500 == 0)
-            lm_pool_collect(lm_mask_cache_pool(r.cache), set, 1);
+            lm_frames_collect(lm_mask_cache_pool(r.cache), set, 1);
     }
     ck_assert(feed(m, "]}") && lm_matcher_accepts(m));
     run_end(&r);

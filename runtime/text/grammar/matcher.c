@@ -2,7 +2,7 @@
 #include "runtime/text/grammar/matcher.h"
 #include "runtime/text/grammar/schema.h"
 
-int lm_matcher_init(struct lm_matcher *m, struct lm_pool *pool, struct lm_err *err)
+int lm_matcher_init(struct lm_matcher *m, struct lm_frames *pool, struct lm_err *err)
 {
     *m = (struct lm_matcher){.pool = pool};
     lm_threads_begin(pool, &m->now);

@@ -10,13 +10,13 @@
 #include "runtime/text/grammar/threads.h"
 
 struct lm_matcher {
-    struct lm_pool *pool; /* not owned */
+    struct lm_frames *pool; /* not owned */
     struct lm_threads now, next;
     struct lm_json_keys keys; /* of a JSON program */
 };
 
 /** Begin a text; also again. */
-int lm_matcher_init(struct lm_matcher *m, struct lm_pool *pool, struct lm_err *err);
+int lm_matcher_init(struct lm_matcher *m, struct lm_frames *pool, struct lm_err *err);
 void lm_matcher_fini(struct lm_matcher *m);
 void lm_matcher_restart(struct lm_matcher *m);
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static bool grow(struct lm_pool *p, void **array, size_t *cap, size_t n, size_t size)
+static bool grow(struct lm_frames *p, void **array, size_t *cap, size_t n, size_t size)
 {
     if (n <= *cap)
         return true;
@@ -27,7 +27,7 @@ static size_t frame_hash(uint32_t node, uint32_t reg, uint32_t parent)
     return h >> 24;
 }
 
-static bool frame_slots(struct lm_pool *p)
+static bool frame_slots(struct lm_frames *p)
 {
     if (p->n_frame * 2 < p->n_frame_slot)
         return true;
@@ -49,7 +49,7 @@ static bool frame_slots(struct lm_pool *p)
     return true;
 }
 
-uint32_t lm_pool_frame(struct lm_pool *p, uint32_t node, uint32_t reg, uint32_t parent)
+uint32_t lm_frames_add(struct lm_frames *p, uint32_t node, uint32_t reg, uint32_t parent)
 {
     if (!frame_slots(p))
         return LM_FRAME_ROOT;
@@ -66,7 +66,7 @@ uint32_t lm_pool_frame(struct lm_pool *p, uint32_t node, uint32_t reg, uint32_t 
     return (uint32_t)p->n_frame++;
 }
 
-static size_t reg_hash(const struct lm_pool *p, const struct lm_object_reg *r, const uint64_t *bits)
+static size_t reg_hash(const struct lm_frames *p, const struct lm_object_reg *r, const uint64_t *bits)
 {
     uint64_t h = (uint64_t)r->object << 32 | r->count << 1 | r->masked;
     for (uint32_t i = 0; i < 2 * p->program->object[r->object].n_word; i++)
@@ -74,7 +74,7 @@ static size_t reg_hash(const struct lm_pool *p, const struct lm_object_reg *r, c
     return (h * 0xbf58476d1ce4e5b9u) >> 24;
 }
 
-static bool reg_slots(struct lm_pool *p)
+static bool reg_slots(struct lm_frames *p)
 {
     if (p->n_reg * 2 < p->n_reg_slot)
         return true;
@@ -99,7 +99,7 @@ static bool reg_slots(struct lm_pool *p)
 }
 
 /* The number of a register with p->scratch as bits. */
-static uint32_t reg_find(struct lm_pool *p, struct lm_object_reg r)
+static uint32_t reg_find(struct lm_frames *p, struct lm_object_reg r)
 {
     size_t n = 2 * (size_t)p->program->object[r.object].n_word;
     if (!reg_slots(p))
@@ -122,13 +122,13 @@ static uint32_t reg_find(struct lm_pool *p, struct lm_object_reg r)
     return (uint32_t)p->n_reg;
 }
 
-const struct lm_object_reg *lm_pool_reg(const struct lm_pool *p, uint32_t object, uint32_t reg)
+const struct lm_object_reg *lm_frames_reg(const struct lm_frames *p, uint32_t object, uint32_t reg)
 {
     return &p->reg[reg && reg <= p->n_reg && p->reg[reg - 1].object == object ? reg - 1 : object];
 }
 
 /* From what was seen (in scratch) to what is allowed, and whether the object may end. */
-static void reg_fill(const struct lm_pool *p, struct lm_object_reg *r)
+static void reg_fill(const struct lm_frames *p, struct lm_object_reg *r)
 {
     const struct lm_program_object *o = &p->program->object[r->object];
     const uint64_t *possible = p->program->bits + o->possible, *required = p->program->bits + o->required;
@@ -148,10 +148,10 @@ static void reg_fill(const struct lm_pool *p, struct lm_object_reg *r)
 }
 
 /* One member of a class more. */
-static uint32_t reg_add(struct lm_pool *p, uint32_t object, uint32_t reg, uint32_t class)
+static uint32_t reg_add(struct lm_frames *p, uint32_t object, uint32_t reg, uint32_t class)
 {
     const struct lm_program_object *o = &p->program->object[object];
-    const struct lm_object_reg *old = lm_pool_reg(p, object, reg);
+    const struct lm_object_reg *old = lm_frames_reg(p, object, reg);
     struct lm_object_reg r = {.object = object};
     uint32_t most = o->max != UINT32_MAX ? o->max : o->min ? o->min : 1;
     r.count = old->count < most ? old->count + 1 : most;
@@ -162,11 +162,11 @@ static uint32_t reg_add(struct lm_pool *p, uint32_t object, uint32_t reg, uint32
     return reg_find(p, r);
 }
 
-uint32_t lm_pool_mask(struct lm_pool *p, uint32_t node, uint32_t reg)
+uint32_t lm_frames_mask(struct lm_frames *p, uint32_t node, uint32_t reg)
 {
     const struct lm_program_node *n = &p->program->node[node];
     const struct lm_program_object *o = &p->program->object[n->object - 1];
-    const struct lm_object_reg *old = lm_pool_reg(p, n->object - 1, reg);
+    const struct lm_object_reg *old = lm_frames_reg(p, n->object - 1, reg);
     struct lm_object_reg r = {.object = n->object - 1, .masked = true};
     for (uint32_t i = 0; i < o->n_word; i++) {
         p->scratch[i] = 0;
@@ -175,14 +175,14 @@ uint32_t lm_pool_mask(struct lm_pool *p, uint32_t node, uint32_t reg)
     return reg_find(p, r);
 }
 
-struct lm_thread lm_threads_key(struct lm_pool *p, struct lm_thread t, uint32_t step)
+struct lm_thread lm_threads_key(struct lm_frames *p, struct lm_thread t, uint32_t step)
 {
     const struct lm_program_step *s = &p->program->step[step];
     return (struct lm_thread){s->to, reg_add(p, s->arg, t.reg, s->class), t.frame};
 }
 
 /* What registers mean at each node: passed back from the steps that read them. */
-static void find_repeats(struct lm_pool *p)
+static void find_repeats(struct lm_frames *p)
 {
     const struct lm_program *g = p->program;
     for (bool changed = true; changed;) {
@@ -207,7 +207,7 @@ static void find_repeats(struct lm_pool *p)
 
 enum { TAIL_MANY = 1 << 20 };
 
-static uint32_t count_tail(const struct lm_pool *p, const struct lm_program_node *n)
+static uint32_t count_tail(const struct lm_frames *p, const struct lm_program_node *n)
 {
     const struct lm_program *g = p->program;
     uint64_t sum = 0;
@@ -228,7 +228,7 @@ static bool reaches_undeclared(const struct lm_program *g, const struct lm_progr
 }
 
 /* Texts that may follow in a key; a loop makes them many. */
-static void find_tails(struct lm_pool *p)
+static void find_tails(struct lm_frames *p)
 {
     const struct lm_program *g = p->program;
     for (bool changed = true; changed;) {
@@ -248,7 +248,7 @@ static void find_tails(struct lm_pool *p)
     }
 }
 
-static void first_regs(struct lm_pool *p)
+static void first_regs(struct lm_frames *p)
 {
     for (uint32_t i = 0; i < p->program->n_object && !p->failed; i++) {
         struct lm_object_reg r = {.object = i};
@@ -258,9 +258,9 @@ static void first_regs(struct lm_pool *p)
     }
 }
 
-int lm_pool_create(const struct lm_program *program, struct lm_pool **out, struct lm_err *err)
+int lm_frames_create(const struct lm_program *program, struct lm_frames **out, struct lm_err *err)
 {
-    struct lm_pool *p = calloc(1, sizeof *p);
+    struct lm_frames *p = calloc(1, sizeof *p);
     size_t words = 1;
     for (uint32_t i = 0; i < program->n_object; i++)
         words = program->object[i].n_word > words ? program->object[i].n_word : words;
@@ -273,7 +273,7 @@ int lm_pool_create(const struct lm_program *program, struct lm_pool **out, struc
         p->has_tail = calloc(program->n_object + 1u, sizeof *p->has_tail);
     }
     if (!p || !p->tail || !p->has_tail || !p->repeat || !p->visit || !p->scratch || !grow(p, (void **)&p->frame, &p->cap_frame, 2, sizeof *p->frame)) {
-        lm_pool_destroy(p);
+        lm_frames_destroy(p);
         return lm_fail(err, LM_ENOMEM, "no memory to run a grammar");
     }
     memset(p->frame, 0, 2 * sizeof *p->frame);
@@ -282,14 +282,14 @@ int lm_pool_create(const struct lm_program *program, struct lm_pool **out, struc
     find_tails(p);
     first_regs(p);
     if (p->failed) {
-        lm_pool_destroy(p);
+        lm_frames_destroy(p);
         return lm_fail(err, LM_ENOMEM, "no memory to run a grammar");
     }
     *out = p;
     return 0;
 }
 
-void lm_pool_destroy(struct lm_pool *p)
+void lm_frames_destroy(struct lm_frames *p)
 {
     if (!p)
         return;
@@ -306,7 +306,7 @@ void lm_pool_destroy(struct lm_pool *p)
     free(p);
 }
 
-size_t lm_pool_bytes(const struct lm_pool *p)
+size_t lm_frames_bytes(const struct lm_frames *p)
 {
     return p->cap_frame * sizeof *p->frame + p->cap_reg * sizeof *p->reg + p->cap_bits * sizeof *p->bits +
            (p->n_frame_slot + p->n_reg_slot + 2 * (size_t)p->program->n_node) * sizeof(uint32_t);
@@ -321,18 +321,18 @@ static size_t renumber(uint32_t *keep, size_t first, size_t n)
     return to;
 }
 
-static void keep_reg(const struct lm_pool *p, uint32_t *keep, uint32_t node, uint32_t reg)
+static void keep_reg(const struct lm_frames *p, uint32_t *keep, uint32_t node, uint32_t reg)
 {
     if (reg && p->repeat[node] == UINT32_MAX)
         keep[reg - 1] = 1;
 }
 
-static uint32_t new_reg(const struct lm_pool *p, const uint32_t *keep, uint32_t node, uint32_t reg)
+static uint32_t new_reg(const struct lm_frames *p, const uint32_t *keep, uint32_t node, uint32_t reg)
 {
     return reg && p->repeat[node] == UINT32_MAX ? keep[reg - 1] : reg;
 }
 
-static void move_regs(struct lm_pool *p, const uint32_t *keep, size_t first)
+static void move_regs(struct lm_frames *p, const uint32_t *keep, size_t first)
 {
     size_t n_bits = 0, to = 0;
     for (size_t i = 0; i < p->n_reg; i++) {
@@ -348,7 +348,7 @@ static void move_regs(struct lm_pool *p, const uint32_t *keep, size_t first)
     p->n_bits = n_bits;
 }
 
-static void move_frames(struct lm_pool *p, const uint32_t *keep, const uint32_t *keep_regs)
+static void move_frames(struct lm_frames *p, const uint32_t *keep, const uint32_t *keep_regs)
 {
     size_t to = 2;
     for (size_t i = 2; i < p->n_frame; i++) {
@@ -362,7 +362,7 @@ static void move_frames(struct lm_pool *p, const uint32_t *keep, const uint32_t 
     p->n_frame = to;
 }
 
-void lm_pool_collect(struct lm_pool *p, struct lm_threads *const *set, size_t n)
+void lm_frames_collect(struct lm_frames *p, struct lm_threads *const *set, size_t n)
 {
     uint32_t *frames = calloc(p->n_frame + 1, sizeof *frames), *regs = calloc(p->n_reg + 1, sizeof *regs);
     size_t first = p->program->n_object;

@@ -93,15 +93,15 @@ START_TEST(test_grammar_schema__no_prefix_is_a_dead_end)
     };
     for (size_t i = 0; i < sizeof dead / sizeof *dead; i++) {
         struct lm_program *p;
-        struct lm_pool *pool;
+        struct lm_frames *pool;
         struct lm_matcher m;
         struct lm_err err;
         ck_assert_msg(compile_schema(dead[i].schema, NULL, &p, &err) == 0, "%s", err.msg);
-        ck_assert_int_eq(lm_pool_create(p, &pool, NULL), 0);
+        ck_assert_int_eq(lm_frames_create(p, &pool, NULL), 0);
         ck_assert_int_eq(lm_matcher_init(&m, pool, NULL), 0);
         ck_assert_msg(!lm_matcher_feed(&m, dead[i].prefix, strlen(dead[i].prefix), false), "%s lives", dead[i].prefix);
         lm_matcher_fini(&m);
-        lm_pool_destroy(pool);
+        lm_frames_destroy(pool);
         lm_program_destroy(p);
     }
 }

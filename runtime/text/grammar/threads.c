@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static void visit(struct lm_pool *p, struct lm_thread t)
+static void visit(struct lm_frames *p, struct lm_thread t)
 {
     for (size_t i = 0; i < p->n_visit; i++)
         if (p->visit[i].node == t.node && p->visit[i].reg == t.reg && p->visit[i].frame == t.frame)
@@ -12,7 +12,7 @@ static void visit(struct lm_pool *p, struct lm_thread t)
         p->visit[p->n_visit++] = t;
 }
 
-static void exit_add(struct lm_pool *p, uint32_t step)
+static void exit_add(struct lm_frames *p, uint32_t step)
 {
     for (size_t i = 0; i < p->n_exit; i++)
         if (p->exit[i].step == step)
@@ -21,7 +21,7 @@ static void exit_add(struct lm_pool *p, uint32_t step)
         p->exit[p->n_exit++].step = step;
 }
 
-static void call(struct lm_pool *p, struct lm_thread t, const struct lm_program_step *s)
+static void call(struct lm_frames *p, struct lm_thread t, const struct lm_program_step *s)
 {
     const struct lm_program_node *back = &p->program->node[s->to];
     if (back->accept && back->n_edge == 0 && back->n_step == 0) {
@@ -30,15 +30,15 @@ static void call(struct lm_pool *p, struct lm_thread t, const struct lm_program_
     }
     if (p->frame[t.frame].depth + p->base >= LM_STACK_MAX)
         return;
-    uint32_t frame = lm_pool_frame(p, s->to, t.reg, t.frame);
+    uint32_t frame = lm_frames_add(p, s->to, t.reg, t.frame);
     if (!p->failed)
         visit(p, (struct lm_thread){s->arg, 0, frame});
 }
 
-static void key(struct lm_pool *p, struct lm_thread t, uint32_t step)
+static void key(struct lm_frames *p, struct lm_thread t, uint32_t step)
 {
     const struct lm_program_step *s = &p->program->step[step];
-    const struct lm_object_reg *r = lm_pool_reg(p, s->arg, t.reg);
+    const struct lm_object_reg *r = lm_frames_reg(p, s->arg, t.reg);
     uint32_t n_word = p->program->object[s->arg].n_word;
     if (!(p->bits[r->bits + n_word + s->class / 64] >> s->class % 64 & 1))
         return;
@@ -51,9 +51,9 @@ static void key(struct lm_pool *p, struct lm_thread t, uint32_t step)
     visit(p, lm_threads_key(p, t, step));
 }
 
-static bool any_allowed(const struct lm_pool *p, uint32_t object, uint32_t reg)
+static bool any_allowed(const struct lm_frames *p, uint32_t object, uint32_t reg)
 {
-    const struct lm_object_reg *r = lm_pool_reg(p, object, reg);
+    const struct lm_object_reg *r = lm_frames_reg(p, object, reg);
     uint32_t n_word = p->program->object[object].n_word;
     for (uint32_t i = 0; i < n_word; i++)
         if (p->bits[r->bits + n_word + i])
@@ -61,7 +61,7 @@ static bool any_allowed(const struct lm_pool *p, uint32_t object, uint32_t reg)
     return false;
 }
 
-static void take_step(struct lm_pool *p, struct lm_thread t, uint32_t step)
+static void take_step(struct lm_frames *p, struct lm_thread t, uint32_t step)
 {
     const struct lm_program_step *s = &p->program->step[step];
     const struct lm_program_repeat *r = p->program->repeat;
@@ -88,7 +88,7 @@ static void take_step(struct lm_pool *p, struct lm_thread t, uint32_t step)
             visit(p, to);
         return;
     case LM_STEP_CLOSE:
-        if (lm_pool_reg(p, s->arg, t.reg)->closable)
+        if (lm_frames_reg(p, s->arg, t.reg)->closable)
             visit(p, to);
         return;
     case LM_STEP_KEY:
@@ -99,7 +99,7 @@ static void take_step(struct lm_pool *p, struct lm_thread t, uint32_t step)
     }
 }
 
-static void pop(struct lm_pool *p, struct lm_thread t, struct lm_threads *out)
+static void pop(struct lm_frames *p, struct lm_thread t, struct lm_threads *out)
 {
     if (t.frame == LM_FRAME_ROOT) {
         out->accept = true;
@@ -111,7 +111,7 @@ static void pop(struct lm_pool *p, struct lm_thread t, struct lm_threads *out)
     }
 }
 
-static void out_add(struct lm_pool *p, struct lm_threads *out, struct lm_thread t)
+static void out_add(struct lm_frames *p, struct lm_threads *out, struct lm_thread t)
 {
     if (out->n == out->cap) {
         size_t cap = out->cap ? out->cap * 2 : 8;
@@ -127,7 +127,7 @@ static void out_add(struct lm_pool *p, struct lm_threads *out, struct lm_thread 
 }
 
 /* All that is visited, and what it leads to without a byte. */
-static void close_all(struct lm_pool *p, struct lm_threads *out)
+static void close_all(struct lm_frames *p, struct lm_threads *out)
 {
     for (size_t i = 0; i < p->n_visit && !p->failed; i++) {
         struct lm_thread t = p->visit[i];
@@ -142,9 +142,9 @@ static void close_all(struct lm_pool *p, struct lm_threads *out)
 }
 
 /* Inside a key: some class that the node leads to is still allowed. */
-static bool key_goes_on(const struct lm_pool *p, const struct lm_program_node *n, uint32_t reg)
+static bool key_goes_on(const struct lm_frames *p, const struct lm_program_node *n, uint32_t reg)
 {
-    const struct lm_object_reg *r = lm_pool_reg(p, n->object - 1, reg);
+    const struct lm_object_reg *r = lm_frames_reg(p, n->object - 1, reg);
     uint32_t n_word = p->program->object[n->object - 1].n_word;
     for (uint32_t i = 0; i < n_word; i++)
         if (p->bits[r->bits + n_word + i] & p->program->bits[n->reach + i])
@@ -166,14 +166,14 @@ static const struct lm_program_edge *find_edge(const struct lm_program *g, const
     return lo < n->n_edge && e[lo].lo <= c ? &e[lo] : NULL;
 }
 
-static void begin(struct lm_pool *p, struct lm_threads *out)
+static void begin(struct lm_frames *p, struct lm_threads *out)
 {
     p->n_visit = p->n_exit = 0;
     out->n = 0;
     out->accept = false;
 }
 
-void lm_threads_step(struct lm_pool *p, const struct lm_thread *in, size_t n, uint8_t c, struct lm_threads *out)
+void lm_threads_step(struct lm_frames *p, const struct lm_thread *in, size_t n, uint8_t c, struct lm_threads *out)
 {
     const struct lm_program *g = p->program;
     bool plain = true;
@@ -183,7 +183,7 @@ void lm_threads_step(struct lm_pool *p, const struct lm_thread *in, size_t n, ui
         const struct lm_program_node *to = e ? &g->node[e->to] : NULL;
         if (!to || (to->object && !key_goes_on(p, to, in[i].reg)))
             continue;
-        if (p->policy == LM_KEY_FIRST && p->tail[e->to] && lm_pool_reg(p, to->object - 1, in[i].reg)->count > 0)
+        if (p->policy == LM_KEY_FIRST && p->tail[e->to] && lm_frames_reg(p, to->object - 1, in[i].reg)->count > 0)
             continue;
         plain = plain && to->n_step == 0 && !to->accept;
         visit(p, (struct lm_thread){e->to, in[i].reg, in[i].frame});
@@ -195,14 +195,14 @@ void lm_threads_step(struct lm_pool *p, const struct lm_thread *in, size_t n, ui
         close_all(p, out);
 }
 
-void lm_threads_close(struct lm_pool *p, struct lm_thread t, struct lm_threads *out)
+void lm_threads_close(struct lm_frames *p, struct lm_thread t, struct lm_threads *out)
 {
     begin(p, out);
     visit(p, t);
     close_all(p, out);
 }
 
-void lm_threads_begin(struct lm_pool *p, struct lm_threads *out)
+void lm_threads_begin(struct lm_frames *p, struct lm_threads *out)
 {
     lm_threads_close(p, (struct lm_thread){p->program->start, 0, LM_FRAME_ROOT}, out);
 }

@@ -6,7 +6,7 @@
  *
  * A frame is kept once however many stacks end in it, so that equal threads are equal numbers. So are objects'
  * registers: number 0 is an object without members, number i + 1 entry i. What a pool holds grows with the text; when
- * it is too much lm_pool_collect() keeps what its users still name.
+ * it is too much lm_frames_collect() keeps what its users still name.
  *
  * A set is cut off at LM_THREADS_MAX, a stack at LM_STACK_MAX: what is left out makes fewer texts possible, never more.
  *
@@ -33,7 +33,7 @@ struct lm_thread {
 /** What an object's register means; bits: n_word words seen, then n_word words allowed. */
 struct lm_object_reg {
     uint32_t object, count, bits;
-    bool closable, masked; /* masked: made by lm_pool_mask() */
+    bool closable, masked; /* masked: made by lm_frames_mask() */
 };
 
 struct lm_threads {
@@ -55,7 +55,7 @@ struct lm_exit {
 };
 #define LM_EXIT_POP UINT32_MAX
 
-struct lm_pool {
+struct lm_frames {
     const struct lm_program *program; /* not owned */
     struct lm_frame *frame;
     uint32_t *frame_slot;
@@ -76,27 +76,27 @@ struct lm_pool {
     bool dup, failed; /* failed: out of memory, sticky */
 };
 
-int lm_pool_create(const struct lm_program *program, struct lm_pool **out, struct lm_err *err);
-void lm_pool_destroy(struct lm_pool *p);
-size_t lm_pool_bytes(const struct lm_pool *p);
+int lm_frames_create(const struct lm_program *program, struct lm_frames **out, struct lm_err *err);
+void lm_frames_destroy(struct lm_frames *p);
+size_t lm_frames_bytes(const struct lm_frames *p);
 
 /** The number of a frame; LM_FRAME_ROOT and failed when memory is short. */
-uint32_t lm_pool_frame(struct lm_pool *p, uint32_t node, uint32_t reg, uint32_t parent);
+uint32_t lm_frames_add(struct lm_frames *p, uint32_t node, uint32_t reg, uint32_t parent);
 
 /** The set where every text begins. */
-void lm_threads_begin(struct lm_pool *p, struct lm_threads *out);
+void lm_threads_begin(struct lm_frames *p, struct lm_threads *out);
 /** The set behind byte c; out is not in. Empty: c may not come. */
-void lm_threads_step(struct lm_pool *p, const struct lm_thread *in, size_t n, uint8_t c, struct lm_threads *out);
+void lm_threads_step(struct lm_frames *p, const struct lm_thread *in, size_t n, uint8_t c, struct lm_threads *out);
 /** The set where one thread stands, steps taken. */
-void lm_threads_close(struct lm_pool *p, struct lm_thread t, struct lm_threads *out);
+void lm_threads_close(struct lm_frames *p, struct lm_thread t, struct lm_threads *out);
 /** The thread behind KEY step `step`, with its register. */
-struct lm_thread lm_threads_key(struct lm_pool *p, struct lm_thread t, uint32_t step);
+struct lm_thread lm_threads_key(struct lm_frames *p, struct lm_thread t, uint32_t step);
 void lm_threads_fini(struct lm_threads *set);
 
 /** A register that allows the classes that reg allows and the node can still reach: all that matters inside a key. */
-uint32_t lm_pool_mask(struct lm_pool *p, uint32_t node, uint32_t reg);
-const struct lm_object_reg *lm_pool_reg(const struct lm_pool *p, uint32_t object, uint32_t reg);
+uint32_t lm_frames_mask(struct lm_frames *p, uint32_t node, uint32_t reg);
+const struct lm_object_reg *lm_frames_reg(const struct lm_frames *p, uint32_t object, uint32_t reg);
 
 /** Keep what the threads of n sets need, renumbered in place. */
-void lm_pool_collect(struct lm_pool *p, struct lm_threads *const *set, size_t n);
+void lm_frames_collect(struct lm_frames *p, struct lm_threads *const *set, size_t n);
 #endif
