@@ -272,7 +272,8 @@ int lm_frames_create(const struct lm_program *program, struct lm_frames **out, s
         p->tail = calloc(program->n_node, sizeof *p->tail);
         p->has_tail = calloc(program->n_object + 1u, sizeof *p->has_tail);
     }
-    if (!p || !p->tail || !p->has_tail || !p->repeat || !p->visit || !p->scratch || !grow(p, (void **)&p->frame, &p->cap_frame, 2, sizeof *p->frame)) {
+    if (!p || !p->tail || !p->has_tail || !p->repeat || !p->visit || !p->scratch || !grow(p, (void **)&p->frame, &p->cap_frame, 2, sizeof *p->frame) ||
+        !grow(p, (void **)&p->bits, &p->cap_bits, 1, sizeof *p->bits)) {
         lm_frames_destroy(p);
         return lm_fail(err, LM_ENOMEM, "no memory to run a grammar");
     }

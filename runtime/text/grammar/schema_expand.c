@@ -143,6 +143,7 @@ static unsigned type_named(struct lm_schema *s, const json_t *name, bool *intege
         {"string", LM_SCHEMA_STRING}, {"array", LM_SCHEMA_ARRAY}, {"object", LM_SCHEMA_OBJECT},
     };
     const char *n = json_string_value(name);
+    *integer = false;
     for (size_t i = 0; n && i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i].name, n) == 0) {
             *integer = i == 3;
