@@ -22,6 +22,8 @@ void lm_builder_fini(struct lm_builder *b)
     free(b->need);
     free(b->object);
     free(b->repeat);
+    free(b->share);
+    free(b->share_slot);
 }
 
 bool lm_builder_spend(struct lm_builder *b, uint64_t n)
@@ -97,6 +99,54 @@ uint32_t lm_builder_text(struct lm_builder *b, uint32_t from, const char *s, siz
         from = to;
     }
     return from;
+}
+
+static size_t share_hash(const struct lm_builder_share *s)
+{
+    uint64_t h = ((uint64_t)s->lo << 32 | s->hi) * 0x9e3779b97f4a7c15u;
+    h = (h ^ ((uint64_t)s->kind << 32 | s->to)) * 0xbf58476d1ce4e5b9u;
+    return h >> 24;
+}
+
+static bool share_grow(struct lm_builder *b)
+{
+    size_t n = b->n_share_slot ? b->n_share_slot * 2 : 256;
+    uint32_t *slot = calloc(n, sizeof *slot);
+    if (!slot) {
+        b->rc = lm_fail(b->err, LM_ENOMEM, "no memory for a grammar");
+        return false;
+    }
+    for (size_t i = 0; i < b->n_share; i++) {
+        size_t at = share_hash(&b->share[i]) & (n - 1);
+        while (slot[at])
+            at = (at + 1) & (n - 1);
+        slot[at] = (uint32_t)i + 1;
+    }
+    free(b->share_slot);
+    b->share_slot = slot;
+    b->n_share_slot = n;
+    return true;
+}
+
+uint32_t lm_builder_shared(struct lm_builder *b, uint32_t kind, uint32_t lo, uint32_t hi, uint32_t to, bool *out_new)
+{
+    struct lm_builder_share key = {kind, lo, hi, to, 0};
+    *out_new = false;
+    if (!lm_builder_spend(b, 1) || (b->n_share * 2 >= b->n_share_slot && !share_grow(b)))
+        return 0;
+    size_t at = share_hash(&key) & (b->n_share_slot - 1);
+    for (; b->share_slot[at]; at = (at + 1) & (b->n_share_slot - 1)) {
+        const struct lm_builder_share *s = &b->share[b->share_slot[at] - 1];
+        if (s->kind == kind && s->lo == lo && s->hi == hi && s->to == to)
+            return s->node;
+    }
+    key.node = lm_builder_node(b);
+    if (!lm_builder_grow(b, (void **)&b->share, &b->cap_share, b->n_share, sizeof *b->share))
+        return 0;
+    b->share[b->n_share] = key;
+    b->share_slot[at] = (uint32_t)++b->n_share;
+    *out_new = true;
+    return key.node;
 }
 
 uint32_t lm_builder_rule(struct lm_builder *b)

@@ -34,6 +34,9 @@ struct lm_builder_object {
     bool *required;   /* [n_class] */
 };
 
+/** A node made once for what leads on from it: see lm_builder_shared(). */
+struct lm_builder_share { uint32_t kind, lo, hi, to, node; };
+
 struct lm_builder {
     uint32_t *head; /* [n_node] first edge + 1 */
     struct lm_builder_edge *edge;
@@ -43,6 +46,9 @@ struct lm_builder {
     struct lm_program_repeat *repeat;
     size_t n_node, n_edge, n_rule, n_need, n_object, n_repeat;
     size_t cap_node, cap_edge, cap_rule, cap_need, cap_object, cap_repeat;
+    struct lm_builder_share *share;
+    uint32_t *share_slot; /* hash: index + 1 */
+    size_t n_share, cap_share, n_share_slot;
     uint64_t budget; /* work left */
     int rc;
     struct lm_err *err;
@@ -61,6 +67,12 @@ void lm_builder_bytes(struct lm_builder *b, uint32_t from, uint8_t lo, uint8_t h
 void lm_builder_step(struct lm_builder *b, uint32_t from, enum lm_program_op op, uint32_t arg, uint32_t class, uint32_t to);
 /** A chain of bytes from a node; returns its last node. */
 uint32_t lm_builder_text(struct lm_builder *b, uint32_t from, const char *s, size_t n);
+
+/**
+ * The node of a key, whose kind says what its edges are; *out_new: it was made just now and the caller adds them. Nobody
+ * adds others.
+ */
+uint32_t lm_builder_shared(struct lm_builder *b, uint32_t kind, uint32_t lo, uint32_t hi, uint32_t to, bool *out_new);
 
 uint32_t lm_builder_rule(struct lm_builder *b);
 /** CALL rule from one node, go on at another. */

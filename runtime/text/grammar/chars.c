@@ -332,32 +332,49 @@ int32_t lm_chars_match(const struct lm_chars *c, const char *s, size_t n)
     return c->state[state].label;
 }
 
+/* States from which a label >= from can be reached. */
+static void find_wanted(struct lm_builder *b, const struct lm_chars *c, int32_t from, bool *wanted)
+{
+    for (bool changed = true; changed && lm_builder_spend(b, c->n_range + c->n_state);) {
+        changed = false;
+        for (size_t i = c->n_state; i-- > 0;) {
+            bool yes = wanted[i] || c->state[i].label >= from;
+            for (uint32_t k = 0; !yes && k < c->state[i].n_range; k++)
+                yes = wanted[c->range[c->state[i].range + k].to];
+            changed |= yes && !wanted[i];
+            wanted[i] = yes;
+        }
+    }
+}
+
+/* Take away states that nothing left leads to, until none can be taken: what remains is a loop. */
 bool lm_chars_is_finite(struct lm_builder *b, const struct lm_chars *c, int32_t from)
 {
-    size_t n = c->n_state;
-    bool *wanted = calloc(n + 1, sizeof *wanted), changed = true, finite = true;
-    uint32_t *depth = calloc(n + 1, sizeof *depth); /* longest way to a wanted label */
-    if (!wanted || !depth)
+    size_t n = c->n_state, n_ready = 0, done = 0, n_wanted = 0;
+    bool *wanted = calloc(n + 1, sizeof *wanted);
+    uint32_t *in = calloc(n + 1, sizeof *in), *ready = malloc((n + 1) * sizeof *ready);
+    if (!wanted || !in || !ready)
         b->rc = b->rc ? b->rc : lm_fail(b->err, LM_ENOMEM, "no memory for a grammar");
-    while (changed && finite && !b->rc && lm_builder_spend(b, c->n_range + n)) {
-        changed = false;
-        for (size_t i = n; i-- > 0 && finite;) {
-            bool yes = c->state[i].label >= from;
-            uint32_t most = 0;
-            for (uint32_t k = 0; k < c->state[i].n_range; k++) {
-                uint32_t to = c->range[c->state[i].range + k].to;
-                if (wanted[to]) {
-                    yes = true;
-                    most = depth[to] + 1 > most ? depth[to] + 1 : most;
-                }
-            }
-            changed |= yes && (!wanted[i] || depth[i] < most);
-            wanted[i] = yes;
-            depth[i] = most;
-            finite = most <= n;
+    if (!b->rc)
+        find_wanted(b, c, from, wanted);
+    for (size_t i = 0; i < n && !b->rc; i++)
+        for (uint32_t k = 0; wanted[i] && k < c->state[i].n_range; k++)
+            in[c->range[c->state[i].range + k].to]++;
+    for (size_t i = 0; i < n && !b->rc; i++) {
+        n_wanted += wanted[i];
+        if (wanted[i] && !in[i])
+            ready[n_ready++] = (uint32_t)i;
+    }
+    for (; done < n_ready; done++) {
+        const struct lm_chars_state *s = &c->state[ready[done]];
+        for (uint32_t k = 0; k < s->n_range; k++) {
+            uint32_t to = c->range[s->range + k].to;
+            if (--in[to] == 0 && wanted[to])
+                ready[n_ready++] = to;
         }
     }
     free(wanted);
-    free(depth);
-    return finite;
+    free(in);
+    free(ready);
+    return done == n_wanted;
 }

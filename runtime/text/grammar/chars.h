@@ -28,7 +28,7 @@ struct lm_chars {
     size_t n_state, n_range, cap_state, cap_range;
 };
 
-#define LM_CHARS_MAX_STATES 20000u
+#define LM_CHARS_MAX_STATES 100000u
 
 struct lm_chars *lm_chars_create(struct lm_builder *b);
 void lm_chars_destroy(struct lm_chars *c);

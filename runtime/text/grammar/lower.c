@@ -4,6 +4,18 @@
 
 #include <stdlib.h>
 
+/* Kinds of shared nodes: one byte of a range, or 1 .. 4 hexadecimal digits of one. */
+enum { BYTE = 0 };
+
+static uint32_t byte_node(struct lm_builder *b, uint8_t lo, uint8_t hi, uint32_t to)
+{
+    bool fresh;
+    uint32_t node = lm_builder_shared(b, BYTE, lo, hi, to, &fresh);
+    if (fresh)
+        lm_builder_bytes(b, node, lo, hi, to);
+    return node;
+}
+
 /* lo and hi have the same length; all bytes between them, place by place: split until each place is a range of its own. */
 static void utf8_split(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t hi, uint32_t to)
 {
@@ -25,11 +37,9 @@ static void utf8_split(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_
         }
     }
     lm_utf8_encode(hi, y);
-    for (int i = 0; i < n; i++) {
-        uint32_t next = i + 1 < n ? lm_builder_node(b) : to;
-        lm_builder_bytes(b, from, (uint8_t)x[i], (uint8_t)y[i], next);
-        from = next;
-    }
+    while (--n > 0)
+        to = byte_node(b, (uint8_t)x[n], (uint8_t)y[n], to);
+    lm_builder_bytes(b, from, (uint8_t)x[0], (uint8_t)y[0], to);
 }
 
 static void utf8_range(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t hi, uint32_t to)
@@ -55,6 +65,17 @@ static void hex_digit(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t
     lm_builder_bytes(b, from, (uint8_t)('A' + x), (uint8_t)('A' + y), to);
 }
 
+static void hex_range(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t hi, int n, uint32_t to);
+
+static uint32_t hex_node(struct lm_builder *b, uint32_t lo, uint32_t hi, int n, uint32_t to)
+{
+    bool fresh;
+    uint32_t node = lm_builder_shared(b, (uint32_t)n, lo, hi, to, &fresh);
+    if (fresh)
+        hex_range(b, node, lo, hi, n, to);
+    return node;
+}
+
 /* n hexadecimal digits of lo .. hi. */
 static void hex_range(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t hi, int n, uint32_t to)
 {
@@ -73,14 +94,12 @@ static void hex_range(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t
         hex_range(b, from, y * unit, hi, n, to);
         return;
     }
-    uint32_t next = lm_builder_node(b);
-    hex_digit(b, from, x, y, next);
-    hex_range(b, next, lo % unit, hi % unit, n - 1, to);
+    hex_digit(b, from, x, y, hex_node(b, lo % unit, hi % unit, n - 1, to));
 }
 
 static void escape_unit(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t hi, uint32_t to)
 {
-    hex_range(b, lm_builder_text(b, from, "\\u", 2), lo, hi, 4, to);
+    lm_builder_bytes(b, from, '\\', '\\', byte_node(b, 'u', 'u', hex_node(b, lo, hi, 4, to)));
 }
 
 static void escape_pair(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t hi, uint32_t to)
@@ -96,9 +115,8 @@ static void escape_pair(struct lm_builder *b, uint32_t from, uint32_t lo, uint32
         escape_pair(b, from, 0x10000 + (y & ~0x3ffu), hi, to);
         return;
     }
-    uint32_t mid = lm_builder_node(b);
-    escape_unit(b, from, 0xd800 + (x >> 10), 0xd800 + (y >> 10), mid);
-    escape_unit(b, mid, 0xdc00 + (x & 0x3ff), 0xdc00 + (y & 0x3ff), to);
+    uint32_t low = hex_node(b, 0xdc00 + (x & 0x3ff), 0xdc00 + (y & 0x3ff), 4, to);
+    escape_unit(b, from, 0xd800 + (x >> 10), 0xd800 + (y >> 10), byte_node(b, '\\', '\\', byte_node(b, 'u', 'u', low)));
 }
 
 static void short_escapes(struct lm_builder *b, uint32_t from, uint32_t lo, uint32_t hi, uint32_t to)
@@ -106,7 +124,7 @@ static void short_escapes(struct lm_builder *b, uint32_t from, uint32_t lo, uint
     static const char chars[] = "\"\\/\b\f\n\r\t", names[] = "\"\\/bfnrt";
     for (size_t i = 0; i < sizeof chars - 1; i++)
         if ((uint32_t)chars[i] >= lo && (uint32_t)chars[i] <= hi)
-            lm_builder_bytes(b, lm_builder_text(b, from, "\\", 1), (uint8_t)names[i], (uint8_t)names[i], to);
+            lm_builder_bytes(b, from, '\\', '\\', byte_node(b, (uint8_t)names[i], (uint8_t)names[i], to));
 }
 
 static void clip(struct lm_builder *b, void (*add)(struct lm_builder *, uint32_t, uint32_t, uint32_t, uint32_t), uint32_t from, uint32_t lo,

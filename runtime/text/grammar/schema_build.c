@@ -252,6 +252,27 @@ static void build_array(struct lm_schema *s, const struct lm_schema_set *alt, co
     }
 }
 
+/* The strings of a list that hold, as one automaton. */
+static void build_strings(struct lm_schema *s, const struct lm_schema_set *alt, const json_t *list, uint32_t from, uint32_t to)
+{
+    size_t n = 0, i;
+    const char **text = lm_schema_alloc(s, (json_array_size(list) + 1) * sizeof *text);
+    size_t *len = lm_schema_alloc(s, (json_array_size(list) + 1) * sizeof *len);
+    json_t *x;
+    json_array_foreach(list, i, x) {
+        if (s->b.rc)
+            return;
+        if (!json_is_string(x) || !lm_schema_holds_all(s, alt, x))
+            continue;
+        text[n] = json_string_value(x);
+        len[n++] = json_string_length(x);
+    }
+    struct lm_chars *c = n ? lm_chars_words(&s->b, text, len, n) : NULL;
+    if (c)
+        quoted(s, c, LM_LOWER_JSON, from, to);
+    lm_chars_destroy(c);
+}
+
 static void build_values(struct lm_schema *s, const struct lm_schema_set *alt, const json_t *values, uint32_t from, uint32_t to)
 {
     size_t i;
@@ -260,12 +281,12 @@ static void build_values(struct lm_schema *s, const struct lm_schema_set *alt, c
         lm_schema_literal(s, x, from, to);
     if (json_array_size(values) > MAX_ENUM)
         lm_schema_fail(s, LM_ELIMIT, "enum", "more than %d values", MAX_ENUM);
-    json_array_foreach(values, i, x) {
-        if (s->b.rc)
-            return;
-        if (lm_schema_holds_all(s, alt, x))
+    s->own_list = values;
+    build_strings(s, alt, values, from, to);
+    json_array_foreach(values, i, x)
+        if (!s->b.rc && !json_is_string(x) && lm_schema_holds_all(s, alt, x))
             lm_schema_literal(s, x, from, to);
-    }
+    s->own_list = NULL;
 }
 
 void lm_schema_build(struct lm_schema *s, const struct lm_schema_set *alt, uint32_t rule, uint32_t from, uint32_t to)

@@ -42,6 +42,7 @@ struct lm_schema {
     size_t n_slot;
     struct lm_schema_mark *mark; /* schemas whose references were followed */
     size_t n_mark, cap_mark;
+    const json_t *own_list; /* the enum whose values are tried: they are of it */
     int depth;
 };
 

@@ -65,14 +65,14 @@ static bool type_holds(const json_t *schema, const json_t *v)
     return any;
 }
 
-static bool value_holds(const json_t *schema, const json_t *v)
+static bool value_holds(const struct lm_schema *s, const json_t *schema, const json_t *v)
 {
     const json_t *one = json_object_get(schema, "const"), *list = json_object_get(schema, "enum");
-    bool any = !list;
+    bool any = !list || list == s->own_list;
     size_t i;
     json_t *x;
     json_array_foreach(list, i, x)
-        any |= equal(x, v);
+        any = any || equal(x, v);
     return any && (!one || equal(one, v));
 }
 
@@ -217,7 +217,7 @@ static bool combined_holds(struct lm_schema *s, const json_t *schema, const json
 
 static bool keywords_hold(struct lm_schema *s, const json_t *schema, const json_t *v)
 {
-    if (!type_holds(schema, v) || !value_holds(schema, v) || !combined_holds(s, schema, v))
+    if (!type_holds(schema, v) || !value_holds(s, schema, v) || !combined_holds(s, schema, v))
         return false;
     if (json_is_number(v))
         return number_holds(schema, v);
