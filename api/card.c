@@ -17,12 +17,18 @@ static uint64_t n_elements(const struct lm_gguf_tensor *t)
 
 int lm_model_card_read(const struct lm_gguf *g, const char *path, struct lm_model_card *out, struct lm_err *err)
 {
-    struct lm_model_card c = {.quantization = "unknown"};
+    struct lm_model_card c = {.quantization = "unknown", .pool = LM_POOL_LAST};
+    static const enum lm_pool pools[] = {LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS, LM_POOL_LAST};
+    char key[96];
+    uint32_t pool = 0;
     uint64_t n_of[N_TYPE] = {0}, most = 0;
     struct stat st;
     int rc = lm_model_hparams(g, &c.hp, err);
     if (rc)
         return rc;
+    snprintf(key, sizeof key, "%s.pooling_type", c.hp.family);
+    if (lm_gguf_u32(g, key, 0, &pool, NULL) == 0 && pool < sizeof pools / sizeof *pools)
+        c.pool = pools[pool];
     for (size_t i = 0; i < lm_gguf_n_tensors(g); i++) {
         const struct lm_gguf_tensor *t = lm_gguf_tensor_at(g, i);
         c.n_param += n_elements(t);

@@ -2,12 +2,14 @@
 #ifndef LM_API_CARD_H
 #define LM_API_CARD_H
 /** What is told about a model's file: the facts, without its path. */
+#include "runtime/engine/protocol.h"
 #include "runtime/model/model.h"
 
 struct lm_model_card {
     struct lm_hparams hp;
     uint64_t n_param, file_bytes;
     long long file_time; /* of its last change, seconds since 1970 */
+    enum lm_pool pool;   /* of its embeddings, where the file says how; else last */
     char quantization[24]; /* type of most of its weights, "Q4_1" */
 };
 

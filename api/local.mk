@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
-	%D%/supervisor.c %D%/supervisor.h %D%/admin.c %D%/admin.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
+	%D%/metrics_more.c %D%/metrics_text.h \
+	%D%/supervisor.c %D%/supervisor.h %D%/admin.c %D%/admin.h %D%/openapi.c %D%/openapi.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
 	%D%/status.c %D%/status.h %D%/routes.c %D%/routes.h
+# openapi.c holds the file itself.
+libapi_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_OPENAPI_FILE='"$(abs_top_srcdir)/%D%/openapi.json"'
+openapi_object = %D%/libapi_la-openapi.lo
+$(openapi_object): %D%/openapi.json
 libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
 libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
 
-EXTRA_DIST += tests/data/json/cases.txt tests/data/json/LICENSE
+EXTRA_DIST += %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
 api_tests = %D%/json_test %D%/keys_test %D%/metrics_test %D%/workers_test

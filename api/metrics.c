@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/metrics.h"
+#include "api/metrics_text.h"
 
 #include <dirent.h>
 #include <stddef.h>
@@ -26,6 +26,8 @@ static const struct hist_def { const char *name, *help; double bound[LM_HIST_MAX
     [LM_HIST_OUTPUT_TOK] = {"request_generation_tokens", "Generated tokens of a request.", TOKEN_BOUNDS},
     [LM_HIST_MAX_TOK] = {"request_params_max_tokens", "The max_tokens of a request.", TOKEN_BOUNDS},
     [LM_HIST_N] = {"request_params_n", "The n of a request.", N_BOUNDS},
+    [LM_HIST_MOST_TOK] = {"request_max_num_generation_tokens", "Tokens of the longest of a request's answers.", TOKEN_BOUNDS},
+    [LM_HIST_COMPUTED_TOK] = {"request_prefill_kv_computed_tokens", "Prompt tokens of a request that were not in the cache.", TOKEN_BOUNDS},
 };
 
 static const double step_bounds[LM_HIST_MAX] = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
@@ -140,6 +142,12 @@ static const struct { const char *name, *type, *help; } scalars[SCALAR_COUNT] = 
     [ENGINE_STARTS] = {"llmserve:engine_starts_total", "counter", "Times an engine became ready."},
 };
 
+/* What vLLM 0.6 did not have under this name. */
+static bool is_new(enum scalar which)
+{
+    return which == KV_USAGE || which == PREFIX_QUERIES || which == PREFIX_HITS;
+}
+
 static double scalar(const struct lm_metrics_model *model, enum scalar which)
 {
     const struct lm_model_metrics *m = model->m;
@@ -164,6 +172,8 @@ static double scalar(const struct lm_metrics_model *model, enum scalar which)
 static void write_scalars(const struct lm_metrics_model *model, size_t n_model, struct lm_bytes *out)
 {
     for (unsigned i = 0; i < SCALAR_COUNT; i++) {
+        if (n_model && is_new(i) && !(model[0].names & LM_METRICS_CURRENT))
+            continue;
         head(out, scalars[i].name, scalars[i].type, scalars[i].help);
         for (size_t k = 0; k < n_model; k++) {
             series(out, scalars[i].name, &model[k]);
@@ -182,6 +192,8 @@ static void write_hists(const struct lm_metrics_model *model, size_t n_model, st
 {
     char full[96];
     for (unsigned i = 0; i < LM_HIST_COUNT; i++) {
+        if (n_model && (i == LM_HIST_ITL || i == LM_HIST_TPOT) && !(model[0].names & LM_METRICS_CURRENT))
+            continue;
         snprintf(full, sizeof full, "vllm:%s", hists[i].name);
         head(out, full, "histogram", hists[i].help);
         for (size_t k = 0; k < n_model; k++)
@@ -255,12 +267,29 @@ static void write_process(double start_time, struct lm_bytes *out)
     }
 }
 
+void lm_metrics_head(struct lm_bytes *out, const char *name, const char *type, const char *help)
+{
+    head(out, name, type, help);
+}
+
+void lm_metrics_series(struct lm_bytes *out, const char *name, const struct lm_metrics_model *model)
+{
+    series(out, name, model);
+}
+
+void lm_metrics_histogram(struct lm_bytes *out, const char *name, const struct lm_metrics_model *model, enum lm_hist_id id)
+{
+    histogram(out, name, model, hists[id].bound, &model->m->hist[id]);
+}
+
 void lm_metrics_write(const struct lm_metrics_model *model, size_t n_model, const struct lm_metrics_route *route,
                       size_t n_route, double start_time, struct lm_bytes *out)
 {
     write_scalars(model, n_model, out);
     write_hists(model, n_model, out);
+    lm_metrics_write_more(model, n_model, out);
     write_cache_config(model, n_model, out);
     write_routes(route, n_route, out);
+    lm_metrics_write_durations(route, n_route, out);
     write_process(start_time, out);
 }

@@ -15,7 +15,7 @@
 
 enum lm_hist_id {
     LM_HIST_TTFT, LM_HIST_ITL, LM_HIST_TPOT, LM_HIST_E2E, LM_HIST_QUEUE, LM_HIST_INFERENCE, LM_HIST_PREFILL, LM_HIST_DECODE,
-    LM_HIST_PROMPT_TOK, LM_HIST_OUTPUT_TOK, LM_HIST_MAX_TOK, LM_HIST_N, LM_HIST_COUNT
+    LM_HIST_PROMPT_TOK, LM_HIST_OUTPUT_TOK, LM_HIST_MAX_TOK, LM_HIST_N, LM_HIST_MOST_TOK, LM_HIST_COMPUTED_TOK, LM_HIST_COUNT
 };
 
 struct lm_hist {
@@ -31,6 +31,8 @@ struct lm_model_metrics {
     uint64_t n_prompt_tok, n_prompt_cached_tok, n_output_tok, n_corrupted, n_refused, n_engine_start;
     struct lm_msg_stats last; /* of the engine that runs */
     struct lm_msg_stats past; /* counters of those before it, added up */
+    uint64_t rate_us, rate_prompt_tok, rate_output_tok; /* of lm_metrics_rates() */
+    double prompt_tok_per_s, output_tok_per_s;
 };
 
 /** What the text is made from, beside the metrics. */
@@ -39,15 +41,26 @@ struct lm_metrics_model {
     const struct lm_model_metrics *m;
     const struct lm_msg_hello *hello; /* cache_config_info; all-zero before the first */
     const char *cache_dtype;
-    bool prefix_caching, up;
+    bool prefix_caching, up, asleep;
+    unsigned names; /* LM_METRICS_CURRENT, LM_METRICS_OLD, or-ed */
 };
 
+enum { LM_METRICS_CURRENT = 1, LM_METRICS_OLD = 2 }; /* those of vLLM now; those it had in 0.6 */
+
 #define LM_STATUS_CLASSES 6
+#define LM_DURATION_BUCKETS 3
 
 struct lm_metrics_route {
     const char *method, *handler;
     uint64_t n[LM_STATUS_CLASSES]; /* answers by status / 100 */
+    uint64_t n_within[LM_DURATION_BUCKETS + 1]; /* not cumulative */
+    double seconds;
 };
+
+/** Count an answer. */
+void lm_metrics_route_add(struct lm_metrics_route *r, int status, double seconds);
+/** Look at the counters: the rates are those since the last look that is at least 5 s ago. */
+void lm_metrics_rates(struct lm_model_metrics *m, uint64_t now_us);
 
 void lm_hist_add(struct lm_model_metrics *m, enum lm_hist_id id, double v);
 

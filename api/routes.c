@@ -3,7 +3,10 @@
 #include "api/admin.h"
 #include "api/anthropic/anthropic.h"
 #include "api/ollama/ollama.h"
+#include "api/openapi.h"
+#include "api/openai/embed.h"
 #include "api/openai/openai.h"
+#include "api/openai/responses.h"
 #include "api/status.h"
 
 enum { OPEN = LM_ROUTE_OPEN, ADMIN = LM_ROUTE_ADMIN, PREFIX = LM_ROUTE_PREFIX, CLAUDE = LM_ROUTE_ANTHROPIC, OLLAMA = LM_ROUTE_OLLAMA };
@@ -16,6 +19,17 @@ const struct lm_route lm_routes[] = {
     {"POST", "/tokenize", 0, lm_openai_tokenize},
     {"POST", "/detokenize", 0, lm_openai_detokenize},
     {"POST", "/apply-template", 0, lm_openai_apply_template},
+    {"POST", "/v1/responses", 0, lm_openai_responses},
+    {"GET", "/v1/responses/", PREFIX, lm_openai_response},
+    {"DELETE", "/v1/responses/", PREFIX, lm_openai_response_delete},
+    {"POST", "/v1/responses/", PREFIX, lm_openai_response_cancel},
+    {"POST", "/infill", 0, lm_openai_infill},
+    {"POST", "/v1/embeddings", 0, lm_openai_embeddings},
+    {"POST", "/v1/score", 0, lm_openai_score},
+    {"POST", "/score", 0, lm_openai_score},
+    {"POST", "/rerank", 0, lm_openai_rerank},
+    {"POST", "/v1/rerank", 0, lm_openai_rerank},
+    {"POST", "/v2/rerank", 0, lm_openai_rerank},
     {"POST", "/v1/messages", CLAUDE, lm_anthropic_messages},
     {"POST", "/v1/messages/count_tokens", CLAUDE, lm_anthropic_count_tokens},
     {"GET", "/", OPEN, lm_ollama_root},
@@ -31,6 +45,7 @@ const struct lm_route lm_routes[] = {
     {"GET", "/ping", 0, lm_status_health},
     {"POST", "/ping", 0, lm_status_health},
     {"GET", "/version", 0, lm_status_version},
+    {"GET", "/openapi.json", 0, lm_openapi},
     {"GET", "/load", 0, lm_admin_load},
     {"GET", "/server_info", 0, lm_admin_server_info},
     {"POST", "/reset_prefix_cache", ADMIN, lm_admin_reset_prefix_cache},

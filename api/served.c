@@ -94,6 +94,14 @@ static void on_finished(void *arg, const struct lm_msg_finished *f)
     q->on_finished(q, f);
 }
 
+static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)
+{
+    struct lm_served *m = arg;
+    struct lm_seq *q = seq_of(m, id);
+    if (q && q->on_embedding)
+        q->on_embedding(q, v, dim);
+}
+
 static void on_stats(void *arg, const struct lm_msg_stats *stats)
 {
     struct lm_served *m = arg;
@@ -115,7 +123,7 @@ static void on_fatal(void *arg, int code, const char *msg)
     m->on_fatal(m->arg, code, msg);
 }
 
-static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_stats, on_lost, on_fatal};
+static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal};
 
 static int add_name(struct lm_served *m, const char *s, size_t n, struct lm_err *err)
 {

@@ -20,6 +20,7 @@ struct lm_seq {
     uint64_t id; /* 0: not in the engine */
     uint32_t n_prompt;
     void (*on_token)(struct lm_seq *q, const struct lm_msg_token *token, const struct lm_msg_top *top);
+    void (*on_embedding)(struct lm_seq *q, const float *v, uint32_t dim); /* NULL: it asks for none */
     void (*on_finished)(struct lm_seq *q, const struct lm_msg_finished *f); /* q is out of the engine; may be freed */
     void (*on_lost)(struct lm_seq *q); /* the engine is gone, or the server ends: the same */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
+#include "api/openai/store.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
@@ -30,7 +31,7 @@ static bool method_matches(const struct lm_route *r, const char *method)
 
 static void count(struct lm_call *call, int status)
 {
-    call->server->answered[call->route].n[status / 100]++;
+    lm_metrics_route_add(&call->server->answered[call->route], status, (double)(lm_now_us() - call->req->start_us) / 1e6);
     call->req = NULL;
 }
 
@@ -58,8 +59,9 @@ static void add_origin(struct headers *hs, const struct lm_call *call)
 static void reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body, struct headers *hs)
 {
     add_origin(hs, call);
-    lm_http_reply(call->req, status, content_type, body->data, body->len, hs->h, hs->n);
+    struct lm_http_req *req = call->req;
     count(call, status);
+    lm_http_reply(req, status, content_type, body->data, body->len, hs->h, hs->n);
 }
 
 void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body)
@@ -88,7 +90,7 @@ void lm_call_stream(struct lm_call *call, const char *type)
     struct headers hs = {.h = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}, .n = 2};
     add_origin(&hs, call);
     lm_http_stream_begin(call->req, 200, type ? type : "text/event-stream; charset=utf-8", hs.h, hs.n);
-    call->server->answered[call->route].n[2]++;
+    lm_metrics_route_add(&call->server->answered[call->route], 200, (double)(lm_now_us() - call->req->start_us) / 1e6);
 }
 
 static void wrong_method(struct lm_call *call)
@@ -277,9 +279,11 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
         s->n_route++;
     s->answered = calloc(s->n_route + 1, sizeof *s->answered);
     s->drain_timer = event_new(base, -1, EV_PERSIST, on_drain_tick, s);
-    int rc = s->answered && s->drain_timer ? lm_guard_init(&s->guard, &conf->server, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    s->store = lm_store_create();
+    int rc = s->answered && s->drain_timer && s->store ? lm_guard_init(&s->guard, &conf->server, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; rc == 0 && i <= s->n_route; i++)
-        s->answered[i] = (struct lm_metrics_route){i < s->n_route ? route[i].method : "", i < s->n_route ? route[i].path : "none", {0}};
+        s->answered[i] = (struct lm_metrics_route){
+            .method = i < s->n_route ? route[i].method : "", .handler = i < s->n_route ? route[i].path : "none"};
     if (rc == 0)
         rc = listen_on(s, err);
     if (rc == 0)
@@ -322,6 +326,7 @@ void lm_server_destroy(struct lm_server *s)
     }
     free(s->flag);
     lm_guard_fini(&s->guard);
+    lm_store_destroy(s->store);
     free(s->engine_path);
     free(s->answered);
     if (s->drain_timer)

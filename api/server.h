@@ -17,6 +17,8 @@
 #define LM_OUT_HIGH_BYTES (256u << 10) /* queued for a client: above it a stream waits */
 
 struct lm_server;
+struct lm_store;
+struct lm_gen;
 
 struct lm_call {
     struct lm_server *server;
@@ -54,6 +56,8 @@ struct lm_server {
     char *engine_path;
     char ***flag; /* [n_model] */
     struct lm_guard guard;
+    struct lm_store *store;     /* of responses */
+    struct lm_gen *background;  /* requests that run without a client */
     double start_time; /* seconds since 1970 */
     size_t n_busy;     /* requests that are not answered yet */
     size_t n_busy_bytes; /* of their bodies */

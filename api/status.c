@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/status.h"
 #include "config.h"
+#include "runtime/base/clock.h"
 
 #include <stdlib.h>
 
@@ -40,6 +41,12 @@ void lm_status_version(struct lm_call *call)
     reply_text(call, "{\"version\":\"" PACKAGE_VERSION "\"}");
 }
 
+static unsigned metric_names(const struct lm_server *s)
+{
+    const char *names = s->conf->server.metric_names;
+    return strcmp(names, "both") == 0 ? LM_METRICS_CURRENT | LM_METRICS_OLD : strcmp(names, "old") == 0 ? LM_METRICS_OLD : LM_METRICS_CURRENT;
+}
+
 void lm_status_metrics(struct lm_call *call)
 {
     const struct lm_server *s = call->server;
@@ -47,8 +54,9 @@ void lm_status_metrics(struct lm_call *call)
     struct lm_metrics_model *row = calloc(s->n_model + 1, sizeof *row);
     for (size_t i = 0; row && i < s->n_model; i++) {
         const struct lm_served *m = s->model[i];
-        row[i] = (struct lm_metrics_model){m->name[0], &m->metrics, &m->hello, m->conf->kv_cache_dtype,
-                                           m->conf->enable_prefix_caching, lm_served_serves(m)};
+        lm_metrics_rates(&s->model[i]->metrics, lm_now_us());
+        row[i] = (struct lm_metrics_model){m->name[0], &m->metrics, &m->hello, m->conf->kv_cache_dtype, m->conf->enable_prefix_caching,
+                                           lm_served_serves(m), lm_supervisor_sleeps(m->engine), metric_names(s)};
     }
     if (row)
         lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);

@@ -125,6 +125,18 @@ static int on_finished(struct lm_supervisor *s, const void *p, size_t n, struct 
     return 0;
 }
 
+static int on_embedding(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
+{
+    struct lm_msg_embedding e;
+    if (n < sizeof e)
+        return lm_fail(err, LM_EFORMAT, "embedding of %zu bytes", n);
+    memcpy(&e, p, sizeof e);
+    if (e.dim > (n - sizeof e) / sizeof(float))
+        return lm_fail(err, LM_EFORMAT, "embedding of %u numbers in %zu bytes", e.dim, n);
+    s->d.events->embedding(s->d.arg, e.id, (const float *)((const char *)p + sizeof e), e.dim);
+    return 0;
+}
+
 static int on_failed(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
     if (n < sizeof s->failure)
@@ -151,6 +163,8 @@ static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, siz
         return on_tokens(s, p, n, err);
     case LM_MSG_FINISHED:
         return on_finished(s, p, n, err);
+    case LM_MSG_EMBEDDING:
+        return on_embedding(s, p, n, err);
     case LM_MSG_STATS:
         if (n < sizeof stats)
             return lm_fail(err, LM_EFORMAT, "stats of %zu bytes", n);

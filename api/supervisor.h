@@ -22,6 +22,7 @@ struct lm_supervisor_events {
     void (*hello)(void *arg, const struct lm_msg_hello *hello);
     void (*token)(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top);
     void (*finished)(void *arg, const struct lm_msg_finished *finished);
+    void (*embedding)(void *arg, uint64_t id, const float *v, uint32_t dim);
     void (*stats)(void *arg, const struct lm_msg_stats *stats);
     void (*lost)(void *arg);                               /* all that was submitted is gone */
     void (*fatal)(void *arg, int code, const char *msg);   /* LM_E* */

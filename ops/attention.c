@@ -35,14 +35,25 @@ int lm_attention_check(const struct lm_graph *g, const struct lm_op *op, struct 
     return rc;
 }
 
-float lm_kv_round(enum lm_kv_dtype dtype, float v)
+/* To integers of at most `most`, and back. */
+static void round_scaled(float most, size_t n, const float *x, float *y)
 {
-    switch (dtype) {
-    case LM_KV_F16: return lm_f16_to_f32(lm_f32_to_f16(v));
-    case LM_KV_BF16: return lm_bf16_to_f32(lm_f32_to_bf16(v));
-    case LM_KV_F32: return v;
+    float max = 0;
+    for (size_t i = 0; i < n; i++)
+        max = fmaxf(max, fabsf(x[i]));
+    float inv = max > 0 ? most / max : 0;
+    for (size_t i = 0; i < n; i++)
+        y[i] = rintf(x[i] * inv) * (max / most);
+}
+
+void lm_kv_round(enum lm_kv_dtype dtype, size_t n, const float *x, float *y)
+{
+    if (dtype == LM_KV_I8 || dtype == LM_KV_I4) {
+        round_scaled(dtype == LM_KV_I8 ? 127 : 7, n, x, y);
+        return;
     }
-    return v;
+    for (size_t i = 0; i < n; i++)
+        y[i] = dtype == LM_KV_F16 ? lm_f16_to_f32(lm_f32_to_f16(x[i])) : dtype == LM_KV_BF16 ? lm_bf16_to_f32(lm_f32_to_bf16(x[i])) : x[i];
 }
 
 static size_t slot(const struct lm_kv_ref *kv, const struct lm_step *step, size_t seq, size_t pos)
@@ -51,14 +62,15 @@ static size_t slot(const struct lm_kv_ref *kv, const struct lm_step *step, size_
     return (block * kv->block_size + pos % kv->block_size) * kv->dim;
 }
 
-void lm_kv_store_ref(const struct lm_kv_ref *kv, const struct lm_step *step, const float *k, const float *v)
+void lm_kv_store_ref(const struct lm_kv_ref *kv, const struct lm_op *op, const struct lm_step *step, const float *k, const float *v)
 {
+    size_t head_dim = op->u.attn.head_dim;
     for (size_t s = 0; s < step->n_seq; s++)
         for (size_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++) {
             size_t at = slot(kv, step, s, (size_t)step->pos[r]);
-            for (size_t i = 0; i < kv->dim; i++) {
-                kv->k[at + i] = lm_kv_round(kv->dtype, k[r * kv->dim + i]);
-                kv->v[at + i] = lm_kv_round(kv->dtype, v[r * kv->dim + i]);
+            for (size_t i = 0; i < kv->dim; i += head_dim) {
+                lm_kv_round(kv->dtype, head_dim, k + r * kv->dim + i, kv->k + at + i);
+                lm_kv_round(kv->dtype, head_dim, v + r * kv->dim + i, kv->v + at + i);
             }
         }
 }

@@ -32,11 +32,11 @@ struct lm_kv_ref {
     enum lm_kv_dtype dtype;
 };
 
-/** v as a cache of dtype keeps it. */
-float lm_kv_round(enum lm_kv_dtype dtype, float v);
+/** x, the n columns of a token and head, as a cache of dtype keeps them: LM_KV_I16 and LM_KV_AUTO as they are. */
+void lm_kv_round(enum lm_kv_dtype dtype, size_t n, const float *x, float *y);
 
 /** The scalar references. op gives u.attn.  Thread [any] */
-void lm_kv_store_ref(const struct lm_kv_ref *kv, const struct lm_step *step, const float *k, const float *v);
+void lm_kv_store_ref(const struct lm_kv_ref *kv, const struct lm_op *op, const struct lm_step *step, const float *k, const float *v);
 void lm_attention_ref(float *y, const struct lm_op *op, const struct lm_kv_ref *kv, const struct lm_step *step,
                       const float *q);
 #endif

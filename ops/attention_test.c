@@ -19,7 +19,8 @@ static struct lm_op attention(uint32_t window, float softcap)
 
 START_TEST(test_ops_attention__store_follows_the_block_table)
 {
-    lm_kv_store_ref(&kv, &step, k, v);
+    const struct lm_op op = attention(0, 0);
+    lm_kv_store_ref(&kv, &op, &step, k, v);
     ck_assert_float_eq(k_cache[10], 1);
     ck_assert_float_eq(k_cache[11], 2);
     ck_assert_float_eq(k_cache[2], -1);
@@ -32,7 +33,7 @@ START_TEST(test_ops_attention__rows_see_their_past_and_no_other)
 {
     float y[10];
     const struct lm_op op = attention(0, 0);
-    lm_kv_store_ref(&kv, &step, k, v);
+    lm_kv_store_ref(&kv, &op, &step, k, v);
     lm_attention_ref(y, &op, &kv, &step, q);
     const float mean[] = {10, 15, 20, 25, 50}; /* head 0: q is 0, all weigh the same */
     for (int r = 0; r < 5; r++)
@@ -46,7 +47,7 @@ START_TEST(test_ops_attention__window_and_softcap)
 {
     float y[10];
     struct lm_op op = attention(2, 0);
-    lm_kv_store_ref(&kv, &step, k, v);
+    lm_kv_store_ref(&kv, &op, &step, k, v);
     lm_attention_ref(y, &op, &kv, &step, q);
     ck_assert_float_eq_tol(y[0], 10, 1e-5);
     ck_assert_float_eq_tol(y[6], 35, 1e-5); /* positions 2 and 3 */
@@ -59,9 +60,22 @@ END_TEST
 
 START_TEST(test_ops_attention__cache_types_round)
 {
-    ck_assert_float_eq(lm_kv_round(LM_KV_F32, 1.0001f), 1.0001f);
-    ck_assert_float_eq(lm_kv_round(LM_KV_F16, 1.0006f), 1 + 1 / 1024.0f);
-    ck_assert_float_eq(lm_kv_round(LM_KV_BF16, 1.0006f), 1);
+    const float x[] = {1.0001f, 1.0006f, -7, 0.4f}, zero[2] = {0};
+    const struct { enum lm_kv_dtype dtype; float y[4]; } c[] = {
+        {LM_KV_F32, {1.0001f, 1.0006f, -7, 0.4f}},
+        {LM_KV_F16, {1, 1 + 1 / 1024.0f, -7, 0.399902344f}},
+        {LM_KV_BF16, {1, 1, -7, 0.400390625f}},
+        {LM_KV_I8, {18 * 7 / 127.0f, 18 * 7 / 127.0f, -7, 7 * 7 / 127.0f}},
+        {LM_KV_I4, {1, 1, -7, 0}},
+    };
+    float y[4];
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        lm_kv_round(c[i].dtype, 4, x, y);
+        for (int j = 0; j < 4; j++)
+            ck_assert_float_eq_tol(y[j], c[i].y[j], 1e-6);
+        lm_kv_round(c[i].dtype, 2, zero, y);
+        ck_assert(y[0] == 0 && y[1] == 0);
+    }
 }
 END_TEST
 

@@ -84,7 +84,7 @@ int lm_plan_check(const struct lm_plan_desc *p, struct lm_err *err)
         return lm_fail(err, LM_EINVAL, "a longest sequence of %u", p->max_len);
     if (p->block_size < 8 || p->block_size > 256 || (p->block_size & (p->block_size - 1)) != 0)
         return lm_fail(err, LM_EINVAL, "a block size of %u, not a power of two in 8 .. 256", p->block_size);
-    if (p->kv_dtype != LM_KV_F16 && p->kv_dtype != LM_KV_BF16 && p->kv_dtype != LM_KV_F32)
+    if ((int)p->kv_dtype < 0 || p->kv_dtype >= LM_KV_END)
         return lm_fail(err, LM_EINVAL, "KV cache of type %d", (int)p->kv_dtype);
     return lm_graph_check(p->graph, err);
 }

@@ -44,7 +44,7 @@ void lm_ref_op(const struct lm_ref *ref, const struct lm_op *op)
     case LM_OP_LAYERNORM: lm_layernorm_ref(y, x, w, b, rows, dim, op->u.norm.eps); break;
     case LM_OP_MATMUL: lm_matmul_ref(y, x, w, b, rows, dim, op->w->cols); break;
     case LM_OP_ROPE: lm_rope_ref(y, op, step->pos, rows); break;
-    case LM_OP_KV_STORE: lm_kv_store_ref(&ref->kv[op->u.attn.layer], step, x, x2); break;
+    case LM_OP_KV_STORE: lm_kv_store_ref(&ref->kv[op->u.attn.layer], op, step, x, x2); break;
     case LM_OP_ATTENTION: lm_attention_ref(y, op, &ref->kv[op->u.attn.layer], step, x); break;
     case LM_OP_SILU_MUL: lm_silu_mul_ref(y, x, x2, rows * dim); break;
     case LM_OP_GELU_MUL: lm_gelu_mul_ref(y, x, x2, rows * dim); break;

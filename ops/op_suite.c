@@ -235,6 +235,7 @@ void lm_op_suite_attention(const struct lm_op_suite *s)
         {4, 1, 256, 100, 0, LM_KV_F32, 32}, {2, 1, 64, 7, 30, LM_KV_F32, 16}, /* windows; soft-cap */
         {9, 3, 64, 0, 0, LM_KV_F16, 16},  {6, 2, 128, 300, 0, LM_KV_BF16, 64},
         {3, 1, 33, 0, 20, LM_KV_BF16, 8}, {7, 1, 80, 0, 0, LM_KV_F16, 16},
+        {9, 3, 64, 0, 0, LM_KV_AUTO, 16},
     };
     for (size_t i = 0; i < N(cases); i++)
         attention_case(s, &cases[i]);

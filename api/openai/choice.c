@@ -24,6 +24,8 @@ int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index)
     c->max_tok = (uint32_t)(want < room ? want : room);
     c->stop_string = c->stop_token = -1;
     c->logprobs = (struct lm_logprobs){.chat = g->endpoint == LM_CHAT, .token_ids = p->tokens_as_ids};
+    if (p->echo && p->n_logprobs != LM_UNSET)
+        lm_logprobs_add_first(&c->logprobs, g->model->text.tok, g->prompt[prompt].id[0]);
     if (p->echo)
         lm_bytes_add(&c->text, g->prompt_text[prompt].data, g->prompt_text[prompt].len);
     return c->text.failed ? LM_ENOMEM : lm_stop_init(&c->stop, &p->stop, &g->mem);
@@ -36,6 +38,8 @@ void lm_choice_fini(struct lm_choice *c)
     lm_bytes_fini(&c->ids);
     lm_logprobs_fini(&c->logprobs);
     lm_bytes_fini(&c->history);
+    lm_bytes_fini(&c->prompt_list);
+    free(c->embedding);
 }
 
 bool lm_choice_is_last(const struct lm_choice *c, int32_t token)
@@ -52,6 +56,17 @@ static bool feed(struct lm_choice *c, const struct lm_bytes *text)
     else if (c->stop_string < 0)
         c->stop_string = lm_stop_feed(&p->stop, &c->stop, text->data, text->len, p->include_stop, &c->text);
     return c->stop_string >= 0;
+}
+
+void lm_choice_push_prompt(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top)
+{
+    const struct lm_params *p = &c->gen->params;
+    const struct lm_tokenizer *tok = c->gen->model->text.tok;
+    if (p->n_prompt_logprobs != LM_UNSET)
+        lm_prompt_logprobs_add(&c->prompt_list, tok, t, top, t->n_top < p->n_prompt_logprobs ? t->n_top : (uint32_t)p->n_prompt_logprobs);
+    if (!p->echo || p->n_logprobs == LM_UNSET)
+        return;
+    lm_logprobs_add(&c->logprobs, tok, t, top, t->n_top < p->n_logprobs ? t->n_top : (uint32_t)p->n_logprobs);
 }
 
 /* Do the newest tokens repeat a pattern often enough? */

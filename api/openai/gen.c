@@ -59,6 +59,8 @@ static void destroy(struct lm_gen *g)
     free(g->choice);
     free(g->body);
     lm_program_destroy(g->program);
+    if (g->dialect->fini)
+        g->dialect->fini(g);
     lm_arena_fini(&g->mem);
     lm_bytes_fini(&g->head);
     lm_bytes_fini(&g->out);
@@ -72,7 +74,7 @@ static void destroy(struct lm_gen *g)
 /* Last in every call from the loop: a request without a client is done with, once no worker has it. */
 void lm_gen_leave(struct lm_gen *g)
 {
-    if (!g->call.req && !g->in_worker)
+    if (!g->call.req && !g->in_worker && !g->kept)
         destroy(g);
 }
 
@@ -97,11 +99,22 @@ static void end_stream(struct lm_gen *g)
     g->call.req = NULL;
 }
 
+/* It ended, and nobody waits for it. */
+static void end_kept(struct lm_gen *g)
+{
+    if (!g->kept)
+        return;
+    g->kept = false;
+    g->dialect->kept(g);
+}
+
 /* Answer with g->error: whole if nothing was sent, else as the last event, without [DONE]. */
 static void fail(struct lm_gen *g)
 {
-    if (!g->call.req)
+    if (!g->call.req) {
+        end_kept(g);
         return;
+    }
     if (!g->streaming) {
         if (g->error.status == 429 && g->model)
             g->model->metrics.n_refused++;
@@ -118,10 +131,30 @@ static int no_memory(struct lm_gen *g)
     return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
 }
 
+static bool lacks_embedding(const struct lm_gen *g)
+{
+    for (size_t i = 0; g->pool && i < g->n_choice; i++)
+        if (!g->choice[i].embedding)
+            return true;
+    return false;
+}
+
+static void count_longest(const struct lm_gen *g)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < g->n_choice; i++)
+        most = g->choice[i].n_tok > most ? g->choice[i].n_tok : most;
+    if (g->model && !g->pool)
+        lm_hist_add(&g->model->metrics, LM_HIST_MOST_TOK, most);
+}
+
 static void finish(struct lm_gen *g)
 {
-    if (!g->call.req)
+    count_longest(g);
+    if (!g->call.req) {
+        end_kept(g);
         return;
+    }
     lm_bytes_clear(&g->out);
     if (g->params.stream) {
         g->dialect->end(g, &g->out);
@@ -129,6 +162,7 @@ static void finish(struct lm_gen *g)
         return;
     }
     lm_choice_rank(g);
+    g->out.failed |= lacks_embedding(g);
     g->dialect->answer(g, &g->out);
     if (!g->out.failed) {
         lm_call_reply(&g->call, 200, "application/json", &g->out);
@@ -214,6 +248,7 @@ static void count_token(struct lm_choice *c, const struct lm_msg_token *t)
         c->first_us = now;
         m->n_prompt_tok += c->seq.n_prompt;
         m->n_prompt_cached_tok += t->n_cached;
+        lm_hist_add(m, LM_HIST_COMPUTED_TOK, c->seq.n_prompt - t->n_cached);
         lm_hist_add(m, LM_HIST_TTFT, (double)(now - g->start_us) / 1e6);
     } else {
         lm_hist_add(m, LM_HIST_ITL, (double)(now - c->token_us) / 1e6);
@@ -226,6 +261,10 @@ static void on_token(struct lm_seq *q, const struct lm_msg_token *t, const struc
 {
     struct lm_choice *c = of_seq(q);
     struct lm_gen *g = c->gen;
+    if (t->prompt_pos) {
+        lm_choice_push_prompt(c, t, top);
+        return;
+    }
     count_token(c, t);
     if (lm_choice_push(c, t, top)) {
         lm_served_cancel(g->model, q);
@@ -234,6 +273,18 @@ static void on_token(struct lm_seq *q, const struct lm_msg_token *t, const struc
         flush(g, c);
     }
     lm_gen_leave(g);
+}
+
+static void on_embedding(struct lm_seq *q, const float *v, uint32_t dim)
+{
+    struct lm_choice *c = of_seq(q);
+    struct lm_model_metrics *m = &c->gen->model->metrics;
+    c->embedding = malloc(dim * sizeof *v + 1);
+    if (!c->embedding)
+        return;
+    memcpy(c->embedding, v, dim * sizeof *v);
+    c->n_dim = dim;
+    m->n_prompt_tok += q->n_prompt;
 }
 
 static void count_times(struct lm_choice *c, const struct lm_msg_finished *f)
@@ -331,6 +382,17 @@ static void add_filters(const struct lm_params *p, struct lm_msg_submit *h)
     h->dry_last_n = f->dry_last_n > 0 ? (uint32_t)f->dry_last_n : 0;
 }
 
+/* What is asked of the prompt itself. */
+static void add_prompt_asks(const struct lm_gen *g, struct lm_msg_submit *h)
+{
+    const struct lm_params *p = &g->params;
+    int64_t echo = p->echo && p->n_logprobs != LM_UNSET ? p->n_logprobs : -1, own = p->n_prompt_logprobs != LM_UNSET ? p->n_prompt_logprobs : -1;
+    int64_t n = echo > own ? echo : own;
+    h->pool = (uint8_t)g->pool;
+    h->prompt_logprob = n >= 0;
+    h->n_prompt_logprobs = n >= 0 ? (uint32_t)n : 0;
+}
+
 static int submit(struct lm_gen *g, struct lm_choice *c)
 {
     const struct lm_params *p = &g->params;
@@ -347,6 +409,7 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
     };
     add_filters(p, &h);
     h.n_grammar = g->program ? (uint32_t)g->program->bytes : 0;
+    add_prompt_asks(g, &h);
     struct lm_msg_part part[] = {
         {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
         {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias},
@@ -354,7 +417,7 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
         {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {p->cache_salt, h.n_salt},
         {g->program ? lm_program_data(g->program) : NULL, h.n_grammar},
     };
-    c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost};
+    c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost, .on_embedding = on_embedding};
     lm_hist_add(&g->model->metrics, LM_HIST_MAX_TOK, c->max_tok);
     return lm_served_submit(g->model, &c->seq, &h, part, sizeof part / sizeof *part);
 }
@@ -438,6 +501,8 @@ static void done(struct lm_job *job)
         reply_now(g);
     else if (g->call.req && (g->error.status || admit(g)))
         fail(g);
+    else if (g->call.req && g->dialect->detach)
+        g->dialect->detach(g);
     lm_gen_leave(g);
 }
 

@@ -12,6 +12,7 @@
 #include "api/openai/constrain.h"
 #include "api/openai/logprobs.h"
 #include "api/openai/params.h"
+#include "api/openai/prompt_logprobs.h"
 #include "api/openai/words.h"
 #include "api/server.h"
 
@@ -25,6 +26,7 @@ struct lm_dialect {
     bool tagged;               /* a model's name may end in ":latest", and stand under "name" */
     int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error; NULL: it is one */
     void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */
+    const char *prompt_name;   /* what it calls the prompt; NULL: prompt */
     const char *stream_type;           /* NULL: server-sent events */
     const char *ping;                  /* NULL: none */
     void (*head)(struct lm_gen *g);    /* make g->head; NULL: none */
@@ -32,6 +34,10 @@ struct lm_dialect {
     void (*end)(struct lm_gen *g, struct lm_bytes *out);         /* of a stream */
     void (*error)(const struct lm_gen *g, struct lm_bytes *out); /* in a stream, as its end */
     void (*answer)(struct lm_gen *g, struct lm_bytes *out);      /* not streamed */
+    /* NULL: nothing is to be done */
+    void (*detach)(struct lm_gen *g);  /* the engine has it: may answer at once and set g->kept */
+    void (*kept)(struct lm_gen *g);    /* a kept one ended, well or not */
+    void (*fini)(struct lm_gen *g);    /* what dialect_data holds beside mem */
 };
 
 extern const struct lm_dialect lm_dialect_completions, lm_dialect_chat;
@@ -51,6 +57,9 @@ struct lm_choice {
     struct lm_logprobs logprobs;
     uint32_t n_tok, n_cached;
     uint64_t first_us, token_us; /* when the first and the newest token came */
+    struct lm_bytes prompt_list; /* prompt_logprobs */
+    float *embedding;            /* [n_dim] */
+    uint32_t n_dim;
     struct lm_bytes history; /* int32 ids, if repetition is looked for */
     double sum_logprob;
     int stop_string;    /* that ended it; -1: none */
@@ -64,7 +73,8 @@ struct lm_gen {
     struct lm_call call;       /* its req is NULL once the client is gone or has its answer */
     const struct lm_dialect *dialect;
     enum lm_endpoint endpoint;
-    const void *dialect_data;  /* the dialect's own, of mem */
+    void *dialect_data;        /* the dialect's own, of mem */
+    enum lm_pool pool;         /* embeddings are asked for, not tokens */
     char *body;
     size_t n_body;
     uint64_t start_us;
@@ -92,6 +102,7 @@ struct lm_gen {
     struct lm_bytes out, piece; /* scratch */
     struct event *ping;
     bool in_worker, streaming, wrote, paused;
+    bool kept; /* it goes on without a client */
 };
 
 /** [loop] Take a request. */
@@ -119,6 +130,8 @@ int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
 /** [loop] Begin. LM_ENOMEM. */
 int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index);
 void lm_choice_fini(struct lm_choice *c);
+/** Take a token of the prompt in, with its log-probabilities. */
+void lm_choice_push_prompt(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top);
 /** Take a token in. Returns true when a stop string or a repetition, see reason, ends the choice with it. */
 bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top);
 /** The engine ends the choice with this token: FINISHED follows. */
@@ -133,6 +146,8 @@ void lm_choice_rank(struct lm_gen *g);
 struct lm_usage { size_t n_prompt_tok, n_output_tok, n_cached_tok; };
 struct lm_usage lm_gen_usage(const struct lm_gen *g);
 
+/** The error event of OpenAI's streams. */
+void lm_shape_error(const struct lm_gen *g, struct lm_bytes *out);
 /** Append s[0..n) as a JSON string. */
 void lm_shape_string(struct lm_bytes *out, const char *s, size_t n);
 /** Append 32 hexadecimal digits that are this request's. */

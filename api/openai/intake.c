@@ -234,9 +234,8 @@ int lm_gen_params(struct lm_gen *g)
     return lm_params_parse(g->json, g->endpoint, &limits, &g->mem, &g->params, &g->error);
 }
 
-void lm_gen_intake(struct lm_gen *g)
+static void take(struct lm_gen *g)
 {
-    g->error.status = 0;
     if (lm_json_parse(g->body, g->n_body, &g->json, &g->error) || find_model(g))
         return;
     free(g->body);
@@ -250,4 +249,12 @@ void lm_gen_intake(struct lm_gen *g)
     if (lm_gen_params(g) || constrain(g) || take_words(g) || (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g)))
         return;
     settle(g);
+}
+
+void lm_gen_intake(struct lm_gen *g)
+{
+    g->error.status = 0;
+    take(g);
+    if (g->error.status && g->dialect->prompt_name && strcmp(g->error.param, "prompt") == 0)
+        snprintf(g->error.param, sizeof g->error.param, "%s", g->dialect->prompt_name);
 }

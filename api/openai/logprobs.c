@@ -148,6 +148,16 @@ void lm_logprobs_add(struct lm_logprobs *lp, const struct lm_tokenizer *tok, con
         add_completion(lp, tok, t, top, n_top);
 }
 
+void lm_logprobs_add_first(struct lm_logprobs *lp, const struct lm_tokenizer *tok, int32_t id)
+{
+    lm_bytes_addf(&lp->text_offset, "%zu", lp->offset);
+    lm_bytes_add_char(&lp->token, '"');
+    lp->offset += add_spelling(lp, &lp->token, tok, id);
+    lm_bytes_add_char(&lp->token, '"');
+    lm_bytes_add_str(&lp->logprob, "null");
+    lm_bytes_add_str(&lp->top, "null");
+}
+
 void lm_logprobs_write(struct lm_logprobs *lp, struct lm_bytes *out)
 {
     struct lm_bytes *array[] = {&lp->text_offset, &lp->logprob, &lp->token, &lp->top};

@@ -25,6 +25,8 @@ struct lm_logprobs {
 /** All-zero but for chat, token_ids and offset is the start of an answer. top[0..n_top) descends. */
 void lm_logprobs_add(struct lm_logprobs *lp, const struct lm_tokenizer *tok, const struct lm_msg_token *t, const struct lm_msg_top *top,
                      uint32_t n_top);
+/** The first token of an echoed prompt, which nothing foretells: null. Completions only. */
+void lm_logprobs_add_first(struct lm_logprobs *lp, const struct lm_tokenizer *tok, int32_t id);
 /** Append the object and forget its tokens; offset goes on. null when there are none. */
 void lm_logprobs_write(struct lm_logprobs *lp, struct lm_bytes *out);
 void lm_logprobs_fini(struct lm_logprobs *lp);

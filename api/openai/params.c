@@ -248,7 +248,6 @@ static const struct row rows[] = {
 
 /* Known, and not here: silence would be a wrong answer. */
 static const struct { const char *name; unsigned where; } unsupported[] = {
-    {"prompt_logprobs", C | H},
     {"prompt_embeds", C},
     {"chat_template", H},
     {"functions", H},
@@ -337,8 +336,6 @@ static int check_logprobs(struct ctx *c, enum lm_endpoint endpoint)
         p->n_logprobs = LM_UNSET;
     else if (endpoint == LM_CHAT && p->n_logprobs == LM_UNSET)
         p->n_logprobs = 0;
-    if (p->echo && p->n_logprobs != LM_UNSET)
-        return lm_api_bad(c->e, "echo", "echo with logprobs is not supported.");
     if (p->stream && p->n_prompt_logprobs != LM_UNSET)
         return lm_api_bad(c->e, "prompt_logprobs", "`prompt_logprobs` are not available when `stream=True`.");
     if (check_n_logprobs(c, "sample", name, &p->n_logprobs))

@@ -78,6 +78,19 @@ static void add_finish(const struct lm_choice *c, struct lm_bytes *out)
     }
 }
 
+static void add_prompt_list(struct lm_choice *c, struct lm_bytes *out)
+{
+    if (c->gen->params.n_prompt_logprobs == LM_UNSET)
+        return;
+    lm_bytes_add_str(out, ",\"prompt_logprobs\":[");
+    if (c->prompt_list.len)
+        lm_bytes_add(out, c->prompt_list.data, c->prompt_list.len);
+    else
+        lm_bytes_add_str(out, "null");
+    out->failed |= c->prompt_list.failed;
+    lm_bytes_add_char(out, ']');
+}
+
 /* {"index":…,"text"|"delta"|"message":…,"logprobs":…,"finish_reason":…,"stop_reason":…} */
 static void add_choice(struct lm_choice *c, const char *open, const char *close, struct lm_bytes *out)
 {
@@ -89,6 +102,8 @@ static void add_choice(struct lm_choice *c, const char *open, const char *close,
     out->failed |= c->text.failed;
     lm_logprobs_write(&c->logprobs, out);
     add_finish(c, out);
+    if (!is_chat(c->gen))
+        add_prompt_list(c, out);
     add_ids(c, !c->begun, out);
     lm_bytes_add_char(out, '}');
     lm_bytes_clear(&c->text);
@@ -191,6 +206,8 @@ static void answer(struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_char(out, ']');
     if (is_chat(g) && g->params.return_token_ids)
         add_prompt_ids(&g->prompt[0], out);
+    if (is_chat(g))
+        add_prompt_list(&g->choice[0], out);
     lm_bytes_add_char(out, ',');
     add_whole_usage(g, out);
     add_timings(g, &g->choice[0], out);
@@ -204,7 +221,7 @@ static void end(struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_str(out, "data: [DONE]\n\n");
 }
 
-static void error(const struct lm_gen *g, struct lm_bytes *out)
+void lm_shape_error(const struct lm_gen *g, struct lm_bytes *out)
 {
     lm_bytes_add_str(out, "data: ");
     lm_api_error_write(&g->error, LM_ERROR_OPENAI, out);
@@ -214,8 +231,8 @@ static void error(const struct lm_gen *g, struct lm_bytes *out)
 #define PING ": ping\n\n"
 
 const struct lm_dialect lm_dialect_completions = {
-    LM_COMPLETIONS, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = error, .answer = answer,
+    LM_COMPLETIONS, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = lm_shape_error, .answer = answer,
 };
 const struct lm_dialect lm_dialect_chat = {
-    LM_CHAT, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = error, .answer = answer,
+    LM_CHAT, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = lm_shape_error, .answer = answer,
 };

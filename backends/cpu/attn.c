@@ -33,6 +33,8 @@ struct job {
     uint32_t n_chunk;                     /* of plan */
     float *max, *sum, *o;                 /* of each query row; o [..][v_dim] */
     float *q, *s, *part;                  /* of a tile: [k_dim], [CPU_ATTN_CHUNK], [v_dim] */
+    int16_t *q_int, *weight;              /* of a tile, with an integer cache: [k_dim in whole 32s], [CPU_ATTN_CHUNK] */
+    float *q_scale;
     uint8_t *sub_k;                       /* CPU_ATTN_GROUP sub-tiles put together from narrower ones */
 };
 
@@ -156,12 +158,15 @@ static const uint8_t *sub_v(const struct job *j, uint32_t pos)
 /** Two sub-tiles of 8 positions as one of 16. */
 static const uint8_t *widen(const struct job *j, uint32_t pos, uint32_t end, uint8_t *dst)
 {
-    size_t run = 8 * j->shape.pair * j->shape.elem_bytes;
+    size_t run = 8 * j->shape.unit, scales = j->shape.sub_k_bytes - j->shape.k_scale;
     const uint8_t *a = sub_k(j, pos), *b = pos + 8 < end ? sub_k(j, pos + 8) : a;
-    for (uint32_t d = 0; d < j->shape.k_dim / j->shape.pair; d++) {
+    uint32_t n = j->shape.k_dim / j->shape.pair;
+    for (uint32_t d = 0; d < n; d++) {
         memcpy(dst + 2 * d * run, a + d * run, run);
         memcpy(dst + (2 * d + 1) * run, b + d * run, run);
     }
+    memcpy(dst + 2 * n * run, a + j->shape.k_scale, scales);
+    memcpy(dst + 2 * n * run + scales, b + j->shape.k_scale, scales);
     return dst;
 }
 
@@ -175,16 +180,45 @@ static void scores(const struct job *j, uint32_t n_q, uint32_t first, struct ran
         for (uint32_t i = g; i < r.hi && n < CPU_ATTN_GROUP; i += CPU_ATTN_LANE, n++)
             k[n] = j->shape.width == CPU_ATTN_LANE ? sub_k(j, first + i) :
                 widen(j, first + i, first + r.hi, j->sub_k + n * 2 * j->shape.sub_k_bytes);
-        cpu_kern_get(j->a->isa)->attn->qk(j->a->kv->dtype, j->q, n_q, k, n, j->shape.k_dim, j->s + g);
+        const struct cpu_attn_kern *kern = cpu_kern_get(j->a->isa)->attn;
+        if (cpu_kv_is_int(j->a->kv->dtype))
+            kern->qk_int(j->a->kv->dtype, j->q_int, n_q, k, n, j->shape.k_dim, j->s + g);
+        else
+            kern->qk(j->a->kv->dtype, j->q, n_q, k, n, j->shape.k_dim, j->s + g);
     }
 }
 
-static void values(const struct job *j, uint32_t n_q, uint32_t first, struct range r)
+/** The weights of a tile's rows as integers, then pv_int(). v: the sub-tiles, mine: what each row sees of the chunk. */
+static void int_values(const struct job *j, uint32_t n_q, const uint8_t *const *v, const struct range *mine, struct range r)
+{
+    const struct cpu_attn_kern *kern = cpu_kern_get(j->a->isa)->attn;
+    float v_scale[CPU_ATTN_CHUNK], scale[CPU_ATTN_TILE];
+    uint32_t width = j->shape.width, first = r.lo / CPU_ATTN_LANE * CPU_ATTN_LANE;
+    for (uint32_t i = first; i < r.hi; i += width)
+        if (v[i / width])
+            memcpy(v_scale + i, v[i / width] + j->shape.v_scale, width * sizeof *v_scale);
+    for (uint32_t t = 0; t < n_q; t++) {
+        int16_t *w = j->weight + t * CPU_ATTN_CHUNK;
+        memset(w + first, 0, ((r.hi + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE - first) * sizeof *w);
+        scale[t] = mine[t].lo < mine[t].hi ? kern->weigh(j->s + t * CPU_ATTN_CHUNK, v_scale, mine[t].lo, mine[t].hi, w) : 0;
+    }
+    kern->pv_int(j->a->kv->dtype, j->weight, scale, n_q, v, width == 8 ? 3 : 4, r.lo, r.hi, j->shape.v_dim, j->part);
+}
+
+static void values(const struct job *j, uint32_t n_q, uint32_t first, const struct range *mine, struct range r)
 {
     const uint8_t *v[CPU_ATTN_CHUNK / 8] = {0};
     for (uint32_t i = r.lo / j->shape.width; i * j->shape.width < r.hi; i++)
         v[i] = sub_v(j, first + i * j->shape.width);
-    cpu_kern_get(j->a->isa)->attn->pv(j->a->kv->dtype, j->s, n_q, v, j->shape.width == 8 ? 3 : 4, r.lo, r.hi, j->shape.v_dim, j->part);
+    if (cpu_kv_is_int(j->a->kv->dtype))
+        int_values(j, n_q, v, mine, r);
+    else
+        cpu_kern_get(j->a->isa)->attn->pv(j->a->kv->dtype, j->s, n_q, v, j->shape.width == 8 ? 3 : 4, r.lo, r.hi, j->shape.v_dim, j->part);
+}
+
+static size_t whole_32(uint32_t n)
+{
+    return (n + 31u) / 32 * 32;
 }
 
 static void load_q(const struct job *j, uint32_t i0, uint32_t n_q)
@@ -192,8 +226,14 @@ static void load_q(const struct job *j, uint32_t i0, uint32_t n_q)
     uint32_t dim = j->a->kv->head_dim;
     for (uint32_t t = 0; t < n_q; t++) {
         uint32_t row = j->row0 + (i0 + t) / j->group, head = j->kv_head * j->group + (i0 + t) % j->group;
+        const float *from = j->a->q + ((size_t)row * j->a->n_head + head) * dim;
         float *q = j->q + (size_t)t * j->shape.k_dim;
-        memcpy(q, j->a->q + ((size_t)row * j->a->n_head + head) * dim, dim * sizeof *q);
+        j->q_scale[t] = 1;
+        if (cpu_kv_is_int(j->a->kv->dtype)) {
+            j->q_scale[t] = cpu_kern_get(j->a->isa)->attn->quantize(from, dim, 32767, CPU_ATTN_NORM, j->q_int + t * whole_32(j->shape.k_dim));
+            continue;
+        }
+        memcpy(q, from, dim * sizeof *q);
         if (j->shape.k_dim > dim)
             q[dim] = 0;
     }
@@ -215,9 +255,9 @@ static void tile(const struct job *j, uint32_t i0, uint32_t n_q, uint32_t chunk)
     for (uint32_t t = 0; t < n_q; t++) {
         mine[t] = within(seen(a, j->row0 + (i0 + t) / j->group), chunk);
         sum[t] = kern->softmax(j->s + t * CPU_ATTN_CHUNK, (r.hi + CPU_ATTN_LANE - 1) / CPU_ATTN_LANE * CPU_ATTN_LANE, mine[t].lo,
-                               mine[t].hi, a->scale, a->softcap, &max[t]);
+                               mine[t].hi, a->scale * j->q_scale[t], a->softcap, &max[t]);
     }
-    values(j, n_q, chunk * CPU_ATTN_CHUNK, r);
+    values(j, n_q, chunk * CPU_ATTN_CHUNK, mine, r);
     for (uint32_t t = 0; t < n_q; t++)
         if (mine[t].lo >= mine[t].hi)
             continue;
@@ -237,7 +277,10 @@ static void use_scratch(struct job *j, void *scratch)
     j->q = j->o + n_q * v_dim;
     j->max = j->q + (CPU_ATTN_TILE * (size_t)j->shape.k_dim + 15) / 16 * 16;
     j->sum = j->max + n_q;
-    j->sub_k = (uint8_t *)(j->sum + n_q);
+    j->q_scale = j->sum + n_q;
+    j->q_int = (int16_t *)(j->q_scale + CPU_ATTN_TILE);
+    j->weight = j->q_int + CPU_ATTN_TILE * whole_32(j->shape.k_dim);
+    j->sub_k = (uint8_t *)(j->weight + CPU_ATTN_TILE * CPU_ATTN_CHUNK);
     assert(j->sub_k + 2 * CPU_ATTN_GROUP * j->shape.sub_k_bytes <= (uint8_t *)scratch + CPU_MAT_SCRATCH);
     memset(j->o, 0, n_q * v_dim * sizeof *j->o);
     for (size_t i = 0; i < n_q; i++) {

@@ -169,4 +169,25 @@ static void join(float *o, float a, const float *x, float b, uint32_t n)
     cpu_kern_avx512.attn->join(o, a, x, b, n);
 }
 
-const struct cpu_attn_kern cpu_attn_avx512bf16 = {convert, qk, softmax, pv, join};
+static float quantize(const float *x, uint32_t n, float most, float norm, int16_t *q)
+{
+    return cpu_kern_avx512.attn->quantize(x, n, most, norm, q);
+}
+
+static void qk_int(enum lm_kv_dtype dtype, const int16_t *q, uint32_t n_q, const uint8_t *const *k, uint32_t n_sub, uint32_t k_dim, float *s)
+{
+    cpu_kern_avx512.attn->qk_int(dtype, q, n_q, k, n_sub, k_dim, s);
+}
+
+static float weigh(const float *p, const float *v_scale, uint32_t lo, uint32_t hi, int16_t *w)
+{
+    return cpu_kern_avx512.attn->weigh(p, v_scale, lo, hi, w);
+}
+
+static void pv_int(enum lm_kv_dtype dtype, const int16_t *w, const float *scale, uint32_t n_q, const uint8_t *const *v, uint32_t v_shift,
+                   uint32_t lo, uint32_t hi, uint32_t v_dim, float *o)
+{
+    cpu_kern_avx512.attn->pv_int(dtype, w, scale, n_q, v, v_shift, lo, hi, v_dim, o);
+}
+
+const struct cpu_attn_kern cpu_attn_avx512bf16 = {convert, qk, softmax, pv, join, quantize, qk_int, weigh, pv_int};

@@ -106,7 +106,7 @@ static void qk(enum lm_kv_dtype dtype, const float *q, uint32_t n_q, const uint8
     switch (dtype) {
     case LM_KV_F16: qk_of(LM_KV_F16, q, n_q, k, n_sub, k_dim, s); break;
     case LM_KV_BF16: qk_of(LM_KV_BF16, q, n_q, k, n_sub, k_dim, s); break;
-    case LM_KV_F32: qk_of(LM_KV_F32, q, n_q, k, n_sub, k_dim, s); break;
+    default: qk_of(LM_KV_F32, q, n_q, k, n_sub, k_dim, s);
     }
 }
 
@@ -210,7 +210,7 @@ static void pv(enum lm_kv_dtype dtype, const float *p, uint32_t n_q, const uint8
     switch (dtype) {
     case LM_KV_F16: pv_of(LM_KV_F16, p, n_q, v, v_shift, lo, hi, v_dim, o); break;
     case LM_KV_BF16: pv_of(LM_KV_BF16, p, n_q, v, v_shift, lo, hi, v_dim, o); break;
-    case LM_KV_F32: pv_of(LM_KV_F32, p, n_q, v, v_shift, lo, hi, v_dim, o); break;
+    default: pv_of(LM_KV_F32, p, n_q, v, v_shift, lo, hi, v_dim, o);
     }
 }
 
@@ -219,5 +219,3 @@ static void join(float *o, float a, const float *x, float b, uint32_t n)
     for (uint32_t i = 0; i < n; i += 16)
         vf_store(o + i, vf_fma(vf_load(o + i), vf_all(a), vf_mul(vf_load(x + i), vf_all(b))));
 }
-
-static const struct cpu_attn_kern attn_kern = {convert, qk, softmax, pv, join};

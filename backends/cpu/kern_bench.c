@@ -402,9 +402,10 @@ static void bench_attention(enum cpu_isa isa, enum lm_kv_dtype dtype, uint32_t n
     struct limits l = limits(isa);
     double st = best(store, &t, 10), s = best(attend, &t, n_tok > 1 ? 10 : 50);
     double ops = 4.0 * n_head * dim * n_seq * ((double)n_tok * past + n_tok * (n_tok + 1) / 2.0);
-    double peak = dtype == LM_KV_BF16 && l.bf16 > 0 ? l.bf16 : l.fma;
+    static const char *const name[] = {"f16", "bf16", "f32", "i16", "i8", "i4"};
+    double peak = dtype == LM_KV_BF16 && l.bf16 > 0 ? l.bf16 : dtype >= LM_KV_I16 ? l.dot / 2 : l.fma;
     printf("attention %s %ux%ux%u past %u rows %u x %u: %.3f ms, %.3f Tflop/s of %.3f (%2.0f %%), %.1f GB/s; store %.3f ms\n",
-           dtype == LM_KV_F16 ? "f16" : dtype == LM_KV_BF16 ? "bf16" : "f32", n_head, n_kv, dim, past, n_seq, n_tok, s * 1e3, ops / s / 1e12,
+           name[dtype], n_head, n_kv, dim, past, n_seq, n_tok, s * 1e3, ops / s / 1e12,
            peak / 1e12, 100 * ops / s / peak, (double)bytes * per_seq * n_seq / s / 1e9, st * 1e3);
     for (uint32_t i = 0; i < pool.n_thread; i++)
         free(t.scratch[i]);
@@ -457,7 +458,7 @@ int main(int argc, char **argv)
         bench_pack(isa, LM_Q_Q4_K, 1536, 8960, 8);
         bench_pack(isa, LM_Q_Q6_K, 8960, 1536, 8);
     }
-    for (enum lm_kv_dtype d = LM_KV_F16; d <= LM_KV_BF16 && attention; d++) {
+    for (enum lm_kv_dtype d = LM_KV_F16; d < LM_KV_AUTO && attention; d++) {
         bench_attention(isa, d, 9, 3, 64, 0, 1000, 1);
         bench_attention(isa, d, 9, 3, 64, 1000, 1, 1);
         bench_attention(isa, d, 9, 3, 64, 1000, 1, 12);

@@ -123,6 +123,7 @@ INLINE void vf_store_bf16(uint16_t *p, struct vf x)
 
 INLINE struct vi vi_zero(void) { return (struct vi){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 INLINE struct vi vi_all(int32_t i) { return (struct vi){_mm256_set1_epi32(i), _mm256_set1_epi32(i)}; }
+INLINE struct vi vi_add(struct vi x, struct vi y) { return (struct vi){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
 INLINE struct vi vi_sub(struct vi x, struct vi y) { return (struct vi){_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
 INLINE struct vi vi_and(struct vi x, struct vi y) { return (struct vi){_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)}; }
 INLINE struct vi vi_or(struct vi x, struct vi y) { return (struct vi){_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b)}; }
@@ -215,7 +216,25 @@ INLINE struct vi vi_quad(const void *p)
     return vi_all(i);
 }
 
+/** 32 bytes as int16 */
+INLINE struct vi vi_of_i8_pairs(const uint8_t *p)
+{
+    return (struct vi){_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(p + 16)))};
+}
+
+INLINE struct vi vi_sub16(struct vi x, struct vi y) { return (struct vi){_mm256_sub_epi16(x.a, y.a), _mm256_sub_epi16(x.b, y.b)}; }
+
+INLINE void vi_store_i16(int16_t *p, struct vi x)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8));
+}
+
 #if CPU_VEC_VNNI
+INLINE struct vi vi_dot16(struct vi sum, struct vi x, struct vi y)
+{
+    return (struct vi){_mm256_dpwssd_avx_epi32(sum.a, x.a, y.a), _mm256_dpwssd_avx_epi32(sum.b, x.b, y.b)};
+}
+
 INLINE struct vi vi_dot(struct vi sum, struct vi codes, struct vi quad)
 {
     return (struct vi){_mm256_dpbusd_avx_epi32(sum.a, codes.a, quad.a), _mm256_dpbusd_avx_epi32(sum.b, codes.b, quad.b)};
@@ -224,6 +243,11 @@ INLINE struct vi vi_dot(struct vi sum, struct vi codes, struct vi quad)
 INLINE struct vi vi_dot_signed(struct vi sum, struct vi codes, struct vi quad) { return sum; }
 INLINE struct vi vi_widen(struct vi all, struct vi sum) { return sum; }
 #else
+INLINE struct vi vi_dot16(struct vi sum, struct vi x, struct vi y)
+{
+    return (struct vi){_mm256_add_epi32(sum.a, _mm256_madd_epi16(x.a, y.a)), _mm256_add_epi32(sum.b, _mm256_madd_epi16(x.b, y.b))};
+}
+
 /** Codes below 128: two products of 255 do not fit 16 bits. */
 INLINE struct vi vi_dot(struct vi sum, struct vi codes, struct vi quad)
 {

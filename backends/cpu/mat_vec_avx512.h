@@ -92,6 +92,7 @@ INLINE struct vi vi_zero(void) { return (struct vi){_mm512_setzero_si512()}; }
 INLINE struct vi vi_all(int32_t i) { return (struct vi){_mm512_set1_epi32(i)}; }
 INLINE struct vi vi_load(const uint8_t *p) { return (struct vi){_mm512_loadu_si512(p)}; }
 INLINE void vi_store(uint8_t *p, struct vi a) { _mm512_storeu_si512(p, a.v); }
+INLINE struct vi vi_add(struct vi a, struct vi b) { return (struct vi){_mm512_add_epi32(a.v, b.v)}; }
 INLINE struct vi vi_sub(struct vi a, struct vi b) { return (struct vi){_mm512_sub_epi32(a.v, b.v)}; }
 INLINE struct vi vi_and(struct vi a, struct vi b) { return (struct vi){_mm512_and_si512(a.v, b.v)}; }
 INLINE struct vi vi_or(struct vi a, struct vi b) { return (struct vi){_mm512_or_si512(a.v, b.v)}; }
@@ -103,6 +104,10 @@ INLINE struct vi vi_rounded(struct vf a) { return (struct vi){_mm512_cvtps_epi32
 INLINE uint32_t vi_largest_u32(struct vi a) { return _mm512_reduce_max_epu32(a.v); }
 INLINE int32_t vi_sum(struct vi a) { return _mm512_reduce_add_epi32(a.v); }
 INLINE void vi_store_i8(uint8_t *p, struct vi a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a.v)); }
+INLINE void vi_store_i16(int16_t *p, struct vi a) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(a.v)); }
+INLINE struct vi vi_sub16(struct vi a, struct vi b) { return (struct vi){_mm512_sub_epi16(a.v, b.v)}; }
+/** 32 bytes as int16 */
+INLINE struct vi vi_of_i8_pairs(const uint8_t *p) { return (struct vi){_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p))}; }
 INLINE struct vi vi_left(struct vi a, int n) { return (struct vi){(__m512i)((__v16su)a.v << (unsigned)n)}; }
 INLINE struct vi vi_right(struct vi a, int n) { return (struct vi){(__m512i)((__v16su)a.v >> (unsigned)n)}; }
 
@@ -137,6 +142,13 @@ INLINE struct vi vi_quad(const void *p)
 INLINE struct vi vi_dot(struct vi sum, struct vi codes, struct vi quad)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(codes.v), "v"(quad.v));
+    return sum;
+}
+
+/** sum + 2 products of int16 in each 32-bit lane */
+INLINE struct vi vi_dot16(struct vi sum, struct vi a, struct vi b)
+{
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
     return sum;
 }
 

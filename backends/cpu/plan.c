@@ -61,7 +61,7 @@ static int find_layers(struct cpu_plan *p, struct lm_err *err)
         if (kv->block_bytes)
             continue;
         *kv = (struct cpu_kv){.block_size = p->desc.block_size, .n_kv_head = op->u.attn.n_kv_head,
-                              .head_dim = op->u.attn.head_dim, .dtype = p->desc.kv_dtype};
+                              .head_dim = op->u.attn.head_dim, .dtype = p->desc.kv_dtype == LM_KV_AUTO ? LM_KV_I16 : p->desc.kv_dtype};
         kv->block_bytes = cpu_kv_block_bytes(kv->block_size, kv->n_kv_head, kv->head_dim, kv->dtype);
         p->block_bytes += kv->block_bytes;
     }

@@ -91,7 +91,17 @@ struct lm_graph {
     uint32_t n_vocab;
 };
 
-enum lm_kv_dtype { LM_KV_F16, LM_KV_BF16, LM_KV_F32 }; /* fp8, int8 and int4 join here */
+/** What keys and values are kept as. The integers have one f32 scale for each token and KV head, of keys and of values. */
+enum lm_kv_dtype {
+    LM_KV_F16,
+    LM_KV_BF16,
+    LM_KV_F32,
+    LM_KV_I16, /* at most 32767; nearer to f32 than f16 is */
+    LM_KV_I8,  /* round(x * 127 / max |x|) */
+    LM_KV_I4,  /* round(x * 7 / max |x|) */
+    LM_KV_AUTO, /* what the backend computes with best, as near to the model as f16 */
+    LM_KV_END
+};
 
 /** How one row of logits becomes a token. Everything is fixed by the values here: no hidden state. */
 struct lm_sampling {

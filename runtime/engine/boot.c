@@ -101,9 +101,14 @@ static int open_device(const struct lm_conf *c, const struct lm_conf_model *m, s
 
 static enum lm_kv_dtype kv_dtype(const char *name)
 {
-    if (strcmp(name, "float32") == 0)
-        return LM_KV_F32;
-    return strcmp(name, "bfloat16") == 0 ? LM_KV_BF16 : LM_KV_F16;
+    static const struct { const char *name; enum lm_kv_dtype dtype; } known[] = {
+        {"float16", LM_KV_F16}, {"bfloat16", LM_KV_BF16}, {"float32", LM_KV_F32}, {"int16", LM_KV_I16},
+        {"int8", LM_KV_I8}, {"int8_per_token_head", LM_KV_I8}, {"int4", LM_KV_I4},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i].name) == 0)
+            return known[i].dtype;
+    return LM_KV_AUTO;
 }
 
 static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_host, struct lm_err *err)

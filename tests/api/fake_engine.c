@@ -30,7 +30,7 @@
 
 struct seq {
     struct lm_msg_submit h;
-    int32_t *stop_id;
+    int32_t *stop_id, *prompt;
     char order[4096];
     const char *text; /* behind '|' */
     uint32_t n_out, n_text;
@@ -100,6 +100,7 @@ static void finish(struct engine *e, struct seq *q, enum lm_finish reason, int c
     };
     send_message(e, LM_MSG_FINISHED, &f, sizeof f);
     free(q->stop_id);
+    free(q->prompt);
     *q = (struct seq){0};
 }
 
@@ -164,6 +165,37 @@ static bool waits(struct seq *q)
     return gate >= 0 && n >= gate && !q->released;
 }
 
+/* Every prompt token after the first: -0.5, rank 2, then like the others. */
+static void tell_prompt(struct engine *e, const struct seq *q)
+{
+    struct lm_msg_tokens head = {.n_token = q->h.n_prompt - 1};
+    struct lm_bytes tokens = {0};
+    for (uint32_t i = 1; i < q->h.n_prompt; i++) {
+        struct lm_msg_token t = {.id = q->h.id, .token = q->prompt[i], .logprob = -0.5f, .n_top = q->h.n_prompt_logprobs, .prompt_pos = i, .rank = 2};
+        lm_bytes_add(&tokens, &t, sizeof t);
+        for (uint32_t k = 0; k < t.n_top; k++) {
+            struct lm_msg_top top = {.token = (t.token + 1 + (int32_t)k) % N_VOCAB, .logprob = -0.25f - (float)k};
+            lm_bytes_add(&tokens, &top, sizeof top);
+        }
+    }
+    struct lm_msg_part part[] = {{&head, sizeof head}, {tokens.data, tokens.len}};
+    lm_msg_write(&e->out, LM_MSG_TOKENS, part, 2);
+    lm_bytes_fini(&tokens);
+}
+
+/* How many a, b and c there are, and the kind of pooling. */
+static void embed(struct engine *e, struct seq *q)
+{
+    const struct lm_msg_embedding head = {.id = q->h.id, .dim = 4};
+    float v[4] = {0, 0, 0, q->h.pool};
+    for (uint32_t i = 0; i < q->h.n_prompt; i++)
+        if (q->prompt[i] >= 'a' && q->prompt[i] <= 'c')
+            v[q->prompt[i] - 'a']++;
+    struct lm_msg_part part[] = {{&head, sizeof head}, {v, sizeof v}};
+    lm_msg_write(&e->out, LM_MSG_EMBEDDING, part, 2);
+    finish(e, q, LM_FINISH_STOP, 0, -1);
+}
+
 /* One token of one request as a message of its own, and its end. */
 static void step_one(struct engine *e, struct seq *q)
 {
@@ -172,6 +204,10 @@ static void step_one(struct engine *e, struct seq *q)
     long n = order(q, "step");
     int32_t token = 0;
     bool end = false;
+    if (q->h.pool)
+        return embed(e, q);
+    if (q->h.prompt_logprob && q->n_out == 0 && q->h.n_prompt > 1)
+        tell_prompt(e, q);
     if (order(q, "nan") == (long)q->n_out)
         return finish(e, q, LM_FINISH_ERROR, LM_EDEVICE, -1);
     for (long i = 0; i < (n > 0 ? n : 1) && !end; i++) {
@@ -235,6 +271,8 @@ static void on_submit(struct engine *e, const void *p, size_t n)
         exit(3);
     struct seq *q = &e->seq[i];
     *q = (struct seq){.h = v.h, .used = true, .stop_id = malloc((v.h.n_stop + 1) * sizeof *v.stop_id)};
+    q->prompt = malloc(v.h.n_prompt * sizeof *q->prompt);
+    memcpy(q->prompt, v.prompt, v.h.n_prompt * sizeof *q->prompt);
     if (v.h.n_stop)
         memcpy(q->stop_id, v.stop_id, v.h.n_stop * sizeof *v.stop_id);
     read_orders(q, v.prompt);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_OPENAI_EMBED_H
+#define LM_OPENAI_EMBED_H
+/**
+ * Requests that are answered by embeddings: one vector for each prompt, pooled by the engine.
+ *
+ * Thread   [loop]
+ * Source   OpenAI's embeddings; vLLM's score and rerank: the cosine of two embeddings
+ */
+#include "api/openai/gen.h"
+
+/** What such a request asks for; g->dialect_data. */
+struct lm_embed {
+    enum lm_pool pool;
+    bool base64, raw;     /* raw: not normalized */
+    size_t n_query, n_text; /* score and rerank: of the prompts, the first n_query are asked about the others */
+    const char **text;    /* [n_text] rerank: the documents */
+    size_t top_n;
+};
+
+void lm_openai_embeddings(struct lm_call *call);
+void lm_openai_score(struct lm_call *call);
+void lm_openai_rerank(struct lm_call *call);
+
+/** [worker] Read pooling, encoding_format, dimensions and normalize of g->json into a new g->dialect_data; fills error. */
+int lm_embed_read(struct lm_gen *g, struct lm_embed **out);
+/** Append ,"usage":{…}. */
+void lm_embed_usage(const struct lm_gen *g, struct lm_bytes *out);
+/** Scale every choice's embedding to length 1; 0 stays. */
+void lm_embed_normalize(struct lm_gen *g);
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/openai/embed.h"
+
+#include <stdlib.h>
+
+/* /score and /rerank: texts are compared by the cosine of their embeddings. */
+
+static double cosine(const struct lm_choice *a, const struct lm_choice *b)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < a->n_dim && k < b->n_dim; k++)
+        sum += (double)a->embedding[k] * (double)b->embedding[k];
+    return sum;
+}
+
+static void begin_answer(struct lm_gen *g, const char *prefix, struct lm_bytes *out)
+{
+    const char *name = g->model->name[0];
+    lm_embed_normalize(g);
+    lm_bytes_addf(out, "{\"id\":\"%s-", prefix);
+    lm_shape_id(g, out);
+    lm_bytes_addf(out, "\",\"object\":\"list\",\"created\":%lld,\"model\":", g->created);
+    lm_shape_string(out, name, strlen(name));
+}
+
+static void score_answer(struct lm_gen *g, struct lm_bytes *out)
+{
+    const struct lm_embed *e = g->dialect_data;
+    size_t n = g->n_choice - e->n_query;
+    begin_answer(g, "score", out);
+    lm_bytes_add_str(out, ",\"data\":[");
+    for (size_t i = 0; i < n; i++)
+        lm_bytes_addf(out, "%s{\"index\":%zu,\"object\":\"score\",\"score\":%.9g}", i ? "," : "", i,
+                      cosine(&g->choice[e->n_query == 1 ? 0 : i], &g->choice[e->n_query + i]));
+    lm_bytes_add_char(out, ']');
+    lm_embed_usage(g, out);
+    lm_bytes_add_char(out, '}');
+}
+
+struct ranked { size_t i; double score; };
+
+static int by_score(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    return x->score != y->score ? (x->score < y->score) - (x->score > y->score) : (x->i > y->i) - (x->i < y->i);
+}
+
+static void rerank_answer(struct lm_gen *g, struct lm_bytes *out)
+{
+    const struct lm_embed *e = g->dialect_data;
+    struct ranked *r = calloc(e->n_text + 1, sizeof *r);
+    begin_answer(g, "rerank", out);
+    out->failed |= !r;
+    for (size_t i = 0; r && i < e->n_text; i++)
+        r[i] = (struct ranked){i, cosine(&g->choice[0], &g->choice[1 + i])};
+    if (r)
+        qsort(r, e->n_text, sizeof *r, by_score);
+    lm_bytes_add_str(out, ",\"results\":[");
+    for (size_t i = 0; r && i < e->top_n; i++) {
+        const char *text = e->text[r[i].i];
+        lm_bytes_addf(out, "%s{\"index\":%zu,\"relevance_score\":%.9g,\"document\":{\"text\":", i ? "," : "", r[i].i, r[i].score);
+        lm_shape_string(out, text, strlen(text));
+        lm_bytes_add_str(out, "}}");
+    }
+    lm_bytes_add_char(out, ']');
+    lm_embed_usage(g, out);
+    lm_bytes_add_char(out, '}');
+    free(r);
+}
+
+/* Append the texts of a string, or of an array of strings or of objects with a text. */
+static int add_texts(struct lm_gen *g, const char *name, const json_t *v, json_t *prompts)
+{
+    if (json_is_string(v))
+        return json_array_append(prompts, (json_t *)(uintptr_t)v);
+    if (!json_is_array(v) || !json_array_size(v))
+        return lm_api_bad(&g->error, name, "%s must be a string or an array of strings, got %s.", name, json_is_array(v) ? "an empty one" : lm_json_kind(v));
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        json_t *one = json_array_get(v, i), *text = json_is_object(one) ? json_object_get(one, "text") : one;
+        if (!json_is_string(text))
+            return lm_api_bad(&g->error, name, "%s[%zu] is not a text.", name, i);
+        json_array_append(prompts, text);
+    }
+    return 0;
+}
+
+static const char *either(const struct lm_gen *g, const char *a, const char *b)
+{
+    return json_object_get(g->json, a) ? a : b;
+}
+
+static int read_texts(struct lm_gen *g, const char *queries, const char *texts, struct lm_embed *e, json_t *prompts)
+{
+    if (add_texts(g, queries, json_object_get(g->json, queries), prompts))
+        return LM_EINVAL;
+    e->n_query = json_array_size(prompts);
+    if (add_texts(g, texts, json_object_get(g->json, texts), prompts))
+        return LM_EINVAL;
+    e->n_text = json_array_size(prompts) - e->n_query;
+    if (e->n_query != 1 && e->n_query != e->n_text)
+        return lm_api_bad(&g->error, texts, "%s must be one text, or as many as %s.", queries, texts);
+    return 0;
+}
+
+static int keep_texts(struct lm_gen *g, struct lm_embed *e, const json_t *prompts)
+{
+    e->text = lm_arena_alloc(&g->mem, e->n_text * sizeof *e->text);
+    for (size_t i = 0; e->text && i < e->n_text; i++) {
+        const json_t *s = json_array_get(prompts, e->n_query + i);
+        e->text[i] = lm_arena_copy(&g->mem, json_string_value(s), json_string_length(s));
+        if (!e->text[i])
+            e->text = NULL;
+    }
+    return e->text ? 0 : lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+}
+
+static int replace(struct lm_gen *g, json_t *prompts, int rc)
+{
+    json_t *side = json_object_get(g->json, "truncate_prompt_tokens"), *out = json_object();
+    if (side)
+        json_object_set(out, "truncate_prompt_tokens", side);
+    json_object_set_new(out, "prompt", prompts);
+    json_object_set_new(out, "max_tokens", json_integer(1));
+    json_decref(g->json);
+    g->json = out;
+    return rc;
+}
+
+static int score_convert(struct lm_gen *g)
+{
+    struct lm_embed *e;
+    json_t *prompts = json_array();
+    int rc = lm_embed_read(g, &e);
+    const char *first = either(g, "text_1", either(g, "data_1", "queries")), *second = either(g, "text_2", either(g, "data_2", "documents"));
+    if (rc == 0)
+        rc = read_texts(g, first, second, e, prompts);
+    return replace(g, prompts, rc);
+}
+
+static int rerank_convert(struct lm_gen *g)
+{
+    struct lm_embed *e;
+    json_t *prompts = json_array();
+    const json_t *n = json_object_get(g->json, "top_n");
+    int rc = lm_embed_read(g, &e);
+    if (rc == 0 && !json_is_string(json_object_get(g->json, "query")))
+        rc = lm_api_bad(&g->error, "query", "query must be a string, got %s.", lm_json_kind(json_object_get(g->json, "query")));
+    if (rc == 0)
+        rc = read_texts(g, "query", "documents", e, prompts);
+    if (rc == 0 && n && !json_is_null(n) && (!json_is_integer(n) || json_integer_value(n) < 0))
+        rc = lm_api_bad(&g->error, "top_n", "top_n must be an integer of at least 0.");
+    if (rc == 0) {
+        size_t want = (size_t)json_integer_value(n);
+        e->top_n = want && want < e->n_text ? want : e->n_text;
+        rc = keep_texts(g, e, prompts);
+    }
+    return replace(g, prompts, rc);
+}
+
+void lm_openai_score(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_COMPLETIONS, .prompt_name = "text_1", .convert = score_convert, .answer = score_answer};
+    lm_gen_begin(call, &d);
+}
+
+void lm_openai_rerank(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_COMPLETIONS, .prompt_name = "documents", .convert = rerank_convert, .answer = rerank_answer};
+    lm_gen_begin(call, &d);
+}
