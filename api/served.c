@@ -70,6 +70,7 @@ static void on_hello(void *arg, const struct lm_msg_hello *h)
 {
     struct lm_served *m = arg;
     m->hello = *h;
+    m->told_vocab = false;
     atomic_store(&m->max_model_len, h->max_model_len);
     m->metrics.n_engine_start++;
     set_fingerprint(m);
@@ -252,6 +253,14 @@ bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
     return m->n_seq + n_seq <= m->max_seq && m->n_seq_tok + n_tok <= m->max_seq_tok;
 }
 
+/* Once an engine, and only when a grammar needs it. */
+static void tell_vocab(struct lm_served *m)
+{
+    if (!m->told_vocab)
+        lm_supervisor_send(m->engine, LM_MSG_VOCAB, &(struct lm_msg_part){m->text.vocab.data, m->text.vocab.len}, 1);
+    m->told_vocab = true;
+}
+
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part)
 {
     if (m->free_slot == NO_SLOT && !grow_slots(m))
@@ -263,6 +272,8 @@ int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit
     q->n_prompt = h->n_prompt;
     m->n_seq++;
     m->n_seq_tok += h->n_prompt;
+    if (h->n_grammar)
+        tell_vocab(m);
     lm_supervisor_submit(m->engine, part, n_part);
     return 0;
 }

@@ -49,7 +49,7 @@ struct lm_served {
     uint32_t n_slot, free_slot;
 
     uint64_t start_us; /* of the engine's start */
-    bool announced;
+    bool announced, told_vocab; /* the engine that runs has text.vocab */
     void (*on_fatal)(void *arg, int code, const char *msg);
     void *arg;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/text.h"
 #include "runtime/text/folder.h"
+#include "runtime/engine/protocol.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -103,6 +104,32 @@ static bool wants_parts(const struct lm_model_text *t)
            shows(t, json_pack("[{s:s,s:s}]", "type", "text", "text", "llmserveprobe"));
 }
 
+/* Control tokens get no bytes: no grammar allows them, but for those that end. */
+static int make_vocab(struct lm_model_text *t, struct lm_err *err)
+{
+    struct lm_msg_vocab h = {.n_vocab = lm_tokenizer_n_vocab(t->tok)};
+    struct lm_bytes text = {.limit = LM_MSG_MAX_BYTES / 2};
+    size_t n_end, n;
+    const int32_t *end = lm_tokenizer_eog(t->tok, &n_end);
+    h.n_end = (uint32_t)n_end;
+    lm_bytes_add(&t->vocab, &h, sizeof h);
+    for (uint32_t i = 0; i <= h.n_vocab; i++) {
+        uint32_t at = (uint32_t)text.len;
+        lm_bytes_add(&t->vocab, &at, sizeof at);
+        const char *s = i < h.n_vocab ? lm_tokenizer_piece(t->tok, (int32_t)i, &n) : NULL;
+        if (s && !lm_tokenizer_is_control(t->tok, (int32_t)i) && !lm_tokenizer_is_eog(t->tok, (int32_t)i))
+            lm_bytes_add(&text, s, n);
+    }
+    lm_bytes_add(&t->vocab, end, n_end * sizeof *end);
+    lm_bytes_add(&t->vocab, text.data, text.len);
+    h.n_text = (uint32_t)text.len;
+    bool failed = t->vocab.failed || text.failed;
+    if (!failed)
+        memcpy(t->vocab.data, &h, sizeof h);
+    lm_bytes_fini(&text);
+    return failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
+}
+
 /* The texts of special tokens, as the folder has them. */
 static void set_folder_vars(const struct lm_folder *f, const struct lm_model_text *t)
 {
@@ -153,6 +180,8 @@ int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *ch
     int rc = t.vars ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
         rc = lm_folder_is(path) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
+    if (!rc)
+        rc = make_vocab(&t, err);
     if (!rc && own)
         templates_of_model(&t);
     else if (!rc)
@@ -174,5 +203,6 @@ void lm_model_text_fini(struct lm_model_text *t)
     json_decref(t->vars);
     lm_bytes_fini(&t->source);
     lm_bytes_fini(&t->tools_source);
+    lm_bytes_fini(&t->vocab);
     *t = (struct lm_model_text){0};
 }

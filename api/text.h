@@ -14,6 +14,7 @@ struct lm_model_text {
     struct lm_template *tools; /* for requests with tools; NULL: chat serves them too */
     struct lm_bytes source, tools_source; /* of the templates */
     json_t *vars;              /* bos_token, eos_token, unk_token, pad_token: those the model has */
+    struct lm_bytes vocab;     /* LM_MSG_VOCAB's payload: what grammars need to know of the tokens */
     bool parts;                /* the template wants content as a list of parts, not as a string */
     char problem[200];         /* why chat is NULL */
 };

@@ -5,6 +5,7 @@ EXTRA_DIST += %D%/suite.h ARCHITECTURE.md autogen.sh quickstart
 # Tests run what was built, not what is installed.
 AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs'; export LLMSERVE_PLUGIN_DIR;
 include tests/http/local.mk
+include tests/json-schema/local.mk
 
 EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/families.py %D%/golden/model/qtype.py %D%/gguf_bytes.h
 golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-llama3rope-bias-bf16.gguf \

@@ -58,6 +58,7 @@ static void destroy(struct lm_gen *g)
     free(g->prompt_text);
     free(g->choice);
     free(g->body);
+    lm_program_destroy(g->program);
     if (g->dialect->fini)
         g->dialect->fini(g);
     lm_arena_fini(&g->mem);
@@ -407,12 +408,14 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
         .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->best_of),
     };
     add_filters(p, &h);
+    h.n_grammar = g->program ? (uint32_t)g->program->bytes : 0;
     add_prompt_asks(g, &h);
     struct lm_msg_part part[] = {
         {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
         {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias},
         {p->allowed_id, p->n_allowed * sizeof *p->allowed_id}, {g->bad.id, g->bad.n * sizeof *g->bad.id},
         {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {p->cache_salt, h.n_salt},
+        {g->program ? lm_program_data(g->program) : NULL, h.n_grammar},
     };
     c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost, .on_embedding = on_embedding};
     lm_hist_add(&g->model->metrics, LM_HIST_MAX_TOK, c->max_tok);

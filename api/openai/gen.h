@@ -9,6 +9,7 @@
  * or whole at the end. A reader that falls behind gets fewer and longer pieces: what is generated meanwhile waits
  * as text, at most max_tokens of it.
  */
+#include "api/openai/constrain.h"
 #include "api/openai/logprobs.h"
 #include "api/openai/params.h"
 #include "api/openai/prompt_logprobs.h"
@@ -92,6 +93,7 @@ struct lm_gen {
     int32_t *stop_id;             /* eos and stop_token_ids, of mem */
     uint32_t n_stop_id;
     struct lm_ids bad, breaker;   /* of mem */
+    struct lm_program *program;   /* whose texts alone may be the answer; NULL: any */
 
     struct lm_choice *choice;  /* [n_choice], prompt-major */
     size_t n_choice, n_open;

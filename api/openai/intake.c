@@ -215,6 +215,16 @@ static int settle(struct lm_gen *g)
     return 0;
 }
 
+/* After the parameters: they say what it cannot go with. */
+static int constrain(struct lm_gen *g)
+{
+    if (lm_constrain(g->json, &g->program, &g->error))
+        return LM_EINVAL;
+    if (g->program && g->params.beam_search)
+        return lm_api_bad(&g->error, "use_beam_search", "use_beam_search with structured output is not supported.");
+    return 0;
+}
+
 int lm_gen_params(struct lm_gen *g)
 {
     struct lm_params_limits limits = {
@@ -236,7 +246,7 @@ static void take(struct lm_gen *g)
     }
     if (g->dialect->convert && g->dialect->convert(g))
         return;
-    if (lm_gen_params(g) || take_words(g) || (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g)))
+    if (lm_gen_params(g) || constrain(g) || take_words(g) || (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g)))
         return;
     settle(g);
 }

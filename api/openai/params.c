@@ -133,16 +133,6 @@ static int read_stream_options(struct ctx *c, const char *name, json_t *v)
     return read_bool(c, "stream_options.continuous_usage_stats", json_object_get(v, "continuous_usage_stats"), &c->p->continuous_usage);
 }
 
-static int read_response_format(struct ctx *c, const char *name, json_t *v)
-{
-    const char *type = json_string_value(json_object_get(v, "type"));
-    if (!json_is_object(v) || !type)
-        return wrong_type(c, name, "an object with a string `type`", v);
-    if (strcmp(type, "text") == 0)
-        return 0;
-    return lm_api_bad(c->e, name, "response_format of this type is not supported; only \"text\" is.");
-}
-
 static int read_modalities(struct ctx *c, const char *name, json_t *v)
 {
     for (size_t i = 0; i < json_array_size(v); i++) {
@@ -253,19 +243,11 @@ static const struct row rows[] = {
     {"tool_choice", H, JSON, AT(tool_choice), .json = JSON_NULL},
     {"parallel_tool_calls", H, BOOL, AT(parallel_tool_calls)},
     {"reasoning_effort", H, JSON, AT(reasoning_effort), .rule = "a string", .json = JSON_STRING},
-    {"response_format", C | H, CALL, .call = read_response_format},
     {"modalities", H, CALL, .call = read_modalities},
 };
 
 /* Known, and not here: silence would be a wrong answer. */
 static const struct { const char *name; unsigned where; } unsupported[] = {
-    {"structured_outputs", C | H},
-    {"guided_json", C | H},
-    {"guided_regex", C | H},
-    {"guided_choice", C | H},
-    {"guided_grammar", C | H},
-    {"json_schema", C | H},
-    {"grammar", C | H},
     {"prompt_embeds", C},
     {"chat_template", H},
     {"functions", H},

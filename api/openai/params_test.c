@@ -181,8 +181,6 @@ START_TEST(test_openai_params__what_contradicts_is_refused)
     check_refused("{\"max_tokens\":0}", LM_CHAT, "max_tokens");
     check_taken("{\"best_of\":3,\"n\":2}", LM_COMPLETIONS);
     check_taken("{\"use_beam_search\":true,\"n\":4,\"temperature\":0,\"length_penalty\":0.5}", LM_CHAT);
-    check_refused("{\"response_format\":{\"type\":\"json_object\"}}", LM_CHAT, "response_format");
-    check_refused("{\"guided_json\":{}}", LM_CHAT, "guided_json");
     check_refused("{\"truncate_prompt_tokens\":0}", LM_CHAT, "truncate_prompt_tokens");
     check_refused("{\"continue_final_message\":true,\"add_generation_prompt\":true}", LM_CHAT, "continue_final_message");
     check_taken("{\"response_format\":{\"type\":\"text\"},\"modalities\":[\"text\"],\"prompt_logprobs\":null,\"bad_words\":[]}", LM_CHAT);

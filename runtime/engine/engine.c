@@ -18,6 +18,7 @@ struct lm_engine {
     struct lm_plan *plan;
     struct lm_kv *kv;
     struct lm_sched *sched;
+    struct lm_constraints *constraints;
     struct lm_step_arrays arrays;
     bool runs;                   /* a step was launched and not waited for */
     uint64_t launch_us;          /* when */
@@ -68,6 +69,8 @@ int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, 
     e->hidden = calloc((size_t)e->desc.plan.max_out * e->dim + 1, sizeof *e->hidden);
     int rc = e->told && e->told_pos && e->hidden ? create_sched(e, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
+        rc = lm_constraints_create(desc->plan.graph->n_vocab, &e->constraints, err);
+    if (!rc)
         rc = lm_step_init(&e->arrays, &e->desc.plan, err);
     if (!rc)
         rc = desc->be->prepare(desc->dev, &e->desc.plan, &e->plan, err);
@@ -93,6 +96,7 @@ void lm_engine_destroy(struct lm_engine *e)
     lm_step_fini(&e->arrays);
     lm_sched_destroy(e->sched);
     lm_kv_destroy(e->kv);
+    lm_constraints_destroy(e->constraints);
     free(e->told);
     free(e->told_pos);
     free(e->hidden);
@@ -112,7 +116,7 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
     const struct lm_plan_desc *p = &e->desc.plan;
     const struct lm_request_limits limits = {
         .n_vocab = p->graph->n_vocab, .max_model_len = p->max_len, .block_size = p->block_size, .n_block = p->n_block, .dim = e->dim,
-        .speculative = e->desc.speculative, .odds = e->sched->spec.odds,
+        .speculative = e->desc.speculative, .odds = e->sched->spec.odds, .constraints = e->constraints,
     };
     struct lm_request **at = id_place(e, in->h.id), *r;
     if (*at)
@@ -147,6 +151,11 @@ void lm_engine_cancel(struct lm_engine *e, uint64_t id)
         r->cancelled = true; /* the device still writes to its blocks */
     else
         end(e, r);
+}
+
+int lm_engine_vocab(struct lm_engine *e, const void *payload, size_t bytes, struct lm_err *err)
+{
+    return lm_constraints_vocab(e->constraints, payload, bytes, err);
 }
 
 void lm_engine_forget(struct lm_engine *e)

@@ -58,6 +58,9 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
 /** End a request: finished(LM_FINISH_ABORT) follows in lm_engine_step(). Unknown ids are ignored: it was finished before. */
 void lm_engine_cancel(struct lm_engine *e, uint64_t id);
 
+/** Take LM_MSG_VOCAB's payload, which requests with a grammar need. LM_EFORMAT, LM_ENOMEM. */
+int lm_engine_vocab(struct lm_engine *e, const void *payload, size_t bytes, struct lm_err *err);
+
 /** Forget the prefix cache. */
 void lm_engine_forget(struct lm_engine *e);
 

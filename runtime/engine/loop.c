@@ -101,6 +101,8 @@ static int handle(struct loop *l, uint32_t type, const void *payload, size_t byt
         memcpy(&cancel, payload, sizeof cancel);
         lm_engine_cancel(l->desc.engine, cancel.id);
         return 0;
+    case LM_MSG_VOCAB:
+        return lm_engine_vocab(l->desc.engine, payload, bytes, err);
     case LM_MSG_DRAIN:
         l->draining = true;
         return 0;

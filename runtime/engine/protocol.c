@@ -16,6 +16,7 @@ static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] 
     {LM_MSG_CANCEL, sizeof(struct lm_msg_cancel), true},
     {LM_MSG_DRAIN, 0, true},
     {LM_MSG_RESET_PREFIX_CACHE, 0, true},
+    {LM_MSG_VOCAB, sizeof(struct lm_msg_vocab), false},
 };
 
 static uint64_t padded(uint64_t n)
@@ -80,7 +81,7 @@ int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_v
         return lm_fail(err, LM_EFORMAT, "submit message of %zu bytes", bytes);
     memcpy(&v.h, payload, sizeof v.h);
     uint64_t words = (uint64_t)v.h.n_prompt + v.h.n_stop + 2 * (uint64_t)v.h.n_bias + v.h.n_allow + v.h.n_bad + v.h.n_breaker;
-    if (v.h.n_prompt < 1 || padded(sizeof v.h + 4 * words + v.h.n_salt) != bytes)
+    if (v.h.n_prompt < 1 || padded(sizeof v.h + 4 * words + v.h.n_salt + v.h.n_grammar) != bytes)
         return lm_fail(err, LM_EFORMAT, "submit message whose counts do not make %zu bytes", bytes);
     v.prompt = (const int32_t *)at;
     v.stop_id = v.prompt + v.h.n_prompt;
@@ -90,6 +91,26 @@ int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_v
     v.bad = v.allow + v.h.n_allow;
     v.breaker = v.bad + v.h.n_bad;
     v.salt = (const char *)(v.breaker + v.h.n_breaker);
+    v.grammar = v.salt + v.h.n_salt;
+    *out = v;
+    return 0;
+}
+
+int lm_msg_read_vocab(const void *payload, size_t bytes, struct lm_msg_vocab_view *out, struct lm_err *err)
+{
+    struct lm_msg_vocab_view v;
+    assert((uintptr_t)payload % 8 == 0);
+    if (bytes < sizeof v.h)
+        return lm_fail(err, LM_EFORMAT, "vocab message of %zu bytes", bytes);
+    memcpy(&v.h, payload, sizeof v.h);
+    if (padded(sizeof v.h + 4 * ((uint64_t)v.h.n_vocab + 1 + v.h.n_end) + v.h.n_text) != bytes)
+        return lm_fail(err, LM_EFORMAT, "vocab message whose counts do not make %zu bytes", bytes);
+    v.at = (const uint32_t *)((const char *)payload + sizeof v.h);
+    v.end = (const int32_t *)(v.at + v.h.n_vocab + 1);
+    v.text = (const char *)(v.end + v.h.n_end);
+    for (uint32_t i = 0; i <= v.h.n_vocab; i++)
+        if (v.at[i] > v.h.n_text || (i ? v.at[i] < v.at[i - 1] : v.at[0] != 0))
+            return lm_fail(err, LM_EFORMAT, "vocab message whose offsets do not ascend");
     *out = v;
     return 0;
 }

@@ -13,7 +13,7 @@
 #include <llmserve/op.h>
 #include "runtime/base/buf.h"
 
-#define LM_PROTOCOL_VERSION 3u
+#define LM_PROTOCOL_VERSION 4u
 #define LM_MSG_MAX_BYTES (64u << 20)
 #define LM_MAX_SALT_BYTES 128u
 
@@ -31,6 +31,7 @@ enum lm_msg_type {
     LM_MSG_CANCEL,      /* struct lm_msg_cancel: answered by FINISHED (reason abort) unless already finished */
     LM_MSG_DRAIN,       /* no payload: finish what is there, take nothing new, then exit 0 */
     LM_MSG_RESET_PREFIX_CACHE, /* no payload */
+    LM_MSG_VOCAB, /* struct lm_msg_vocab: before the first SUBMIT with a grammar */
 };
 
 struct lm_msg_head {
@@ -50,7 +51,8 @@ struct lm_msg_hello {
 
 /**
  * Arrays behind it, in this order: int32 prompt[n_prompt], int32 stop_id[n_stop], int32 bias_id[n_bias],
- * float bias[n_bias], int32 allow[n_allow], int32 bad[n_bad], int32 breaker[n_breaker], char salt[n_salt].
+ * float bias[n_bias], int32 allow[n_allow], int32 bad[n_bad], int32 breaker[n_breaker], char salt[n_salt],
+ * char grammar[n_grammar].
  */
 struct lm_msg_submit {
     uint64_t id;           /* the front's, unique while the engine lives */
@@ -66,7 +68,7 @@ struct lm_msg_submit {
     uint8_t no_prefix_cache; /* 1: neither read nor fill the prefix cache */
     uint8_t prompt_logprob;  /* 1: tell every prompt token but the first, with n_prompt_logprobs of the likeliest beside it */
     uint8_t pool;            /* enum lm_pool: the prompt's embedding is the answer, no token is */
-    uint8_t reserved[4];
+    uint32_t n_grammar;      /* bytes of a program (runtime/text/grammar/program.h) whose texts alone may be the answer; 0: any */
     float temperature, top_p, min_p;
     int32_t top_k;
     float presence, frequency, repetition;
@@ -84,6 +86,12 @@ struct lm_msg_submit {
 };
 
 enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };
+
+/**
+ * The bytes of the tokens, for grammars. Arrays behind it: uint32 at[n_vocab + 1], int32 end[n_end], char text[n_text]; token i
+ * is text[at[i] .. at[i + 1]), empty when a grammar never allows it; end: the ids that end a text.
+ */
+struct lm_msg_vocab { uint32_t n_vocab, n_end, n_text, reserved; };
 
 struct lm_msg_cancel { uint64_t id; };
 
@@ -157,9 +165,18 @@ struct lm_msg_submit_view {
     const int32_t *prompt, *stop_id, *bias_id;
     const float *bias;
     const int32_t *allow, *bad, *breaker;
-    const char *salt;
+    const char *salt, *grammar;
 };
 int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_view *out, struct lm_err *err);
+
+/** The same of a VOCAB payload; at[] is checked to ascend to n_text. */
+struct lm_msg_vocab_view {
+    struct lm_msg_vocab h;
+    const uint32_t *at;
+    const int32_t *end;
+    const char *text;
+};
+int lm_msg_read_vocab(const void *payload, size_t bytes, struct lm_msg_vocab_view *out, struct lm_err *err);
 
 /**
  * Walk a TOKENS payload: *cursor starts at 0; 1 a token was given (*out, *out_top borrowed), 0 at the end, LM_EFORMAT.

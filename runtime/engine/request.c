@@ -99,10 +99,10 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
     size_t n_token = (size_t)h->n_prompt + h->max_tokens;
     size_t n_bias = (size_t)h->n_bias + h->n_stop + h->n_bad / 2 + (h->dry_multiplier > 0 ? LM_DRY_MAX : 0);
     size_t n_seen = has_penalty(h) ? n_token * (1 + l->speculative.n_tok) : 0, n_block = (n_token + l->block_size - 1) / l->block_size;
-    size_t n_allow = h->n_allow ? ((size_t)l->n_vocab + 31) / 32 : 0, n_match = h->dry_multiplier > 0 ? n_token : 0;
+    size_t n_allow = h->n_allow || h->n_grammar ? ((size_t)l->n_vocab + 31) / 32 : 0, n_match = h->dry_multiplier > 0 ? n_token : 0;
     size_t n_draft = l->speculative.n_tok ? lm_draft_words((uint32_t)n_token) : 0;
     const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_allow, h->n_bad, h->n_breaker, n_match,
-                        h->pool ? l->dim : 0, n_draft};
+                        h->pool ? l->dim : 0, n_draft, h->n_allow && h->n_grammar ? n_allow : 0};
     enum { N = sizeof n / sizeof *n };
     size_t at[N + 1] = {sizeof(struct lm_request)};
     for (int i = 0; i < N; i++)
@@ -123,6 +123,7 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
         base->pooled = (float *)(p + at[11]);
         if (n_draft)
             lm_draft_init(&base->draft, (uint32_t *)(p + at[12]), (uint32_t)n_token, &l->speculative, &l->odds);
+        base->own_allow = h->n_allow && h->n_grammar ? (uint32_t *)(p + at[13]) : NULL;
     }
     return at[N];
 }
@@ -241,10 +242,21 @@ static void bias_begin(struct lm_request *r, const struct lm_msg_submit_view *in
     bias_renew(r);
 }
 
+/* What the grammar allows next; of the ids of allowed_token_ids, kept behind the mask, only those. */
+static bool allow_renew(struct lm_request *r, uint32_t n_word)
+{
+    uint32_t *mask = (uint32_t *)r->sampling.allow, any = 0;
+    for (uint32_t i = 0; i < n_word; i++) {
+        mask[i] = r->constraint->mask[i] & (r->own_allow ? r->own_allow[i] : UINT32_MAX);
+        any |= mask[i];
+    }
+    return any != 0;
+}
+
 static void allow_begin(struct lm_request *r, const struct lm_msg_submit_view *in, uint32_t n_vocab)
 {
-    uint32_t *mask = (uint32_t *)r->sampling.allow;
-    if (!mask)
+    uint32_t *mask = r->own_allow ? r->own_allow : (uint32_t *)r->sampling.allow;
+    if (!mask || !in->h.n_allow)
         return;
     memset(mask, 0, ((size_t)n_vocab + 31) / 32 * sizeof *mask);
     for (uint32_t i = 0; i < in->h.n_allow; i++)
@@ -272,6 +284,13 @@ static void fill(struct lm_request *r, const struct lm_msg_submit_view *in, uint
     r->sampling.count = r->count;
 }
 
+static int constraint_open(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_constraint **out, struct lm_err *err)
+{
+    if (!limits->constraints || in->h.pool)
+        return lm_fail(err, LM_EUNSUPPORTED, "a grammar has no meaning here");
+    return lm_constraint_open(limits->constraints, in->grammar, in->h.n_grammar, out, err);
+}
+
 int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_request **out,
                       struct lm_err *err)
 {
@@ -297,9 +316,14 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
         rc = bad_check(in, limits->n_vocab, err);
     if (rc)
         return rc;
+    struct lm_constraint *constraint = NULL;
+    if (h->n_grammar && (rc = constraint_open(in, limits, &constraint, err)) != 0)
+        return rc;
     struct lm_request *r = malloc(layout(NULL, h, limits));
-    if (!r)
+    if (!r) {
+        lm_constraint_close(constraint);
         return lm_fail(err, LM_ENOMEM, "no memory for a request of %u tokens", (unsigned)(h->n_prompt + h->max_tokens));
+    }
     *r = (struct lm_request){
         .id = h->id, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,
         .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache && !h->prompt_logprob && !h->pool,
@@ -312,18 +336,24 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
                      .typical_p = h->typical_p, .xtc_probability = h->xtc_probability, .xtc_threshold = h->xtc_threshold,
                      .dynatemp_range = h->dynatemp_range, .dynatemp_exponent = h->dynatemp_exponent, .mirostat = h->mirostat,
                      .mirostat_tau = h->mirostat_tau, .mirostat_mu = 2 * h->mirostat_tau},
-        .mirostat_eta = h->mirostat_eta, .n_bad = h->n_bad,
+        .mirostat_eta = h->mirostat_eta, .n_bad = h->n_bad, .constraint = constraint, .n_mask = (limits->n_vocab + 31) / 32,
         .dry = {.multiplier = h->dry_multiplier, .base = h->dry_base, .allowed_length = h->dry_allowed_length, .last_n = h->dry_last_n,
                 .n_breaker = h->n_breaker},
     };
     layout(r, h, limits);
     fill(r, in, limits->n_vocab, limits->dim);
+    if (constraint && !allow_renew(r, r->n_mask)) {
+        lm_request_destroy(r);
+        return lm_fail(err, LM_EINVAL, "no token of allowed_token_ids can begin a text of the grammar");
+    }
     *out = r;
     return 0;
 }
 
 void lm_request_destroy(struct lm_request *r)
 {
+    if (r)
+        lm_constraint_close(r->constraint);
     free(r);
 }
 
@@ -331,6 +361,19 @@ static void finish(struct lm_request *r, enum lm_finish reason)
 {
     r->state = LM_REQUEST_DONE;
     r->reason = reason;
+}
+
+/* The token in the grammar's text. Sets the end when the text is whole or cannot go on. */
+static void constraint_push(struct lm_request *r, int32_t token)
+{
+    enum lm_constraint_state state = lm_constraint_push(r->constraint, token);
+    if (state == LM_CONSTRAINT_IS_WHOLE) {
+        finish(r, LM_FINISH_STOP);
+    } else if (state == LM_CONSTRAINT_IS_STUCK || !allow_renew(r, r->n_mask)) {
+        r->code = LM_ELIMIT;
+        r->why = "the grammar's text cannot go on: it is nested too deep, or no token that is allowed fits";
+        finish(r, LM_FINISH_ERROR);
+    }
 }
 
 void lm_request_push(struct lm_request *r, int32_t token)
@@ -350,6 +393,10 @@ void lm_request_push(struct lm_request *r, int32_t token)
         bias_renew(r);
     else
         r->sampling.n_bias = n_bias_at(r, n_output);
+    if (r->constraint)
+        constraint_push(r, token);
+    if (r->state == LM_REQUEST_DONE)
+        return;
     if (r->n_stop && n_output >= r->min_tokens && bsearch(&token, r->stop_id, r->n_stop, sizeof token, by_id))
         finish(r, LM_FINISH_STOP);
     else if (n_output == r->max_tokens)

@@ -5,10 +5,11 @@
  * One request in the engine: its tokens, how the next one is drawn, its blocks and its place in the queues.
  *
  * Everything is one allocation made at submit for the longest answer that it may get; the parts that are not used
- * are never touched, so they cost no memory. Nothing is allocated per token.
+ * are never touched, so they cost no memory. Nothing is allocated per token, but what a grammar's stacks take.
  *
  * Thread   [engine]
  */
+#include "runtime/engine/constraint.h"
 #include "runtime/engine/draft.h"
 #include "runtime/engine/dry.h"
 #include "runtime/engine/kv.h"
@@ -39,6 +40,9 @@ struct lm_request {
     uint32_t n_row_done; /* of the prompt, whose logits or embeddings were wanted and taken: not again after a preemption */
     float *pooled;       /* [dim] */
     struct lm_sampling sampling;
+    struct lm_constraint *constraint; /* NULL: any text */
+    uint32_t *own_allow;              /* [n_mask] allowed_token_ids beside a constraint, or NULL */
+    uint32_t n_mask;                  /* words of a mask */
     float mirostat_eta;
     int32_t *seen;       /* [1 + most drafts][longest] sampling.seen and .count, then those of drafts, or NULL */
     uint32_t *count;
@@ -67,13 +71,15 @@ struct lm_request_limits {
     uint32_t dim; /* of an embedding; 0: there are none */
     struct lm_conf_speculative speculative;
     struct lm_draft_odds odds; /* expected of its drafts */
+    struct lm_constraints *constraints; /* NULL: a grammar is refused */
 };
 
 /**
  * Check what was asked and make a request of it.
  *
  * Owns     *out is the caller's until lm_request_destroy(); in is not kept
- * Errors   LM_EINVAL ids, counts or numbers out of range, or longer than the model or the KV pool allows; LM_ENOMEM
+ * Errors   LM_EINVAL ids, counts or numbers out of range, or longer than the model or the KV pool allows; as
+ *          lm_constraint_open(); LM_ENOMEM
  */
 int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_request **out,
                       struct lm_err *err);

@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make fuzz` builds the targets with clang's libFuzzer and runs each for FUZZ_SECONDS, from the corpus and what earlier runs
 # found in tests/fuzz/found. `make check` only replays the corpus, with whatever compiler there is.
-EXTRA_DIST += %D%/corpus %D%/seeds.py %D%/http_fuzz.c %D%/request_fuzz.c
+EXTRA_DIST += %D%/corpus %D%/seeds.py %D%/http_fuzz.c %D%/request_fuzz.c %D%/grammar_fuzz.c
 
-check_PROGRAMS += %D%/http_replay %D%/request_replay
+check_PROGRAMS += %D%/http_replay %D%/request_replay %D%/grammar_replay
 %C%_http_replay_SOURCES = %D%/replay.c %D%/http_fuzz.c
 %C%_http_replay_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 %C%_http_replay_LDADD = libhttp.la
 %C%_request_replay_SOURCES = %D%/replay.c %D%/request_fuzz.c
 %C%_request_replay_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
 %C%_request_replay_LDADD = libapi.la $(JANSSON_LIBS)
+%C%_grammar_replay_SOURCES = %D%/replay.c %D%/grammar_fuzz.c
+%C%_grammar_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_grammar_replay_LDADD = libgrammar.la libbase.la $(JANSSON_LIBS)
 dist_check_SCRIPTS += %D%/corpus_test
 TESTS += %D%/corpus_test
 
 FUZZ_SECONDS = 60
 FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-fuzz_targets = http request
+fuzz_targets = http request grammar
 fuzz_base = $(filter %.c,$(libbase_la_SOURCES))
 fuzz_http = tests/fuzz/http_fuzz.c $(filter api/http/%.c,$(libhttp_la_SOURCES)) $(fuzz_base)
 fuzz_request = tests/fuzz/request_fuzz.c $(filter api/error.c api/json.c api/openai/params%.c api/openai/stop.c,$(libapi_la_SOURCES)) $(fuzz_base)
+fuzz_grammar = tests/fuzz/grammar_fuzz.c $(filter %.c,$(libgrammar_la_SOURCES) $(libgrammarrun_la_SOURCES)) $(fuzz_base)
 
 fuzz: $(fuzz_targets:%=fuzz-%)
 fuzz-%:

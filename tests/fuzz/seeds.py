@@ -34,10 +34,23 @@ REQUEST = {
     "nested": '{"a":' + "[" * 70 + "]" * 70 + "}",
     "twice": '{"n":1,"n":2,"\\ud800":1,"\\u0000":2}',
 }
+GRAMMAR = {  # the first byte is the kind: 0 a schema, 1 GBNF, 2 a regular expression
+    "object": '\x00{"type":"object","properties":{"a":{"type":"integer","minimum":-3,"maximum":12.5},"b":{"$ref":"#"}},"required":["a"],"maxProperties":3}',
+    "array": '\x00{"type":"array","prefixItems":[{"const":1.5},{"enum":["x",null,{"k":[true]}]}],"items":{"type":"string","minLength":1,"maxLength":3},"minItems":1,"maxItems":4}',
+    "choice": '\x00{"oneOf":[{"type":"string","format":"date"},{"type":"number","multipleOf":0.25}],"anyOf":[{"minimum":1},{"type":"string","pattern":"^2"}]}',
+    "keys": '\x00{"type":"object","patternProperties":{"^a+x$":{"type":"null"}},"propertyNames":{"maxLength":3},"additionalProperties":{"type":"boolean"},"minProperties":2}',
+    "refs": '\x00{"$defs":{"t":{"type":["null","array"],"items":{"$ref":"#x"},"$anchor":"x"}},"allOf":[{"$ref":"#/$defs/t"},{"maxItems":2}]}',
+    "sums": '\x01root ::= t ("+" t)*\nt ::= [0-9]{1,3} | "(" root ")" # nested\n',
+    "classes": '\x01root ::= [^a-c\\]]+ . "\\x41\\u00e9"? \'q\'\nother ::= root{2,} | "x"',
+    "left": '\x01root ::= a "x"\na ::= b?\nb ::= root',
+    "regex": '\x02^(?:a|b{2,3}?)+[^\\d\\s]*\\.(?<n>x)$|\\u{1F600}',
+    "look": '\x02(?=a)(b)\\1',
+}
 
 
 def main():
-    for folder, inputs in (("http", HTTP), ("request", REQUEST)):
+    for folder, inputs in (("http", HTTP), ("request", REQUEST), ("grammar", GRAMMAR)):
+        os.makedirs(os.path.join(HERE, folder), exist_ok=True)
         for name, data in inputs.items():
             with open(os.path.join(HERE, folder, name), "wb") as f:
                 f.write(data if isinstance(data, bytes) else data.encode())

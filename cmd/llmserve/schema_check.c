@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* llmserve schema-check: which JSON texts a schema lets a model write. */
+#include "cmd/llmserve/command.h"
+#include "runtime/text/grammar/matcher.h"
+#include "runtime/text/grammar/schema.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+static int load(const char *path, struct lm_program **out, struct lm_err *err)
+{
+    static const struct lm_schema_options options;
+    json_error_t why;
+    json_t *schema = json_load_file(path, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    if (!schema)
+        return lm_fail(err, LM_EINVAL, "%.100s: %s", path, why.text);
+    int rc = lm_schema_compile(schema, &options, out, err);
+    json_decref(schema);
+    return rc;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* White space around the text is none of the schema's business. */
+static bool accepts(struct lm_matcher *m, const char *s, size_t n)
+{
+    while (n && is_space(s[n - 1]))
+        n--;
+    while (n && is_space(*s))
+        s++, n--;
+    lm_matcher_restart(m);
+    return lm_matcher_feed(m, s, n, false) && n && lm_matcher_accepts(m);
+}
+
+/* Answer every line; m NULL: nothing is valid. */
+static int answer(struct lm_matcher *m, struct lm_err *err)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    int rc = 0;
+    for (ssize_t n; !rc && (n = getline(&line, &cap, stdin)) >= 0;) {
+        if (puts(m && accepts(m, line, (size_t)n) ? "accept" : "reject") < 0)
+            rc = lm_fail(err, LM_EIO, "standard output: %s", strerror(errno));
+        if (!m)
+            continue;
+        if (m->pool->failed)
+            rc = lm_fail(err, LM_ENOMEM, "out of memory");
+        m->now.n = 0;
+        lm_frames_collect(m->pool, (struct lm_threads *const[]){&m->now}, 1);
+    }
+    if (!rc && ferror(stdin))
+        rc = lm_fail(err, LM_EIO, "standard input: %s", strerror(errno));
+    free(line);
+    return rc;
+}
+
+static int check(const struct lm_program *program, struct lm_err *err)
+{
+    struct lm_frames *pool = NULL;
+    struct lm_matcher m;
+    if (!program)
+        return answer(NULL, err);
+    int rc = lm_frames_create(program, &pool, err);
+    if (!rc && !(rc = lm_matcher_init(&m, pool, err))) {
+        rc = answer(&m, err);
+        lm_matcher_fini(&m);
+    }
+    lm_frames_destroy(pool);
+    return rc;
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option options[] = {{"schema", required_argument, NULL, 's'}, {0}};
+    struct lm_program *program = NULL;
+    struct lm_err err = {0};
+    const char *path = NULL;
+    bool wrong = false;
+    optind = 0;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
+        if (c == 's')
+            path = optarg;
+        else
+            wrong = true;
+    }
+    if (wrong || !path || optind != argc) {
+        fprintf(stderr, "usage: llmserve schema-check %s\n", lm_command_schema_check.usage);
+        return 2;
+    }
+    int rc = load(path, &program, &err);
+    if (rc && rc != LM_ENOTFOUND) { /* not found: a schema that nothing satisfies */
+        fprintf(stderr, "llmserve schema-check: %s\n", err.msg);
+        return 2;
+    }
+    rc = check(program, &err);
+    if (rc)
+        fprintf(stderr, "llmserve schema-check: %s\n", err.msg);
+    lm_program_destroy(program);
+    return rc ? 1 : 0;
+}
+
+const struct lm_command lm_command_schema_check = {
+    .name = "schema-check",
+    .usage = "--schema FILE < LINES",
+    .help = "print accept or reject for each line, a JSON text; status 2: the schema is refused, with its keyword",
+    .run = run,
+};
