@@ -92,7 +92,7 @@ START_TEST(test_hf_folder__generation_config_says_what_ends)
 {
     begin();
     put_text("tokenizer.json", TOKENIZER);
-    put_text("tokenizer_config.json", "{\"eos_token\":\"</s>\"}");
+    put_text("tokenizer_config.json", "{\"model_max_length\":1000000000000000019884624838656,\"eos_token\":\"</s>\"}");
     put_text("generation_config.json", "{\"eos_token_id\":[4,1,2,1,99,-1,\"x\"]}");
     char *file = path_of("tokenizer.json");
     struct lm_tokenizer *t = open_path(file);
