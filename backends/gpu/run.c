@@ -296,9 +296,12 @@ static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err 
         stride = blocks > stride ? blocks : stride;
     }
     p->pos_at = n, p->seq_at = 2 * n, p->out_at = 3 * n, p->table_at = 3 * n + step->n_out, p->stride = stride;
-    memcpy(h, step->token, n * sizeof *h);
-    memcpy(h + p->pos_at, step->pos, n * sizeof *h);
-    memcpy(h + p->out_at, step->out_row, step->n_out * sizeof *h);
+    if (n > 0) {
+        memcpy(h, step->token, n * sizeof *h);
+        memcpy(h + p->pos_at, step->pos, n * sizeof *h);
+    }
+    if (step->n_out > 0)
+        memcpy(h + p->out_at, step->out_row, step->n_out * sizeof *h);
     for (uint32_t s = 0; s < step->n_seq; s++) {
         uint32_t blocks = (uint32_t)step->pos[step->seq_row[s + 1] - 1] / p->desc.block_size + 1;
         for (uint32_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++)
