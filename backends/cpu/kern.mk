@@ -6,7 +6,7 @@ cpu_kern_LIBS =
 if ARCH_X86_64
 cpu_kern_LIBS += libcpukern_avx2.la libcpukern_avxvnni.la libcpukern_avx512.la libcpukern_avx512bf16.la
 noinst_LTLIBRARIES += $(cpu_kern_LIBS)
-cpu_kern_bodies = %D%/mat_body.h %D%/mat_rows_body.h %D%/x_body.h %D%/attn_body.h
+cpu_kern_bodies = %D%/mat_body.h %D%/mat_rows_body.h %D%/x_body.h %D%/attn_body.h %D%/attn_int_body.h
 libcpukern_avx2_la_SOURCES = %D%/mat_avx2.c %D%/mat_vec_avx2.h $(cpu_kern_bodies)
 libcpukern_avx2_la_CFLAGS = $(AM_CFLAGS) -mavx2 -mfma -mf16c
 libcpukern_avxvnni_la_SOURCES = %D%/mat_avxvnni.c

@@ -130,7 +130,7 @@ struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t
     const struct lm_gguf_tensor *t = find(b, name, total, 1, 1, need);
     if (!t)
         return NULL;
-    if (n < total && (lm_qtype_info(t->qtype)->block != 1 || t->made)) {
+    if (n < total && lm_qtype_info(t->qtype)->block != 1) {
         b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s' has the type %s, not one of biases", name, lm_qtype_info(t->qtype)->name);
         return NULL;
     }
