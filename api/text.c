@@ -2,6 +2,7 @@
 #include "api/text.h"
 #include "runtime/text/folder.h"
 #include "runtime/engine/protocol.h"
+#include "runtime/model/model.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -104,14 +105,17 @@ static bool wants_parts(const struct lm_model_text *t)
            shows(t, json_pack("[{s:s,s:s}]", "type", "text", "text", "llmserveprobe"));
 }
 
-/* Control tokens get no bytes: no grammar allows them, but for those that end. */
-static int make_vocab(struct lm_model_text *t, struct lm_err *err)
+/*
+ * Control tokens get no bytes: no grammar allows them, but for those that end. A folder's tokenizer may know more tokens
+ * than the model, which are never drawn.
+ */
+static int make_vocab(struct lm_model_text *t, uint32_t n_model, struct lm_err *err)
 {
-    struct lm_msg_vocab h = {.n_vocab = lm_tokenizer_n_vocab(t->tok)};
+    uint32_t n_tok = lm_tokenizer_n_vocab(t->tok);
+    struct lm_msg_vocab h = {.n_vocab = n_tok < n_model ? n_tok : n_model};
     struct lm_bytes text = {.limit = LM_MSG_MAX_BYTES / 2};
     size_t n_end, n;
     const int32_t *end = lm_tokenizer_eog(t->tok, &n_end);
-    h.n_end = (uint32_t)n_end;
     lm_bytes_add(&t->vocab, &h, sizeof h);
     for (uint32_t i = 0; i <= h.n_vocab; i++) {
         uint32_t at = (uint32_t)text.len;
@@ -120,7 +124,11 @@ static int make_vocab(struct lm_model_text *t, struct lm_err *err)
         if (s && !lm_tokenizer_is_control(t->tok, (int32_t)i) && !lm_tokenizer_is_eog(t->tok, (int32_t)i))
             lm_bytes_add(&text, s, n);
     }
-    lm_bytes_add(&t->vocab, end, n_end * sizeof *end);
+    for (size_t i = 0; i < n_end; i++)
+        if ((uint32_t)end[i] < h.n_vocab) {
+            lm_bytes_add(&t->vocab, &end[i], sizeof *end);
+            h.n_end++;
+        }
     lm_bytes_add(&t->vocab, text.data, text.len);
     h.n_text = (uint32_t)text.len;
     bool failed = t->vocab.failed || text.failed;
@@ -177,11 +185,12 @@ int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *ch
 {
     struct lm_model_text t = {.vars = json_object()};
     bool own = !*chat_template_path;
-    int rc = t.vars ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
+    struct lm_hparams hp;
+    int rc = t.vars ? lm_model_hparams(g, &hp, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
         rc = lm_folder_is(path) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
     if (!rc)
-        rc = make_vocab(&t, err);
+        rc = make_vocab(&t, hp.n_vocab, err);
     if (!rc && own)
         templates_of_model(&t);
     else if (!rc)
