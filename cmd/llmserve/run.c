@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* llmserve run: load a model in this process and write its answer to the terminal as it comes. */
 #include "cmd/llmserve/command.h"
+#include "cmd/llmserve/progress.h"
 #include "conf/conf.h"
 #include "runtime/base/clock.h"
 #include "runtime/engine/boot.h"
@@ -253,7 +254,11 @@ static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes 
     struct lm_tokenizer *t = NULL;
     struct lm_tokens ids = {0};
     unsigned flags = a->chat || a->raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
-    int rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
+    struct lm_progress bar = {.what = "loading"};
+    int rc = lm_boot_create(c, 0, lm_progress_show, &bar, &boot, err);
+    lm_progress_end(&bar);
+    if (!rc && boot->warning.code)
+        fprintf(stderr, "llmserve run: warning: %s\n", boot->warning.msg);
     if (!rc)
         rc = lm_tokenizer_create(boot->gguf, &t, err);
     if (!rc && a->chat)

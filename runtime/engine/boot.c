@@ -2,6 +2,7 @@
 #include "runtime/engine/boot.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/model/lmq.h"
 #include "runtime/plugin/registry.h"
 
 #include <stdlib.h>
@@ -150,6 +151,60 @@ static void fill_hello(struct lm_boot *b, const struct lm_device_info *info, uin
     snprintf(h->device, sizeof h->device, "%s", info->name);
 }
 
+/* The cache is only to save time: without it the weights are quantized on the way. */
+static int open_kept(const struct lm_conf_model *m, const struct lm_low_bit *lb, struct lm_boot *b, lm_load_progress progress,
+                     void *progress_arg, struct lm_err *err)
+{
+    struct lm_gguf *kept = NULL;
+    struct lm_lmq_key key;
+    char *path = NULL;
+    const char *src = lm_conf_model_path(m);
+    int rc = lm_lmq_key(src, b->gguf, lb, &key, err);
+    if (!rc)
+        rc = *m->low_bit_save_path ? lm_lmq_file_path(m->low_bit_save_path, &path, err) :
+                                     lm_lmq_cache_path(m->low_bit_cache, src, &key, lb, &path, err);
+    if (!rc)
+        rc = lm_lmq_open(path, src, b->gguf, lb, progress, progress_arg, &kept, err);
+    free(path);
+    if (rc == LM_EIO && *m->low_bit_cache) {
+        b->warning.code = LM_EIO;
+        snprintf(b->warning.msg, sizeof b->warning.msg, "low-bit-cache: %.200s", err ? err->msg : "");
+        return 0;
+    }
+    if (rc)
+        return rc;
+    lm_gguf_close(b->gguf);
+    b->gguf = kept;
+    return 0;
+}
+
+/* Open the model's file, or the one that was quantized from it; *out_low_bit: quantize on the way. */
+static int open_model(const struct lm_conf_model *m, struct lm_boot *b, struct lm_low_bit *lb, bool *out_low_bit,
+                      lm_load_progress progress, void *progress_arg, struct lm_err *err)
+{
+    char *path = NULL;
+    bool lossy = false;
+    int rc = lm_lmq_file_path(lm_conf_model_path(m), &path, err);
+    if (!rc)
+        rc = lm_gguf_open(path, &b->gguf, err);
+    free(path);
+    *out_low_bit = false;
+    if (rc || strcmp(m->load_in_low_bit, "none") == 0 || !*m->load_in_low_bit)
+        return rc;
+    rc = lm_low_bit_find(m->load_in_low_bit, lb, err);
+    if (!rc)
+        rc = lm_low_bit_check(lb, b->gguf, &lossy, err);
+    if (lossy) {
+        b->warning.code = LM_EUNSUPPORTED;
+        snprintf(b->warning.msg, sizeof b->warning.msg, "load-in-low-bit %s: the model's weights are quantized already, which adds up", lb->name);
+    }
+    const struct lm_gguf *src = b->gguf;
+    if (!rc && (*m->low_bit_cache || *m->low_bit_save_path))
+        rc = open_kept(m, lb, b, progress, progress_arg, err);
+    *out_low_bit = b->gguf == src;
+    return rc;
+}
+
 int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
                    struct lm_err *err)
 {
@@ -157,11 +212,13 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     uint64_t start_us = lm_now_us();
     struct lm_device_info info;
     struct lm_boot *b = calloc(1, sizeof *b);
-    int rc = b ? lm_gguf_open(m->path, &b->gguf, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    struct lm_low_bit lb = {0};
+    bool low_bit = false;
+    int rc = b ? open_model(m, b, &lb, &low_bit, progress, progress_arg, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
         rc = open_device(c, m, b, &info, err);
     if (!rc)
-        rc = lm_model_load(b->gguf, b->be, b->dev, progress, progress_arg, &b->model, err);
+        rc = lm_model_load_low_bit(b->gguf, low_bit ? &lb : NULL, b->be, b->dev, progress, progress_arg, &b->model, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
     if (!rc) {

@@ -40,10 +40,14 @@ static struct lm_weight *make_weight(struct lm_build *b, const char *name, uint3
                              lm_qtype_info(t->qtype)->name);
         return NULL;
     }
-    struct lm_weight_desc desc = {.qtype = t->qtype, .rows = rows, .cols = cols, .use = use, .mapped = t->data};
+    uint32_t qtype = t->qtype;
+    if (b->low_bit && (b->keys.rc = lm_low_bit_type(b->low_bit, b->keys.g, t, &qtype, err)) != 0)
+        return NULL;
+    struct lm_weight_desc desc = {.qtype = qtype, .rows = rows, .cols = cols, .use = use, .mapped = qtype == t->qtype ? t->data : NULL};
     assert(b->n_pending < lm_gguf_n_tensors(b->keys.g)); /* a description names a tensor once */
     struct lm_pending *p = &b->pending[b->n_pending];
     p->tensor = t;
+    p->qtype = qtype;
     b->keys.rc = b->be->weight_create(b->dev, &desc, &p->weight, &p->ready, err);
     if (b->keys.rc) {
         lm_fail_in(err, b->keys.rc, "tensor '%s'", name);

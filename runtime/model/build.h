@@ -18,12 +18,14 @@
 #include <llmserve/backend.h>
 #include "runtime/base/arena.h"
 #include "runtime/model/keys.h"
+#include "runtime/model/low_bit.h"
 #include "runtime/model/model.h"
 
 /** A weight that was made on the device and is yet to be filled. */
 struct lm_pending {
     const struct lm_gguf_tensor *tensor;
     struct lm_weight *weight;
+    uint32_t qtype; /* that it is loaded as; the tensor's where it stays */
     bool ready; /* keeps the mapped bytes */
 };
 
@@ -34,6 +36,7 @@ struct lm_build {
     const struct lm_hparams *hp;
     const struct lm_backend *be;
     struct lm_dev *dev;
+    const struct lm_low_bit *low_bit; /* quantize at load; NULL: keep the file's types */
     uint32_t layer; /* that weights are looked up in; set by the family */
 
     struct lm_arena *arena;

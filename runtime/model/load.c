@@ -7,6 +7,7 @@
 
 enum {
     BLOCK_BYTES = 8 << 20,  /* packed in one call */
+    LOW_BIT_BYTES = 1 << 20, /* quantized in one call */
     BLOCK_ROWS = 64,        /* a block's rows are a multiple of these */
     AHEAD_BYTES = 16 << 20, /* read before they are packed */
     THREADS_MAX = 16
@@ -14,6 +15,7 @@ enum {
 
 struct job {
     const struct lm_gguf *g;
+    const struct lm_low_bit *low_bit;
     const struct lm_backend *be;
     struct lm_dev *dev;
     const struct lm_pending *pending;
@@ -76,6 +78,33 @@ static int pack(struct job *job, const struct lm_pending *p, const struct watche
     return 0;
 }
 
+/* The same, with rows quantized in between. */
+static int convert(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
+{
+    const size_t rows = p->weight->rows, row_bytes = p->tensor->bytes / rows, to_bytes = lm_qtype_row_bytes(p->qtype, p->weight->cols);
+    const char *data = p->tensor->data;
+    size_t step = LOW_BIT_BYTES / to_bytes / BLOCK_ROWS * BLOCK_ROWS;
+    step = step == 0 ? BLOCK_ROWS : step;
+    void *dst = malloc(step * to_bytes);
+    float *scratch = malloc(p->weight->cols * sizeof *scratch);
+    int rc = dst && scratch ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu rows", step);
+    for (size_t row = 0; row < rows && !rc && !atomic_load(&job->stop); row += step) {
+        size_t n = rows - row < step ? rows - row : step;
+        const char *src = data + row * row_bytes;
+        read_ahead(job, src + n * row_bytes);
+        rc = lm_low_bit_rows(job->low_bit, p->qtype, p->tensor, row, n, scratch, dst, NULL, err);
+        if (!rc)
+            rc = job->be->pack(job->dev, p->weight, (uint32_t)row, (uint32_t)n, dst, err);
+        lm_gguf_has_read(job->g, src, n * row_bytes);
+        uint64_t done = atomic_fetch_add(&job->done, n * row_bytes) + n * row_bytes;
+        if (w->progress && done < job->total)
+            w->progress(w->arg, done, job->total);
+    }
+    free(dst);
+    free(scratch);
+    return rc;
+}
+
 static void work(struct job *job, const struct watcher *w)
 {
     char name[LM_GGUF_QUOTE];
@@ -89,9 +118,11 @@ static void work(struct job *job, const struct watcher *w)
             atomic_fetch_add(&job->done, p->tensor->bytes);
             continue;
         }
-        int rc = pack(job, p, w, &err);
+        bool stays = p->qtype == p->tensor->qtype;
+        int rc = stays ? pack(job, p, w, &err) : convert(job, p, w, &err);
         if (rc) {
-            lm_fail_in(&err, rc, "tensor '%s'", lm_gguf_quote(p->tensor->name, name));
+            if (stays)
+                lm_fail_in(&err, rc, "tensor '%s'", lm_gguf_quote(p->tensor->name, name));
             fail(job, rc, &err);
         }
     }
@@ -117,10 +148,10 @@ static size_t n_thread(size_t n)
     return n < most ? n : most;
 }
 
-int lm_load_weights(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
+int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
                     size_t n, lm_load_progress progress, void *progress_arg, struct lm_err *err)
 {
-    struct job job = {.g = g, .be = be, .dev = dev, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct job job = {.g = g, .low_bit = low_bit, .be = be, .dev = dev, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t thread[THREADS_MAX];
     size_t n_started = 0, n_wanted = n_thread(n);
     qsort(pending, n, sizeof *pending, by_place);

@@ -5,7 +5,7 @@ libqtype_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 libqtype_la_SOURCES = %D%/qtype.c %D%/qtype_k.c %D%/qtype_iq.c %D%/qtype_low.c %D%/qtype_low.h %D%/qtype_dequant.h %D%/qtype_grid.h
 include runtime/model/quant.mk
 libmodel_la_SOURCES = %D%/gguf.c %D%/gguf_value.c %D%/gguf.h %D%/keys.c %D%/keys.h %D%/family.c %D%/family.h \
-	%D%/hparams.c %D%/build.c %D%/build.h %D%/rope.c %D%/load.c %D%/load.h %D%/model.c %D%/model.h \
+	%D%/hparams.c %D%/build.c %D%/build.h %D%/rope.c %D%/load.c %D%/load.h %D%/low_bit.c %D%/low_bit.h %D%/lmq.c %D%/lmq.h %D%/lmq_write.c %D%/model.c %D%/model.h \
 	%D%/arch/llama.c %D%/arch/qwen2.c %D%/arch/gemma3.c
 libmodel_la_LIBADD = libquant.la
 EXTRA_DIST += %D%/qtype_grid.py

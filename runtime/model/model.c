@@ -27,11 +27,12 @@ static void take_graph(struct lm_model *m, struct lm_build *b)
         m->weight_bytes += b->pending[i].weight->bytes;
 }
 
-static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, struct lm_err *err)
+static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev, struct lm_err *err)
 {
     struct lm_build b = {
         .keys = {.g = g, .family = m->hp.family, .err = err},
         .hp = &m->hp,
+        .low_bit = low_bit,
         .be = be,
         .dev = dev,
         .arena = &m->priv->arena,
@@ -50,8 +51,17 @@ static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_ba
 int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, lm_load_progress progress,
                   void *progress_arg, struct lm_model **out, struct lm_err *err)
 {
+    return lm_model_load_low_bit(g, NULL, be, dev, progress, progress_arg, out, err);
+}
+
+int lm_model_load_low_bit(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
+                          lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err)
+{
     struct lm_hparams hp;
+    bool lossy;
     int rc = lm_model_hparams(g, &hp, err);
+    if (!rc && low_bit)
+        rc = lm_low_bit_check(low_bit, g, &lossy, err);
     if (rc)
         return rc;
     struct lm_model *m = calloc(1, sizeof *m);
@@ -65,9 +75,9 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct l
         rc = lm_fail(err, LM_ENOMEM, "no memory for a model");
         goto out;
     }
-    rc = build(m, g, be, dev, err);
+    rc = build(m, g, low_bit, be, dev, err);
     if (rc == 0)
-        rc = lm_load_weights(g, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
+        rc = lm_load_weights(g, low_bit, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
     if (rc == 0)
         *out = m;
 out:

@@ -9,6 +9,7 @@
  */
 #include <llmserve/backend.h>
 #include "runtime/model/gguf.h"
+#include "runtime/model/low_bit.h"
 
 /** What a family's file reads from the metadata. Counts were checked to be sane (non-zero, products fit). */
 struct lm_hparams {
@@ -45,5 +46,8 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
  */
 int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, lm_load_progress progress,
                   void *progress_arg, struct lm_model **out, struct lm_err *err);
+/** The same with weights quantized on the way; low_bit NULL keeps the file's types. Errors of lm_low_bit_check() too. */
+int lm_model_load_low_bit(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
+                          lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);
 #endif
