@@ -4,7 +4,7 @@
  * panel's piece is brought to f32 in scratch once and meets all rows of x; F32 needs no such step, F16 and
  * BF16 none for few rows. A piece's sum is added to y, so the order of additions is the same in every case.
  */
-#include "backends/cpu/mat_kern.h"
+#include "backends/cpu/mat_fp8.h"
 
 #include "runtime/base/half.h"
 
@@ -44,7 +44,7 @@ static void rows_mul(const struct cpu_mat *m, const struct cpu_x *x, const float
             if (!direct) {
                 stride = K_PIECE * sizeof(float);
                 for (uint32_t r = 0; r < n_w; r++)
-                    lm_qtype_dequantize(m->weight.qtype, w + r * row_bytes, (float *)scratch + r * K_PIECE, 1, n_k);
+                    cpu_rows_dequantize(m->kern, m->weight.qtype, w + r * row_bytes, (float *)scratch + r * K_PIECE, n_k);
                 w = scratch;
             }
             m->kern->dot(direct ? type : CPU_F32, w, stride, n_w, x->f32 + k, cols, x->n_row, n_k, y + row, ldy, bias || k);

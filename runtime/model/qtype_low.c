@@ -97,24 +97,23 @@ void lm_dequant_fp6(const void *src, float *y, size_t n)
     }
 }
 
-/* { f16 d; u8 q[64] }: y = d * the e5m2 number, which is the upper half of an f16 */
-void lm_dequant_fp8_e5m2(const void *src, float *y, size_t n)
+static void fp8(const uint8_t *p, int n_mantissa, float *y, size_t n)
 {
-    const uint8_t *p = src;
     for (; n--; p += 66, y += BLOCK) {
         float d = q_f16(p);
         for (int i = 0; i < BLOCK; i++)
-            y[i] = d * lm_f16_to_f32(lm_e5m2_to_f16(p[2 + i]));
+            y[i] = d * lm_fp8_value(p[2 + i], n_mantissa);
     }
+}
+
+/* { f16 d; u8 q[64] }: y = d * the e5m2 number */
+void lm_dequant_fp8_e5m2(const void *src, float *y, size_t n)
+{
+    fp8(src, 2, y, n);
 }
 
 /* { f16 d; u8 q[64] }: y = d * the e4m3 number / 256 */
 void lm_dequant_fp8_e4m3(const void *src, float *y, size_t n)
 {
-    const uint8_t *p = src;
-    for (; n--; p += 66, y += BLOCK) {
-        float d = q_f16(p);
-        for (int i = 0; i < BLOCK; i++)
-            y[i] = d * lm_f16_to_f32(lm_e4m3_to_f16(p[2 + i]));
-    }
+    fp8(src, 3, y, n);
 }
