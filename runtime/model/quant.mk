@@ -12,8 +12,11 @@ libquant_la_LIBADD += libquant_avx2.la
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += %D%/quant_test
-TESTS += %D%/quant_test
+check_PROGRAMS += %D%/quant_test %D%/lmq_test
+TESTS += %D%/quant_test %D%/lmq_test
+%C%_lmq_test_SOURCES = %D%/lmq_test.c
+%C%_lmq_test_CFLAGS = $(TEST_CFLAGS)
+%C%_lmq_test_LDADD = libmodel.la libbase.la $(TEST_LIBS)
 %C%_quant_test_SOURCES = %D%/quant_test.c
 %C%_quant_test_CFLAGS = $(TEST_CFLAGS)
 %C%_quant_test_LDADD = libquant.la $(TEST_LIBS) -lm

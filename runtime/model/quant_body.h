@@ -4,7 +4,7 @@
  * the compiler makes vectors of; sums stay in their lanes to the end, so that every ISA gives the same bits.
  *
  * Symmetric grids: for each trial scale the nearest numbers v are taken, and with them the best scale is sum(w x v) / sum(w v v),
- * which leaves the error sum(w x x) - sum(w x v)^2 / sum(w v v). The trial with the least is rounded to f16 and refined.
+ * which leaves the error sum(w x x) - sum(w x v)^2 / sum(w v v). The trial with the least is refined and rounded to f16.
  * Grids with a minimum: the same with the line of least squares through (v, x).
  */
 #if defined(__GNUC__) && !defined(__clang__)
@@ -137,19 +137,20 @@ INLINE void symmetric(enum lm_grid grid, const float *x, const float *w, float *
             d = xv / vv;
         }
     }
-    d = as_f16(d);
-    fit(grid, x, w, inverse(d), v, &xv, &vv);
-    float again = vv > 0 ? as_f16(xv / vv) : d;
-    if (again < d || again > d) {
-        float xv2, vv2;
-        fit(grid, x, w, inverse(again), trial, &xv2, &vv2);
-        if (again * (again * vv2 - 2 * xv2) < d * (d * vv - 2 * xv)) {
-            for (int i = 0; i < N; i++)
-                v[i] = trial[i];
-            d = again;
-        }
+    for (int i = 0; i < 2; i++) {
+        fit(grid, x, w, inverse(d), trial, &xv, &vv);
+        d = vv > 0 ? xv / vv : d;
     }
-    *out_d = d;
+    const uint16_t half = lm_f32_to_f16(d);
+    *out_d = lm_f16_to_f32(half);
+    fit(grid, x, w, inverse(*out_d), v, &xv, &vv);
+    const float error = *out_d * (*out_d * vv - 2 * xv), up = lm_f16_to_f32((uint16_t)(half + 1)); /* one of the smallest may be far off */
+    fit(grid, x, w, inverse(up), trial, &xv, &vv);
+    if (up * (up * vv - 2 * xv) < error) {
+        for (int i = 0; i < N; i++)
+            v[i] = trial[i];
+        *out_d = up;
+    }
 }
 
 struct line {
