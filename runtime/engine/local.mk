@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libprotocol.la libengine.la
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
 libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/request.c %D%/request.h %D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
-	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/loop.c %D%/loop.h
+	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libprotocol.la
 
 if HAVE_CHECK

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROWS = 70, COLS = 200, N_MATRIX = 4 };
+enum { ROWS = 70, COLS = 224, N_MATRIX = 4 };
 
 static char folder[] = "/tmp/lmq_test.XXXXXX";
 

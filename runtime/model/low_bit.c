@@ -14,7 +14,8 @@ static const struct lm_low_bit formats[] = {
     {"fp8_e5m2", LM_Q_FP8_E5M2, LM_Q_FP8_E5M2, false, NULL},    {"fp8_e4m3", LM_Q_FP8_E4M3, LM_Q_FP8_E4M3, false, NULL},
     {"mixed_fp4", LM_Q_SYM_INT4, LM_Q_FP4, false, NULL},        {"mixed_fp8", LM_Q_SYM_INT8, LM_Q_FP8_E4M3, false, NULL},
     {"fp16", LM_Q_F16, LM_Q_F16, false, NULL},                  {"bf16", LM_Q_BF16, LM_Q_BF16, false, NULL},
-    {"fp32", LM_Q_F32, LM_Q_F32, false, NULL},
+    {"fp32", LM_Q_F32, LM_Q_F32, false, NULL},                  {"q4_0", LM_Q_Q4_0, LM_Q_Q4_0, false, NULL},
+    {"q4_1", LM_Q_Q4_1, LM_Q_Q4_1, false, NULL},
 };
 enum { N_FORMAT = sizeof formats / sizeof *formats };
 
@@ -81,6 +82,8 @@ static bool candidates(const struct lm_low_bit *lb, const struct lm_gguf *g, con
     if (t->n_dim < 2 || t->dim[0] < MIN_COLS || t->dim[1] < 2 || !is_source(lb, t->qtype))
         return false;
     if (!is_layer_matrix(t) && !output && !(embed && is_float(lb->qtype)))
+        return false;
+    if (!lm_qtype_row_bytes(lb->qtype, (size_t)t->dim[0]) && !output)
         return false;
     out[0] = lb->qtype;
     out[1] = lb->other;

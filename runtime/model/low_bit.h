@@ -27,7 +27,7 @@ struct lm_importance {
     size_t n;
 };
 
-/** The names that lm_low_bit_find() knows, separated by '|'. */
+/** The names that lm_low_bit_find() knows, separated by '|'; beside them q4_0 and q4_1, GGUF's own, to compare with. */
 #define LM_LOW_BIT_NAMES "sym_int4|asym_int4|sym_int5|asym_int5|sym_int8|fp4|nf4|fp6|fp8|fp8_e5m2|fp8_e4m3|fp16|bf16|fp32|mixed|mixed_fp4|mixed_fp8"
 
 /** Errors LM_ECONFIG an unknown name, with those that there are. */

@@ -86,6 +86,14 @@ out:
     return rc;
 }
 
+const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE])
+{
+    for (size_t i = 0; i < m->priv->n_pending; i++)
+        if (m->priv->pending[i].weight == w)
+            return lm_gguf_quote(m->priv->pending[i].tensor->name, out);
+    return NULL;
+}
+
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev)
 {
     if (!m)

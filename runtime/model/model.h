@@ -49,5 +49,7 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct l
 /** The same with weights quantized on the way; low_bit NULL keeps the file's types. Errors of lm_low_bit_check() too. */
 int lm_model_load_low_bit(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
                           lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
+/** The tensor that a weight of the graph came from: out as lm_gguf_quote() shows it; NULL when w is not the model's. */
+const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE]);
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);
 #endif

@@ -123,9 +123,14 @@ static bool is_low_bit(uint32_t qtype)
     return qtype >= LM_Q_LOW_BIT && qtype < LM_Q_LOW_BIT_END;
 }
 
+static bool is_ggml(uint32_t qtype)
+{
+    return qtype == LM_Q_Q4_0 || qtype == LM_Q_Q4_1;
+}
+
 bool lm_quantize_can(uint32_t qtype)
 {
-    return is_low_bit(qtype) || qtype == LM_Q_F32 || qtype == LM_Q_F16 || qtype == LM_Q_BF16;
+    return is_low_bit(qtype) || is_ggml(qtype) || qtype == LM_Q_F32 || qtype == LM_Q_F16 || qtype == LM_Q_BF16;
 }
 
 static lm_quant_block_fn *block_fn(void)
@@ -200,6 +205,42 @@ static int float_row(uint32_t qtype, const float *x, size_t cols, uint8_t *dst, 
     return rc;
 }
 
+/* Source: quantize_row_q4_0_ref() and quantize_row_q4_1_ref() of https://github.com/ggml-org/ggml, src/ggml-quants.c */
+static void ggml_block(bool with_min, const float *x, uint8_t *dst)
+{
+    float lo = x[0], hi = x[0];
+    for (int i = 0; i < 32; i++) {
+        lo = fminf(lo, x[i]);
+        hi = fmaxf(hi, x[i]);
+    }
+    float d = with_min ? (hi - lo) / 15 : (-lo > hi ? lo : hi) / -8, m = with_min ? lo : d * -8, inv = d < 0 || d > 0 ? 1 / d : 0;
+    uint8_t *q = dst + (with_min ? 4 : 2);
+    put16(dst, d);
+    if (with_min)
+        put16(dst + 2, m);
+    for (int i = 0; i < 32; i++) {
+        int code = (int)(with_min ? (x[i] - m) * inv + 0.5f : x[i] * inv + 8.5f);
+        code = code > 15 ? 15 : code;
+        q[i % 16] = (uint8_t)(i < 16 ? code : q[i % 16] | code << 4);
+    }
+}
+
+static int ggml_row(uint32_t qtype, const float *x, size_t cols, uint8_t *dst, double *error, struct lm_err *err)
+{
+    const struct lm_qtype_info *info = lm_qtype_info(qtype);
+    float back[32];
+    int rc = check(x, cols, 65504, info->name, 0, err);
+    if (!rc && cols % 32)
+        return lm_fail(err, LM_EINVAL, "%zu columns are no multiple of 32", cols);
+    for (size_t c = 0; c < cols && !rc; c += 32, dst += info->block_bytes) {
+        ggml_block(qtype == LM_Q_Q4_1, x + c, dst);
+        info->dequantize(dst, back, 1);
+        for (size_t i = 0; i < 32; i++)
+            *error += ((double)back[i] - (double)x[c + i]) * ((double)back[i] - (double)x[c + i]);
+    }
+    return rc;
+}
+
 int lm_quantize_row(uint32_t qtype, const float *x, const float *importance, size_t cols, void *dst, double *out_error,
                     struct lm_err *err)
 {
@@ -207,6 +248,7 @@ int lm_quantize_row(uint32_t qtype, const float *x, const float *importance, siz
     if (!lm_quantize_can(qtype) || cols == 0)
         return lm_fail(err, LM_EUNSUPPORTED, "no quantizer makes type %u", qtype);
     int rc = is_low_bit(qtype) ? low_bit_row(qtype, x, importance, cols, dst, &error, err) :
+             is_ggml(qtype)    ? ggml_row(qtype, x, cols, dst, &error, err) :
                                  float_row(qtype, x, cols, dst, &error, err);
     if (rc == 0 && out_error)
         *out_error += error;

@@ -12,11 +12,15 @@ libquant_la_LIBADD += libquant_avx2.la
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += %D%/quant_test %D%/lmq_test
-TESTS += %D%/quant_test %D%/lmq_test
+check_PROGRAMS += %D%/quant_test %D%/lmq_test %D%/low_bit_test
+TESTS += %D%/quant_test %D%/lmq_test %D%/low_bit_test
 %C%_lmq_test_SOURCES = %D%/lmq_test.c
 %C%_lmq_test_CFLAGS = $(TEST_CFLAGS)
 %C%_lmq_test_LDADD = libmodel.la libbase.la $(TEST_LIBS)
+%C%_low_bit_test_SOURCES = %D%/low_bit_test.c
+%C%_low_bit_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_low_bit_test_CFLAGS = $(TEST_CFLAGS)
+%C%_low_bit_test_LDADD = libmodel.la libbase.la $(TEST_LIBS)
 %C%_quant_test_SOURCES = %D%/quant_test.c
 %C%_quant_test_CFLAGS = $(TEST_CFLAGS)
 %C%_quant_test_LDADD = libquant.la $(TEST_LIBS) -lm
