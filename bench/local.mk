@@ -3,5 +3,5 @@ EXTRA_DIST += %D%/kl %D%/compare %D%/payload-1024.lua
 
 # What low-bit formats cost: see doc/low-bit-format.md
 noinst_PROGRAMS += %D%/quality
-%C%_quality_SOURCES = %D%/quality.c
+%C%_quality_SOURCES = %D%/quality.c cmd/llmserve/calibrate.c cmd/llmserve/calibrate.h
 %C%_quality_LDADD = libengine.la libplugin.la libtext.la libmodel.la libconf.la libbase.la -lm

@@ -3,7 +3,7 @@
  * What each low-bit format costs: bits a weight, relative error of the weights, Kullback-Leibler divergence of the next-token
  * distributions from those of the same model in f32, and perplexity, over a text. One line of a Markdown table for each.
  */
-#include "runtime/engine/eval.h"
+#include "cmd/llmserve/calibrate.h"
 #include "runtime/plugin/registry.h"
 #include "runtime/text/tokenizer.h"
 
@@ -172,7 +172,7 @@ int main(int argc, char **argv)
     struct lm_err err = {0};
     struct lm_hparams hp;
     if (argc < 3) {
-        fprintf(stderr, "usage: quality MODEL TEXT [POSITIONS [FORMATS]]  (TEXT - is standard input; backend cpu)\n");
+        fprintf(stderr, "usage: quality MODEL TEXT [POSITIONS [FORMATS [CALIBRATION-TEXT]]]  (TEXT - is standard input; backend cpu)\n");
         return 2;
     }
     size_t most = argc > 3 ? strtoul(argv[3], NULL, 10) : 2048;
@@ -191,10 +191,15 @@ int main(int argc, char **argv)
     if (!rc) {
         b.token = ids.id;
         b.n_vocab = hp.n_vocab;
-        rc = run_formats(&b, argc > 4 ? argv[4] : "", &err);
+        if (argc > 5)
+            rc = lm_calibrate(argv[5], b.gguf, b.be, b.dev, NULL, NULL, &b.importance, &err);
+        if (!rc)
+            rc = run_formats(&b, argc > 4 ? argv[4] : "", &err);
     }
     if (rc)
         fprintf(stderr, "quality: %s\n", err.msg);
+    lm_importance_fini(&b.importance);
+    free(ids.id);
     if (b.dev)
         b.be->close(b.dev);
     lm_gguf_close(b.gguf);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* llmserve quantize: write a model file in a low-bit format, then read it back. An interrupted run goes on where it was. */
+#include "cmd/llmserve/calibrate.h"
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/progress.h"
 #include "runtime/base/clock.h"
 #include "runtime/model/lmq.h"
+#include "runtime/plugin/registry.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct request {
-    const char *in, *out, *to;
+    const char *in, *out, *to, *calibrate;
     bool from_any, force;
 };
 
@@ -28,6 +31,10 @@ static bool read_args(struct request *r, int argc, char **argv)
             r->to = argv[++i];
         else if (strncmp(argv[i], "--to=", 5) == 0)
             r->to = argv[i] + 5;
+        else if (strcmp(argv[i], "--calibrate") == 0 && i + 1 < argc)
+            r->calibrate = argv[++i];
+        else if (strncmp(argv[i], "--calibrate=", 12) == 0)
+            r->calibrate = argv[i] + 12;
         else if (strcmp(argv[i], "--requantize") == 0)
             r->from_any = true;
         else if (strcmp(argv[i], "--force") == 0)
@@ -40,6 +47,22 @@ static bool read_args(struct request *r, int argc, char **argv)
             r->in = argv[i];
     }
     return r->in && r->out && r->to;
+}
+
+static int calibrate(const struct request *r, const struct lm_gguf *g, struct lm_importance *out, struct lm_err *err)
+{
+    struct lm_progress bar = {.what = "calibrating"};
+    const struct lm_backend *be = NULL;
+    struct lm_dev *dev = NULL;
+    int rc = lm_registry_best(getenv("LLMSERVE_PLUGIN_DIR"), &be, err);
+    if (!rc)
+        rc = be->open(&(struct lm_open_desc){0}, &dev, err);
+    if (!rc)
+        rc = lm_calibrate(r->calibrate, g, be, dev, lm_progress_show, &bar, out, err);
+    lm_progress_end(&bar);
+    if (dev)
+        be->close(dev);
+    return rc;
 }
 
 static int make(const struct request *r, const struct lm_gguf *g, const struct lm_low_bit *lb, struct lm_lmq_result *out, struct lm_err *err)
@@ -75,6 +98,7 @@ static int run(int argc, char **argv)
     struct lm_gguf *g = NULL;
     struct lm_low_bit lb;
     struct lm_lmq_result result = {0};
+    struct lm_importance importance = {0};
     struct lm_err err = {0};
     uint64_t start_us = lm_now_us();
     if (!read_args(&r, argc, argv))
@@ -85,8 +109,13 @@ static int run(int argc, char **argv)
         rc = lm_fail(&err, LM_EINVAL, "%.150s is there already; --force replaces it", r.out);
     if (!rc)
         rc = lm_gguf_open(r.in, &g, &err);
+    if (!rc && r.calibrate) {
+        rc = calibrate(&r, g, &importance, &err);
+        lb.importance = &importance;
+    }
     if (!rc)
         rc = make(&r, g, &lb, &result, &err);
+    lm_importance_fini(&importance);
     lm_gguf_close(g);
     if (!rc)
         rc = read_back(r.out, &err);
@@ -101,4 +130,4 @@ static int run(int argc, char **argv)
     return 0;
 }
 
-const struct lm_command lm_command_quantize = {"quantize", "IN OUT --to FORMAT [--requantize] [--force]", "write a model file in a low-bit format", run};
+const struct lm_command lm_command_quantize = {"quantize", "IN OUT --to FORMAT [--calibrate TEXT] [--requantize] [--force]", "write a model file in a low-bit format", run};
