@@ -30,3 +30,12 @@ TESTS += $(engine_tests)
 %C%_boot_test_CFLAGS = $(TEST_CFLAGS)
 %C%_boot_test_LDADD = libengine.la libplugin.la libmodel.la libconf.la libtoy.la libbase.la $(TEST_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += %D%/eval_test
+TESTS += %D%/eval_test
+%C%_eval_test_SOURCES = %D%/eval_test.c
+%C%_eval_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_eval_test_CFLAGS = $(TEST_CFLAGS)
+%C%_eval_test_LDADD = libengine.la $(REFEXEC_LIBS)
+endif
