@@ -114,6 +114,15 @@ static int run_format(const struct bench *b, const struct lm_low_bit *lb, float 
     return rc;
 }
 
+static bool is_listed(const char *list, const char *name)
+{
+    const size_t n = strlen(name);
+    for (; *list; list += strcspn(list, ","), list += *list == ',')
+        if (strcspn(list, ",") == n && memcmp(list, name, n) == 0)
+            return true;
+    return false;
+}
+
 static int run_formats(struct bench *b, const char *only, struct lm_err *err)
 {
     struct lm_low_bit lb;
@@ -127,7 +136,7 @@ static int run_formats(struct bench *b, const char *only, struct lm_err *err)
     printf("| format | bits a weight | weights' relative error | KL divergence | perplexity | same first choice |\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; lm_low_bit_name(i) && !rc; i++) {
         struct result r = {0};
-        if (*only && !strstr(only, lm_low_bit_name(i)))
+        if (*only && !is_listed(only, lm_low_bit_name(i)))
             continue;
         rc = lm_low_bit_find(lm_low_bit_name(i), &lb, err);
         lb.from_any = true;
