@@ -5,7 +5,9 @@
  * Work     a tile of 6 rows of x by 2 lines of 16 rows of w (3 by 1 with AVX2) keeps its integer and float sums in registers. A quad
  *          of x is broadcast once for all lines; codes are unpacked in registers. Each block ends with convert, times
  *          the scale of x, fma with the scale of w, and where there is one fma of the minimum.
- * Order    groups of rows of x that fit the second-level cache, in them panels, in them tiles
+ * Order    groups of rows of x that fit the second-level cache, in them panels, in them tiles. A panel that meets several tiles is
+ *          opened before: its codes as bytes and its scales as floats go to scratch, so that the tiles load what they would unpack.
+ *          What is computed with them is the same, to the bit.
  * Bytes    each byte of w once; the tiles of a panel share the prefetch of the next panel, a single one prefetches AHEAD bytes
  *          before the use
  * Limits   AVX-512: of 132 multiplying instructions a block and tile of Q4_1 96 are dot products, 73 % of their peak; measured on
@@ -14,6 +16,12 @@
 #include "backends/cpu/mat_panel.h"
 
 enum { AHEAD = 4096, X_GROUP_BYTES = 400 << 10 };
+
+/** What a panel looks like: as it is packed, or opened (open_panel()). */
+struct form {
+    struct cpu_layout l;
+    bool open;
+};
 
 /** Whether codes of 128 and more occur, which vi_dot() of 16 bits does not take. */
 INLINE bool wide(enum cpu_bits bits)
@@ -38,12 +46,13 @@ INLINE int n_dot(enum cpu_bits bits)
 }
 
 /** Quad g of the codes of line r (rows 16r .. 16r + 15). */
-INLINE struct vi codes_at(enum cpu_bits bits, const uint8_t *w, int r, int g)
+INLINE struct vi codes_at(struct form f, const uint8_t *w, int r, int g)
 {
+    const enum cpu_bits bits = f.l.bits;
     static const uint8_t nl4[16] = {CPU_NL4}, fp4[16] = {CPU_FP4}, nf4[16] = {CPU_NF4};
     const struct vi three = vi_all(0x03030303), fifteen = vi_all(0x0f0f0f0f);
     const int two = g % 2 * 4 + g / 4 * 2; /* where the quad's 2 bits begin */
-    if (bits == CPU_BITS_8)
+    if (f.open || bits == CPU_BITS_8)
         return vi_load(w + (r * 8 + g) * 64);
     if (bits == CPU_BITS_2 || bits == CPU_BITS_3) {
         struct vi low = vi_and(vi_shift16(vi_load(w + (r * 2 + g % 4 / 2) * 64), two), three);
@@ -78,6 +87,22 @@ INLINE bool has_min(enum cpu_scale kind)
     return kind == CPU_SCALE_F16_MIN || kind == CPU_SCALE_K || kind == CPU_SCALE_K16_MIN;
 }
 
+INLINE bool by_16(enum cpu_scale kind)
+{
+    return kind == CPU_SCALE_K16 || kind == CPU_SCALE_K16_MIN;
+}
+
+/** Where, behind the codes of a block of an opened panel, the scales (or minimums) of a line stand. */
+INLINE size_t open_scale(enum cpu_scale kind, bool min, int half, int r)
+{
+    return (size_t)((min * (1 + by_16(kind)) + half) * 2 + r) * 64;
+}
+
+INLINE size_t open_block_bytes(enum cpu_scale kind)
+{
+    return 1024 + 128u * (1u + has_min(kind)) * (1u + by_16(kind));
+}
+
 /** What a unit of the sum of x adds. */
 INLINE struct vf min_at(enum cpu_scale kind, const uint8_t *super, const uint8_t *s, int half, int r)
 {
@@ -105,7 +130,7 @@ INLINE struct vi minus_sum(const struct spot *s, int t, int half)
 }
 
 /** dots[r][t] += the products of quads g0 .. g1 - 1 */
-INLINE void add_dots(enum cpu_bits bits, const struct spot *s, int g0, int g1, struct vi dots[2][6])
+INLINE void add_dots(struct form f, const struct spot *s, int g0, int g1, struct vi dots[2][6])
 {
     struct vi sum[2][6];
 #pragma GCC unroll 2
@@ -118,13 +143,13 @@ INLINE void add_dots(enum cpu_bits bits, const struct spot *s, int g0, int g1, s
         struct vi codes[2];
 #pragma GCC unroll 2
         for (int r = 0; r < s->n_line; r++)
-            codes[r] = codes_at(bits, s->w, s->line + r, g);
+            codes[r] = codes_at(f, s->w, s->line + r, g);
 #pragma GCC unroll 6
         for (int t = 0; t < s->m; t++) {
             struct vi quad = vi_quad(s->quad + 32 * t + 4 * g);
 #pragma GCC unroll 2
             for (int r = 0; r < s->n_line; r++)
-                sum[r][t] = wide(bits) ? vi_dot_signed(sum[r][t], codes[r], quad) : vi_dot(sum[r][t], codes[r], quad);
+                sum[r][t] = wide(f.l.bits) ? vi_dot_signed(sum[r][t], codes[r], quad) : vi_dot(sum[r][t], codes[r], quad);
         }
     }
 #pragma GCC unroll 2
@@ -135,16 +160,18 @@ INLINE void add_dots(enum cpu_bits bits, const struct spot *s, int g0, int g1, s
 }
 
 /** sum[t] += what the products of line r, of the block or of 16 columns of it, are worth */
-INLINE void add_scaled(struct cpu_layout l, const struct spot *s, int half, int r, const struct vi dots[6], struct vf sum[6])
+INLINE void add_scaled(struct form f, const struct spot *s, int half, int r, const struct vi dots[6], struct vf sum[6])
 {
-    const uint8_t *scales = s->w + cpu_plane_bytes(l.bits);
-    const struct vf d = scale_at(l.scale, s->super, scales, s->b, half > 0, s->line + r);
+    const uint8_t *scales = s->w + cpu_plane_bytes(f.open ? CPU_BITS_8 : f.l.bits);
+    const struct vf d = f.open ? vf_load(scales + open_scale(f.l.scale, false, half > 0, s->line + r)) :
+        scale_at(f.l.scale, s->super, scales, s->b, half > 0, s->line + r);
 #pragma GCC unroll 6
     for (int t = 0; t < s->m; t++)
         sum[t] = vf_fma(vf_times_at(vf_of_int(dots[t]), s->scale + t), d, sum[t]);
-    if (!has_min(l.scale))
+    if (!has_min(f.l.scale))
         return;
-    const struct vf min = min_at(l.scale, s->super, scales, half > 0, s->line + r);
+    const struct vf min = f.open ? vf_load(scales + open_scale(f.l.scale, true, half > 0, s->line + r)) :
+        min_at(f.l.scale, s->super, scales, half > 0, s->line + r);
 #pragma GCC unroll 6
     for (int t = 0; t < s->m; t++)
         sum[t] = half < 0 ? vf_add_times_at(sum[t], min, s->scale + s->n + t) :
@@ -152,8 +179,9 @@ INLINE void add_scaled(struct cpu_layout l, const struct spot *s, int half, int 
 }
 
 /** sum[r][t] += the block, or 16 columns of it where half is 0 or 1 */
-INLINE void block(struct cpu_layout l, const struct spot *s, int half, struct vf sum[2][6])
+INLINE void block(struct form f, const struct spot *s, int half, struct vf sum[2][6])
 {
+    const struct cpu_layout l = f.l;
     const int first = half == 1 ? 4 : 0, end = half == 0 ? 4 : 8, step = n_dot(l.bits) < end - first ? n_dot(l.bits) : end - first;
     struct vi dots[2][6];
 #pragma GCC unroll 6
@@ -161,10 +189,10 @@ INLINE void block(struct cpu_layout l, const struct spot *s, int half, struct vf
         dots[0][t] = dots[1][t] = l.offset_log2 && !wide(l.bits) ? vi_left(minus_sum(s, t, half), l.offset_log2) : vi_zero();
 #pragma GCC unroll 8
     for (int g = first; g < end; g += step)
-        add_dots(l.bits, s, g, g + step, dots);
+        add_dots(f, s, g, g + step, dots);
 #pragma GCC unroll 2
     for (int r = 0; r < s->n_line; r++)
-        add_scaled(l, s, half, r, dots[r], sum[r]);
+        add_scaled(f, s, half, r, dots[r], sum[r]);
 }
 
 /** Lines to prefetch while a tile is computed: n for each of its blocks. */
@@ -174,25 +202,26 @@ struct ahead {
 };
 
 /** y[t * ldy + i] = bias[i] + the product of m rows of x and 16 n_line outputs, from line `line` of the panel w on; n, t0: rows of x's tile, the first one's place there. */
-INLINE void tile(struct cpu_layout l, int m, int n_line, int line, uint32_t n_block, const uint8_t *w, const uint8_t *x, uint32_t n,
+INLINE void tile(struct form f, int m, int n_line, int line, uint32_t n_block, const uint8_t *w, const uint8_t *x, uint32_t n,
                  uint32_t t0, struct ahead ahead, const float *bias, float *y, size_t ldy)
 {
-    const bool by16 = l.scale == CPU_SCALE_K16 || l.scale == CPU_SCALE_K16_MIN;
-    const uint32_t n_inner = cpu_super_bytes(l) ? CPU_SUPER : 1;
+    const bool half = by_16(f.l.scale);
+    const size_t super_bytes = f.open ? 0 : cpu_super_bytes(f.l), block_bytes = f.open ? open_block_bytes(f.l.scale) : cpu_block_bytes(f.l);
+    const uint32_t n_inner = super_bytes ? CPU_SUPER : 1;
     struct vf sum[2][6];
 #pragma GCC unroll 6
     for (int t = 0; t < m; t++)
         sum[0][t] = sum[1][t] = vf_zero();
     for (uint32_t sb = 0; sb < n_block; sb += n_inner) {
         const uint8_t *super = w;
-        w += cpu_super_bytes(l);
-        for (uint32_t b = 0; b < n_inner; b++, w += cpu_block_bytes(l), x += (size_t)n * CPU_X_BLOCK_BYTES) {
+        w += super_bytes;
+        for (uint32_t b = 0; b < n_inner; b++, w += block_bytes, x += (size_t)n * CPU_X_BLOCK_BYTES) {
             const struct spot s = {m, n_line, line, super, w, b, x + 32 * t0, (const float *)(x + 32 * n) + t0, n};
             for (uint32_t i = 0; i < ahead.n; i++, ahead.p += 64)
                 _mm_prefetch((const char *)ahead.p, _MM_HINT_T0);
-            block(l, &s, by16 ? 0 : -1, sum);
-            if (by16)
-                block(l, &s, 1, sum);
+            block(f, &s, half ? 0 : -1, sum);
+            if (half)
+                block(f, &s, 1, sum);
         }
     }
 #pragma GCC unroll 2
@@ -203,36 +232,62 @@ INLINE void tile(struct cpu_layout l, int m, int n_line, int line, uint32_t n_bl
 }
 
 /** Both lines of a panel and m rows of x. */
-INLINE void lines(struct cpu_layout l, int m, uint32_t n_block, const uint8_t *w, const uint8_t *x, uint32_t n, uint32_t t0,
+INLINE void lines(struct form f, int m, uint32_t n_block, const uint8_t *w, const uint8_t *x, uint32_t n, uint32_t t0,
                   struct ahead ahead, const float *bias, float *y, size_t ldy)
 {
     if (VEC_ROWS == CPU_X_TILE) /* m is n, and a constant lets the compiler place everything */
-        tile(l, m, 2, 0, n_block, w, x, (uint32_t)m, 0, ahead, bias, y, ldy);
+        tile(f, m, 2, 0, n_block, w, x, (uint32_t)m, 0, ahead, bias, y, ldy);
     else if (m == 1)
-        tile(l, m, 2, 0, n_block, w, x, n, t0, ahead, bias, y, ldy);
+        tile(f, m, 2, 0, n_block, w, x, n, t0, ahead, bias, y, ldy);
     else
         for (int line = 0; line < 2; line++, ahead.n = 0)
-            tile(l, m, 1, line, n_block, w, x, n, t0, ahead, bias, y, ldy);
+            tile(f, m, 1, line, n_block, w, x, n, t0, ahead, bias, y, ldy);
 }
 
 /** A tile of n rows of x and a panel. */
-INLINE void rows(struct cpu_layout l, uint32_t n_block, const uint8_t *w, const uint8_t *x, uint32_t n, struct ahead ahead,
+INLINE void rows(struct form f, uint32_t n_block, const uint8_t *w, const uint8_t *x, uint32_t n, struct ahead ahead,
                  const float *bias, float *y, size_t ldy)
 {
     for (uint32_t t = 0; t < n; t += VEC_ROWS, y += VEC_ROWS * ldy, ahead.n = 0) {
         uint32_t m = n - t < VEC_ROWS ? n - t : VEC_ROWS;
         if (m == 1)
-            lines(l, 1, n_block, w, x, n, t, ahead, bias, y, ldy);
+            lines(f, 1, n_block, w, x, n, t, ahead, bias, y, ldy);
         else if (m == 2)
-            lines(l, 2, n_block, w, x, n, t, ahead, bias, y, ldy);
+            lines(f, 2, n_block, w, x, n, t, ahead, bias, y, ldy);
         else if (m == 3)
-            lines(l, 3, n_block, w, x, n, t, ahead, bias, y, ldy);
+            lines(f, 3, n_block, w, x, n, t, ahead, bias, y, ldy);
         else if (VEC_ROWS > 3 && m == 4)
-            lines(l, 4, n_block, w, x, n, t, ahead, bias, y, ldy);
+            lines(f, 4, n_block, w, x, n, t, ahead, bias, y, ldy);
         else if (VEC_ROWS > 3 && m == 5)
-            lines(l, 5, n_block, w, x, n, t, ahead, bias, y, ldy);
+            lines(f, 5, n_block, w, x, n, t, ahead, bias, y, ldy);
         else if (VEC_ROWS > 3)
-            lines(l, 6, n_block, w, x, n, t, ahead, bias, y, ldy);
+            lines(f, 6, n_block, w, x, n, t, ahead, bias, y, ldy);
+    }
+}
+
+/** Lay a panel out for several tiles: of each block the codes as bytes, the scales and the minimums as floats. */
+INLINE void open_panel(struct cpu_layout l, uint32_t n_block, const uint8_t *w, uint8_t *dst)
+{
+    const struct form f = {l, false};
+    const uint32_t n_inner = cpu_super_bytes(l) ? CPU_SUPER : 1;
+    for (uint32_t sb = 0; sb < n_block; sb += n_inner) {
+        const uint8_t *super = w;
+        w += cpu_super_bytes(l);
+        for (uint32_t b = 0; b < n_inner; b++, w += cpu_block_bytes(l), dst += open_block_bytes(l.scale)) {
+            const uint8_t *scales = w + cpu_plane_bytes(l.bits);
+#pragma GCC unroll 2
+            for (int r = 0; r < 2; r++) {
+#pragma GCC unroll 8
+                for (int g = 0; g < 8; g++)
+                    vi_store(dst + (r * 8 + g) * 64, codes_at(f, w, r, g));
+#pragma GCC unroll 2
+                for (int half = 0; half < 1 + by_16(l.scale); half++) {
+                    vf_store((float *)(dst + 1024 + open_scale(l.scale, false, half, r)), scale_at(l.scale, super, scales, b, half, r));
+                    if (has_min(l.scale))
+                        vf_store((float *)(dst + 1024 + open_scale(l.scale, true, half, r)), min_at(l.scale, super, scales, half, r));
+                }
+            }
+        }
     }
 }
 
@@ -253,15 +308,21 @@ INLINE void panel(struct cpu_layout l, const struct cpu_mat_job *j, uint32_t p, 
     const uint8_t *w = j->w + p * j->panel_bytes;
     const uint32_t row = p * CPU_PANEL, left = j->rows - row < CPU_PANEL ? j->rows - row : CPU_PANEL;
     const uint32_t n_tile = (t1 - t0 + CPU_X_TILE - 1) / CPU_X_TILE;
+    const bool open = n_tile > 1 && j->n_block * open_block_bytes(l.scale) <= j->open_bytes;
     float bias[CPU_PANEL] = {0}, part[CPU_X_TILE * CPU_PANEL];
     if (j->bias)
         memcpy(bias, j->bias + row, left * sizeof *bias);
+    if (open)
+        open_panel(l, j->n_block, w, j->open);
     for (uint32_t i = 0; i < n_tile; i++) {
         uint32_t t = t0 + i * CPU_X_TILE, n = t1 - t < CPU_X_TILE ? t1 - t : CPU_X_TILE;
         float *y = j->y + t * j->ldy + row;
         bool whole = left == CPU_PANEL;
-        rows(l, j->n_block, w, j->x + t * x_row, n, ahead_of(w, j->panel_bytes, j->n_block, i, n_tile), bias, whole ? y : part,
-             whole ? j->ldy : CPU_PANEL);
+        struct ahead ahead = ahead_of(w, j->panel_bytes, j->n_block, i, n_tile);
+        if (open)
+            rows((struct form){l, true}, j->n_block, j->open, j->x + t * x_row, n, ahead, bias, whole ? y : part, whole ? j->ldy : CPU_PANEL);
+        else
+            rows((struct form){l, false}, j->n_block, w, j->x + t * x_row, n, ahead, bias, whole ? y : part, whole ? j->ldy : CPU_PANEL);
         for (uint32_t k = 0; k < n && !whole; k++)
             memcpy(y + k * j->ldy, part + k * CPU_PANEL, left * sizeof *y);
     }

@@ -32,6 +32,8 @@ struct cpu_mat_job {
     float *y;
     size_t ldy;
     uint32_t rows, panel0, panel1;
+    uint8_t *open; /* scratch of open_bytes for a panel whose codes are unpacked for several tiles */
+    size_t open_bytes;
 };
 
 typedef void cpu_mul_fn(const struct cpu_mat_job *job);

@@ -44,7 +44,8 @@ static void panel_mul(const struct cpu_mat *m, const struct cpu_x *x, const floa
                       uint32_t panel0, uint32_t panel1, void *scratch)
 {
     struct cpu_mat_job job = {.w = m->data, .panel_bytes = m->panel_bytes, .n_block = m->weight.cols / 32, .x = x->q8, .n_row = x->n_row,
-                              .bias = bias, .y = y, .ldy = ldy, .rows = m->weight.rows, .panel0 = panel0, .panel1 = panel1};
+                              .bias = bias, .y = y, .ldy = ldy, .rows = m->weight.rows, .panel0 = panel0, .panel1 = panel1,
+                              .open = scratch, .open_bytes = CPU_MAT_SCRATCH};
     m->kern->mul[m->pack->layout](&job);
 }
 

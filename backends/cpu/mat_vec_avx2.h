@@ -132,6 +132,12 @@ INLINE struct vi vi_load(const uint8_t *p)
     return (struct vi){_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 32))};
 }
 
+INLINE void vi_store(uint8_t *p, struct vi x)
+{
+    _mm256_storeu_si256((__m256i *)p, x.a);
+    _mm256_storeu_si256((__m256i *)(p + 32), x.b);
+}
+
 INLINE struct vi vi_of_u8(const uint8_t *p)
 {
     return (struct vi){_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)), _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8)))};

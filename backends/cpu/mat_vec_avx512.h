@@ -91,6 +91,7 @@ INLINE void vf_store_bf16(uint16_t *p, struct vf a)
 INLINE struct vi vi_zero(void) { return (struct vi){_mm512_setzero_si512()}; }
 INLINE struct vi vi_all(int32_t i) { return (struct vi){_mm512_set1_epi32(i)}; }
 INLINE struct vi vi_load(const uint8_t *p) { return (struct vi){_mm512_loadu_si512(p)}; }
+INLINE void vi_store(uint8_t *p, struct vi a) { _mm512_storeu_si512(p, a.v); }
 INLINE struct vi vi_sub(struct vi a, struct vi b) { return (struct vi){_mm512_sub_epi32(a.v, b.v)}; }
 INLINE struct vi vi_and(struct vi a, struct vi b) { return (struct vi){_mm512_and_si512(a.v, b.v)}; }
 INLINE struct vi vi_or(struct vi a, struct vi b) { return (struct vi){_mm512_or_si512(a.v, b.v)}; }
