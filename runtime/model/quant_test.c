@@ -42,11 +42,16 @@ static const struct bound {
 };
 enum { N_BOUND = sizeof bounds / sizeof *bounds };
 
+/** Of columns that all weigh the same. */
 static double error_of(uint32_t qtype, const float *x, size_t n)
 {
+    float *ones = malloc(n * sizeof *ones);
+    for (size_t i = 0; i < n; i++)
+        ones[i] = 1;
     uint8_t *q = malloc(lm_qtype_row_bytes(qtype, n));
     double error = 0;
-    ck_assert_int_eq(lm_quantize_row(qtype, x, NULL, n, q, &error, NULL), 0);
+    ck_assert_int_eq(lm_quantize_row(qtype, x, ones, n, q, &error, NULL), 0);
+    free(ones);
     free(q);
     return error;
 }
@@ -173,20 +178,54 @@ START_TEST(test_model_quant__what_is_no_number_is_refused_with_its_column)
     ck_assert_int_eq(lm_quantize_row(LM_Q_F16, x, NULL, 100, q, NULL, &err), LM_EFORMAT);
     ck_assert_int_eq(lm_quantize_row(LM_Q_SYM_INT4, x, NULL, 100, q, NULL, &err), LM_EFORMAT);
     ck_assert_int_eq(lm_quantize_row(LM_Q_BF16, x, NULL, 100, q, NULL, &err), 0);
-    ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_0, x, NULL, 96, q, NULL, &err), LM_EUNSUPPORTED);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q5_0, x, NULL, 96, q, NULL, &err), LM_EUNSUPPORTED);
+}
+END_TEST
+
+START_TEST(test_model_quant__without_importance_large_weights_are_nearer_and_the_error_is_bounded)
+{
+    float *x = normals(N, 1), *y = malloc(N * sizeof *y), *ones = malloc(N * sizeof *ones);
+    double error[2] = {0}, large[2] = {0};
+    uint8_t *q = malloc(lm_qtype_row_bytes(LM_Q_SYM_INT4, N));
+    for (size_t i = 0; i < N; i++)
+        ones[i] = 1;
+    for (int k = 0; k < 2; k++) {
+        ck_assert_int_eq(lm_quantize_row(LM_Q_SYM_INT4, x, k ? ones : NULL, N, q, &error[k], NULL), 0);
+        lm_qtype_dequantize(LM_Q_SYM_INT4, q, y, 1, N);
+        for (size_t i = 0; i < N; i++)
+            large[k] += fabsf(x[i]) > 2 ? (double)(x[i] - y[i]) * (double)(x[i] - y[i]) : 0;
+    }
+    ck_assert(large[0] < 0.9 * large[1] && error[0] < 1.2 * error[1]);
+    free(x);
+    free(y);
+    free(q);
+    free(ones);
+}
+END_TEST
+
+START_TEST(test_model_quant__q4_0_and_q4_1_are_those_of_ggml)
+{
+    float x[32];
+    uint8_t q[20];
+    for (int i = 0; i < 32; i++)
+        x[i] = (float)(i - 20); /* -20 .. 11: d = 2.5; 31 / 15 */
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_0, x, NULL, 32, q, NULL, NULL), 0);
+    ck_assert(q[0] == 0x00 && q[1] == 0x41 && q[2] == (0 | 6 << 4) && q[2 + 15] == (6 | 12 << 4));
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_1, x, NULL, 32, q, NULL, NULL), 0);
+    ck_assert(q[2] == 0x00 && q[3] == 0xcd && q[4] == (0 | 8 << 4) && q[4 + 15] == (7 | 15 << 4));
 }
 END_TEST
 
 START_TEST(test_model_quant__columns_that_matter_more_are_nearer)
 {
-    float *x = normals(N, 1), *w = malloc(N * sizeof *w), *y = malloc(N * sizeof *y);
+    float *x = normals(N, 1), *w = malloc(N * sizeof *w), *y = malloc(N * sizeof *y), *ones = malloc(N * sizeof *ones);
     for (size_t i = 0; i < N; i++)
-        w[i] = i % 8 ? 1 : 50;
+        w[i] = (ones[i] = 1) * (i % 8 ? 1 : 50);
     for (uint32_t t = LM_Q_SYM_INT4; t <= LM_Q_ASYM_INT5; t++) {
         double error[2] = {0, 0};
         uint8_t *q = malloc(lm_qtype_row_bytes(t, N));
         for (int k = 0; k < 2; k++) {
-            ck_assert_int_eq(lm_quantize_row(t, x, k ? w : NULL, N, q, NULL, NULL), 0);
+            ck_assert_int_eq(lm_quantize_row(t, x, k ? w : ones, N, q, NULL, NULL), 0);
             lm_qtype_dequantize(t, q, y, 1, N);
             for (size_t i = 0; i < N; i += 8)
                 error[k] += (double)(x[i] - y[i]) * (double)(x[i] - y[i]);
@@ -197,6 +236,7 @@ START_TEST(test_model_quant__columns_that_matter_more_are_nearer)
     free(x);
     free(w);
     free(y);
+    free(ones);
 }
 END_TEST
 
@@ -225,4 +265,6 @@ END_TEST
 SUITE_MAIN("model/quant", test_model_quant__errors_of_normal_weights_are_bounded, test_model_quant__a_searched_scale_is_better_than_a_plain_one,
            test_model_quant__what_was_quantized_loses_little_when_it_is_again, test_model_quant__rows_of_any_width_are_made,
            test_model_quant__zeros_and_the_smallest_numbers_stay_finite, test_model_quant__what_is_no_number_is_refused_with_its_column,
-           test_model_quant__columns_that_matter_more_are_nearer, test_model_quant__every_isa_gives_the_same_bits)
+           test_model_quant__columns_that_matter_more_are_nearer,
+           test_model_quant__without_importance_large_weights_are_nearer_and_the_error_is_bounded, test_model_quant__q4_0_and_q4_1_are_those_of_ggml,
+           test_model_quant__every_isa_gives_the_same_bits)
