@@ -19,7 +19,7 @@ struct request {
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: llmserve quantize %s\nformats: %s\n", lm_command_quantize.usage, LM_LOW_BIT_NAMES);
+    fprintf(stderr, "usage: llmserve quantize %s\nformats: %s|q4_0|q4_1|q8_0\n", lm_command_quantize.usage, LM_LOW_BIT_NAMES);
     return 2;
 }
 

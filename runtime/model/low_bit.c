@@ -15,7 +15,7 @@ static const struct lm_low_bit formats[] = {
     {"mixed_fp4", LM_Q_SYM_INT4, LM_Q_FP4, false, NULL},        {"mixed_fp8", LM_Q_SYM_INT8, LM_Q_FP8_E4M3, false, NULL},
     {"fp16", LM_Q_F16, LM_Q_F16, false, NULL},                  {"bf16", LM_Q_BF16, LM_Q_BF16, false, NULL},
     {"fp32", LM_Q_F32, LM_Q_F32, false, NULL},                  {"q4_0", LM_Q_Q4_0, LM_Q_Q4_0, false, NULL},
-    {"q4_1", LM_Q_Q4_1, LM_Q_Q4_1, false, NULL},
+    {"q4_1", LM_Q_Q4_1, LM_Q_Q4_1, false, NULL},                {"q8_0", LM_Q_Q8_0, LM_Q_Q8_0, false, NULL},
 };
 enum { N_FORMAT = sizeof formats / sizeof *formats };
 
@@ -83,13 +83,11 @@ static bool candidates(const struct lm_low_bit *lb, const struct lm_gguf *g, con
         return false;
     if (!is_layer_matrix(t) && !output && !(embed && is_float(lb->qtype)))
         return false;
-    if (!lm_qtype_row_bytes(lb->qtype, (size_t)t->dim[0]) && !output)
-        return false;
     out[0] = lb->qtype;
     out[1] = lb->other;
     if (output && n_bits(lb->qtype) < 8)
-        out[0] = out[1] = LM_Q_SYM_INT8;
-    return true;
+        out[0] = out[1] = lb->qtype < LM_Q_GGUF_END ? LM_Q_Q8_0 : LM_Q_SYM_INT8;
+    return lm_qtype_row_bytes(out[0], (size_t)t->dim[0]) != 0;
 }
 
 static const float *importance_of(const struct lm_low_bit *lb, const struct lm_gguf_tensor *t)

@@ -5,7 +5,7 @@
  * Which weights of a model are quantized at load, to what, and their conversion in pieces.
  *
  * Matrices of the layers ("blk.*.weight" of two dimensions and more) get the type. The output matrix (output.weight, or
- * token_embd.weight where it is tied) gets SYM_INT8 where the type has fewer than 8 bits. Norms, biases, routers, convolutions,
+ * token_embd.weight where it is tied) gets SYM_INT8 where the type has fewer than 8 bits (Q8_0, if the type is GGUF's). Norms, biases, routers, convolutions,
  * an untied token_embd and everything that is smaller than a block stay as they are; of the float types all matrices are
  * converted but routers. Sources are F32, F16 and BF16, and Q8_0 at some loss; weights of fewer bits stay.
  *
@@ -27,7 +27,7 @@ struct lm_importance {
     size_t n;
 };
 
-/** The names that lm_low_bit_find() knows, separated by '|'; beside them q4_0 and q4_1, GGUF's own, to compare with. */
+/** The names that lm_low_bit_find() knows, separated by '|'; beside them GGUF's own q4_0, q4_1 and q8_0. */
 #define LM_LOW_BIT_NAMES "sym_int4|asym_int4|sym_int5|asym_int5|sym_int8|fp4|nf4|fp6|fp8|fp8_e5m2|fp8_e4m3|fp16|bf16|fp32|mixed|mixed_fp4|mixed_fp8"
 
 /** Errors LM_ECONFIG an unknown name, with those that there are. */

@@ -125,7 +125,7 @@ static bool is_low_bit(uint32_t qtype)
 
 static bool is_ggml(uint32_t qtype)
 {
-    return qtype == LM_Q_Q4_0 || qtype == LM_Q_Q4_1;
+    return qtype == LM_Q_Q4_0 || qtype == LM_Q_Q4_1 || qtype == LM_Q_Q8_0;
 }
 
 bool lm_quantize_can(uint32_t qtype)
@@ -216,8 +216,19 @@ static int float_row(uint32_t qtype, const float *x, size_t cols, uint8_t *dst, 
     return rc;
 }
 
-/* Source: quantize_row_q4_0_ref() and quantize_row_q4_1_ref() of https://github.com/ggml-org/ggml, src/ggml-quants.c */
-static void ggml_block(bool with_min, const float *x, uint8_t *dst)
+/* Source of the three: quantize_row_q4_0_ref(), ..q4_1_ref(), ..q8_0_ref() of https://github.com/ggml-org/ggml, src/ggml-quants.c */
+static void q8_0_block(const float *x, uint8_t *dst)
+{
+    float most = 0;
+    for (int i = 0; i < 32; i++)
+        most = fmaxf(most, fabsf(x[i]));
+    float d = most / 127, inv = d > 0 ? 1 / d : 0;
+    put16(dst, d);
+    for (int i = 0; i < 32; i++)
+        dst[2 + i] = (uint8_t)(int8_t)roundf(x[i] * inv);
+}
+
+static void q4_block(bool with_min, const float *x, uint8_t *dst)
 {
     float lo = x[0], hi = x[0];
     for (int i = 0; i < 32; i++) {
@@ -244,7 +255,10 @@ static int ggml_row(uint32_t qtype, const float *x, size_t cols, uint8_t *dst, d
     if (!rc && cols % 32)
         return lm_fail(err, LM_EINVAL, "%zu columns are no multiple of 32", cols);
     for (size_t c = 0; c < cols && !rc; c += 32, dst += info->block_bytes) {
-        ggml_block(qtype == LM_Q_Q4_1, x + c, dst);
+        if (qtype == LM_Q_Q8_0)
+            q8_0_block(x + c, dst);
+        else
+            q4_block(qtype == LM_Q_Q4_1, x + c, dst);
         info->dequantize(dst, back, 1);
         for (size_t i = 0; i < 32; i++)
             *error += ((double)back[i] - (double)x[c + i]) * ((double)back[i] - (double)x[c + i]);

@@ -14,7 +14,7 @@
 /**
  * Quantize one row.
  *
- * qtype       a low-bit type; F32, F16, BF16 (rounding); Q4_0, Q4_1 by ggml's rule, which takes the largest numbers for the range
+ * qtype       a low-bit type; F32, F16, BF16 (rounding); Q4_0, Q4_1, Q8_0 by ggml's rules, which take the largest numbers for the range
  * x           [cols] f32
  * importance  [cols] weights >= 0 of the squared errors, of any scale; NULL: all the same
  * dst         lm_qtype_row_bytes(qtype, cols) bytes

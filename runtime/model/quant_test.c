@@ -203,7 +203,7 @@ START_TEST(test_model_quant__without_importance_large_weights_are_nearer_and_the
 }
 END_TEST
 
-START_TEST(test_model_quant__q4_0_and_q4_1_are_those_of_ggml)
+START_TEST(test_model_quant__q4_0_q4_1_and_q8_0_are_those_of_ggml)
 {
     float x[32];
     uint8_t q[20];
@@ -213,6 +213,9 @@ START_TEST(test_model_quant__q4_0_and_q4_1_are_those_of_ggml)
     ck_assert(q[0] == 0x00 && q[1] == 0x41 && q[2] == (0 | 6 << 4) && q[2 + 15] == (6 | 12 << 4));
     ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_1, x, NULL, 32, q, NULL, NULL), 0);
     ck_assert(q[2] == 0x00 && q[3] == 0xcd && q[4] == (0 | 8 << 4) && q[4 + 15] == (7 | 15 << 4));
+    uint8_t q8[34];
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q8_0, x, NULL, 32, q8, NULL, NULL), 0);
+    ck_assert((int8_t)q8[2] == -127 && q8[2 + 20] == 0 && (int8_t)q8[2 + 31] == 70);
 }
 END_TEST
 
@@ -266,5 +269,5 @@ SUITE_MAIN("model/quant", test_model_quant__errors_of_normal_weights_are_bounded
            test_model_quant__what_was_quantized_loses_little_when_it_is_again, test_model_quant__rows_of_any_width_are_made,
            test_model_quant__zeros_and_the_smallest_numbers_stay_finite, test_model_quant__what_is_no_number_is_refused_with_its_column,
            test_model_quant__columns_that_matter_more_are_nearer,
-           test_model_quant__without_importance_large_weights_are_nearer_and_the_error_is_bounded, test_model_quant__q4_0_and_q4_1_are_those_of_ggml,
+           test_model_quant__without_importance_large_weights_are_nearer_and_the_error_is_bounded, test_model_quant__q4_0_q4_1_and_q8_0_are_those_of_ggml,
            test_model_quant__every_isa_gives_the_same_bits)
