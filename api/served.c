@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
+#include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
 
 #include <stdlib.h>
@@ -165,8 +166,12 @@ int lm_served_create(struct event_base *base, const struct lm_served_desc *d, st
         .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US,
     };
     int rc = add_names(m, err);
+    char *path = NULL;
     if (rc == 0)
-        rc = lm_source_open(m->conf->path, &m->gguf, err);
+        rc = lm_lmq_model_path(m->conf->path, m->conf->low_bit_model_path, &path, err);
+    if (rc == 0)
+        rc = lm_source_open(path, &m->gguf, err);
+    free(path);
     if (rc == 0)
         rc = lm_supervisor_create(base, &sd, &m->engine, err);
     if (rc) {

@@ -152,7 +152,7 @@ int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *ch
     bool own = !*chat_template_path;
     int rc = t.vars ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
-        rc = lm_folder_is(path) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
+        rc = lm_folder_has_text(path, g) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
     if (!rc && own)
         templates_of_model(&t);
     else if (!rc)
