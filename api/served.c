@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
+#include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
 
 #include <stdlib.h>
@@ -159,8 +160,12 @@ static int add_names(struct lm_served *m, struct lm_err *err)
 
 static int read_file(struct lm_served *m, struct lm_err *err)
 {
-    struct lm_gguf *g;
-    int rc = lm_source_open(m->conf->path, &g, err);
+    struct lm_gguf *g = NULL;
+    char *path = NULL;
+    int rc = lm_lmq_model_path(m->conf->path, m->conf->low_bit_model_path, &path, err);
+    if (rc == 0)
+        rc = lm_source_open(path, &g, err);
+    free(path);
     if (rc)
         return rc;
     rc = lm_model_card_read(g, m->conf->path, &m->card, err);

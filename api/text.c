@@ -188,7 +188,7 @@ int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *ch
     struct lm_hparams hp;
     int rc = t.vars ? lm_model_hparams(g, &hp, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
-        rc = lm_folder_is(path) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
+        rc = lm_folder_has_text(path, g) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
     if (!rc)
         rc = make_vocab(&t, hp.n_vocab, err);
     if (!rc && own)

@@ -138,6 +138,8 @@ int main(int argc, char **argv)
         tell_dtype(&conf.model[0]);
         rc = lm_boot_create(&conf, 0, on_progress, &watch, &boot, &err);
     }
+    if (!rc && boot->warning.code)
+        lm_log(LM_WARN, "engine", "%s", boot->warning.msg);
     if (rc)
         lm_loop_send_failed(FRONT_FD, &err);
     else

@@ -117,11 +117,16 @@ static int check_file(const struct lm_conf_model *m, const char *key, const char
     return 0;
 }
 
+const char *lm_conf_model_path(const struct lm_conf_model *m)
+{
+    return *m->low_bit_model_path ? m->low_bit_model_path : m->path;
+}
+
 static int check_model(const struct lm_conf_model *m, struct lm_err *err)
 {
-    if (!*m->path)
+    if (!*lm_conf_model_path(m))
         return lm_fail(err, LM_ECONFIG, "[model %.60s] path: not set; it names the model file", m->name);
-    int rc = check_file(m, "path", m->path, err);
+    int rc = check_file(m, *m->low_bit_model_path ? "low-bit-model-path" : "path", lm_conf_model_path(m), err);
     if (rc == 0 && *m->chat_template)
         rc = check_file(m, "chat-template", m->chat_template, err);
     if (rc)
@@ -132,8 +137,12 @@ static int check_model(const struct lm_conf_model *m, struct lm_err *err)
     rc = lm_conf_speculative(m->speculative_config, m->spec_tokens, &spec, err);
     if (rc)
         return lm_fail_in(err, rc, "[model %.60s]", m->name);
-    if (*m->load_in_low_bit)
-        return lm_fail(err, LM_ECONFIG, "[model %.60s] load-in-low-bit: quantizing at load is not built in this version; leave it empty", m->name);
+    bool kept = *m->low_bit_cache || *m->low_bit_save_path;
+    if (strcmp(m->load_in_low_bit, "none") == 0 && kept)
+        return lm_fail(err, LM_ECONFIG, "[model %.60s] %s: there is nothing to keep without load-in-low-bit", m->name,
+                       *m->low_bit_cache ? "low-bit-cache" : "low-bit-save-path");
+    if (*m->low_bit_cache && *m->low_bit_save_path)
+        return lm_fail(err, LM_ECONFIG, "[model %.60s] low-bit-cache and low-bit-save-path exclude each other", m->name);
     return 0;
 }
 

@@ -84,6 +84,9 @@ int lm_conf_read_flags(struct lm_conf *c, int *io_argc, char **argv, struct lm_e
 /** True when name is the section's name or one of its served-model-name. */
 bool lm_conf_model_answers(const struct lm_conf_model *m, const char *name);
 
+/** The file to load: low-bit-model-path, else path. Borrowed. */
+const char *lm_conf_model_path(const struct lm_conf_model *m);
+
 /** Cross-checks after everything was read: at least one model, unique names, paths present. */
 int lm_conf_check(const struct lm_conf *c, struct lm_err *err);
 

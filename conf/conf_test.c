@@ -121,6 +121,42 @@ START_TEST(test_conf_conf__flags_alone_make_a_model)
 }
 END_TEST
 
+START_TEST(test_conf_conf__a_low_bit_model_path_takes_the_place_of_path)
+{
+    struct lm_conf c;
+    ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
+    one_flag(&c, "--low-bit-model-path=/m/Tiny.lmq", 0, NULL);
+    ck_assert_uint_eq(c.n_model, 1);
+    ck_assert_str_eq(c.model[0].name, "Tiny");
+    ck_assert_str_eq(lm_conf_model_path(&c.model[0]), "/m/Tiny.lmq");
+    lm_conf_fini(&c);
+}
+END_TEST
+
+START_TEST(test_conf_conf__low_bit_formats_and_what_keeps_them_are_checked)
+{
+    static const struct { const char *lines, *message; } bad[] = {
+        {"load-in-low-bit = int3\n", "sym_int4"},
+        {"low-bit-cache = /tmp\n", "load-in-low-bit"},
+        {"low-bit-save-path = /tmp/x\n", "load-in-low-bit"},
+        {"load-in-low-bit = nf4\nlow-bit-cache = /tmp\nlow-bit-save-path = /tmp/x\n", "exclude"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct lm_conf c;
+        struct lm_err err = {0};
+        char text[256];
+        ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
+        snprintf(text, sizeof text, "[model a]\npath = /dev/null\n%s", bad[i].lines);
+        int rc = read_text(&c, text, &err);
+        if (!rc)
+            rc = lm_conf_check(&c, &err);
+        ck_assert_int_eq(rc, LM_ECONFIG);
+        ck_assert_msg(strstr(err.msg, bad[i].message) != NULL, "%s", err.msg);
+        lm_conf_fini(&c);
+    }
+}
+END_TEST
+
 START_TEST(test_conf_conf__bad_flags_are_named)
 {
     static const struct ini_case cases[] = {
@@ -259,7 +295,8 @@ START_TEST(test_conf_conf__help_names_every_row)
 }
 END_TEST
 
-SUITE_MAIN("conf/conf", test_conf_conf__ini_sets_all_three_kinds_of_section, test_conf_conf__an_error_names_line_key_and_remedy,
+SUITE_MAIN("conf/conf", test_conf_conf__a_low_bit_model_path_takes_the_place_of_path,
+           test_conf_conf__low_bit_formats_and_what_keeps_them_are_checked, test_conf_conf__ini_sets_all_three_kinds_of_section, test_conf_conf__an_error_names_line_key_and_remedy,
            test_conf_conf__a_line_too_long_is_refused_not_cut, test_conf_conf__flags_win_and_take_vllm_spellings,
            test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
            test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,

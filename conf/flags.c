@@ -74,11 +74,13 @@ static void model_name(const struct lm_conf_model *m, char *out, size_t size)
     const char *from = m->served_model_name + strspn(m->served_model_name, ", ");
     size_t n = strcspn(from, ",");
     if (!n) {
-        const char *slash = strrchr(m->path, '/');
-        from = slash ? slash + 1 : m->path;
+        const char *path = lm_conf_model_path(m), *slash = strrchr(path, '/');
+        from = slash ? slash + 1 : path;
         n = strlen(from);
         if (n > 5 && strcmp(from + n - 5, ".gguf") == 0)
             n -= 5;
+        else if (n > 4 && strcmp(from + n - 4, ".lmq") == 0)
+            n -= 4;
     }
     snprintf(out, size, "%.*s", (int)n, from);
 }
@@ -100,7 +102,7 @@ int lm_conf_read_flags(struct lm_conf *c, int *io_argc, char **argv, struct lm_e
                 lm_fail_in(err, rc, "%.*s", (int)strcspn(arg, "="), arg);
         }
     }
-    if (rc == 0 && c->n_model == 0 && *pending.path) {
+    if (rc == 0 && c->n_model == 0 && *lm_conf_model_path(&pending)) {
         char name[256];
         model_name(&pending, name, sizeof name);
         rc = lm_conf_model_section(c, name, &made, err);

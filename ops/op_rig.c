@@ -133,7 +133,7 @@ const struct lm_weight *lm_rig_weight(struct lm_rig *r, uint32_t qtype, uint32_t
     ck_assert(!ready);
     pack(r, w, data, row_bytes);
     float *f32 = calloc_or_fail((size_t)rows * cols, sizeof *f32);
-    q->dequantize(data, f32, n);
+    lm_qtype_dequantize(qtype, data, f32, rows, cols);
     free(data);
     r->weight[r->n_weight].w = w;
     r->weight[r->n_weight++].f32 = f32;

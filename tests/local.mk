@@ -44,3 +44,8 @@ include tests/fuzz/local.mk
 dist_check_SCRIPTS += %D%/golden/chat-template/render_test
 TESTS += %D%/golden/chat-template/render_test
 EXTRA_DIST += %D%/golden/chat-template/make.py %D%/golden/chat-template/golden.json.xz %D%/data/chat-templates
+
+# llmserve quantize, against an independent reader of its files.
+dist_check_SCRIPTS += %D%/low_bit_test
+TESTS += %D%/low_bit_test
+EXTRA_DIST += %D%/lmq_reader.py doc/low-bit-format.md

@@ -97,8 +97,7 @@ static int weight_create(struct lm_dev *dev, const struct lm_weight_desc *desc, 
 
 static void dequantize(const struct ref_weight *r, float *out)
 {
-    const struct lm_qtype_info *q = lm_qtype_info(r->w.qtype);
-    q->dequantize(r->bytes, out, (size_t)r->w.rows * r->w.cols / q->block);
+    lm_qtype_dequantize(r->w.qtype, r->bytes, out, r->w.rows, r->w.cols);
 }
 
 static int pack(struct lm_dev *dev, struct lm_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)

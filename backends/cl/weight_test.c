@@ -97,6 +97,8 @@ START_TEST(test_cl_weight__every_type_is_read_back)
         }
     }
     ck_assert_int_gt(n, 25);
+    for (uint32_t t = LM_Q_LOW_BIT; t < LM_Q_LOW_BIT_END; t++)
+        type_agrees(be, dev, t, lm_qtype_info(t));
     be->close(dev);
 }
 END_TEST
@@ -112,6 +114,8 @@ START_TEST(test_cl_weight__what_is_none_or_out_of_order_is_refused)
     struct lm_err err;
     bool ready;
     ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+    ck_assert_int_eq(be->weight_create(dev, &desc, &w, &ready, &err), LM_EUNSUPPORTED);
+    desc.qtype = LM_Q_LOW_BIT_END;
     ck_assert_int_eq(be->weight_create(dev, &desc, &w, &ready, &err), LM_EUNSUPPORTED);
     desc = (struct lm_weight_desc){.qtype = LM_Q_Q8_0, .rows = 128, .cols = 33, .use = LM_USE_MATMUL};
     ck_assert_int_eq(be->weight_create(dev, &desc, &w, &ready, &err), LM_EINVAL);

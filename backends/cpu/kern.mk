@@ -17,6 +17,12 @@ libcpukern_avx512bf16_la_SOURCES = %D%/attn_avx512bf16.c
 libcpukern_avx512bf16_la_CFLAGS = $(libcpukern_avx512_la_CFLAGS) -mavx512bf16
 endif
 
+cpu_kern_SOURCES += %D%/mat_fp8.c %D%/mat_fp8.h
+if ARCH_X86_64
+libcpukern_avx2_la_SOURCES += %D%/mat_fp8_avx2.c %D%/mat_fp8_body.h
+libcpukern_avx512_la_SOURCES += %D%/mat_fp8_avx512.c
+endif
+
 noinst_LTLIBRARIES += libcpukern.la
 libcpukern_la_SOURCES = $(cpu_kern_SOURCES)
 libcpukern_la_LIBADD = $(cpu_kern_LIBS) libqtype.la

@@ -15,7 +15,7 @@ static int vector_create(const struct lm_weight_desc *desc, struct cpu_mat *m, s
 static int matrix_create(const struct lm_weight_desc *desc, struct cpu_mat *m, struct lm_err *err)
 {
     size_t bytes, row_bytes = lm_qtype_row_bytes(desc->qtype, desc->cols);
-    m->pack = desc->use & LM_USE_MATMUL && m->kern->mul ? cpu_pack_find(desc->qtype) : NULL;
+    m->pack = desc->use & LM_USE_MATMUL && m->kern->mul && desc->cols % 32 == 0 ? cpu_pack_find(desc->qtype) : NULL;
     m->kind = m->pack ? &cpu_mat_panel : &cpu_mat_rows;
     m->n_panel = (desc->rows - 1) / m->kind->panel_rows + 1;
     m->panel_bytes = m->pack ? cpu_panel_bytes(m->pack, desc->cols) : m->kind->panel_rows * row_bytes;
@@ -73,8 +73,7 @@ int cpu_mat_pack(struct cpu_mat *m, uint32_t row, uint32_t n, const void *src, s
         m->kind->pack(m, row, n, src);
         return 0;
     }
-    const struct lm_qtype_info *q = lm_qtype_info(w->qtype);
-    q->dequantize(src, (float *)m->data + (size_t)row * w->cols, (size_t)n * w->cols / q->block);
+    lm_qtype_dequantize(w->qtype, src, (float *)m->data + (size_t)row * w->cols, n, w->cols);
     return 0;
 }
 

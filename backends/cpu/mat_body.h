@@ -26,7 +26,7 @@ struct form {
 /** Whether codes of 128 and more occur, which vi_dot() of 16 bits does not take. */
 INLINE bool wide(enum cpu_bits bits)
 {
-    return VEC_DOT16 && (bits == CPU_BITS_8 || bits == CPU_BITS_NL4);
+    return VEC_DOT16 && (bits == CPU_BITS_8 || bits == CPU_BITS_NL4 || bits == CPU_BITS_NF4);
 }
 
 /** How many products fit the sums of vi_dot(): of 16 bits, two of codes times 127 each. */
@@ -49,7 +49,7 @@ INLINE int n_dot(enum cpu_bits bits)
 INLINE struct vi codes_at(struct form f, const uint8_t *w, int r, int g)
 {
     const enum cpu_bits bits = f.l.bits;
-    static const uint8_t nl4[16] = {CPU_NL4}, fp4[16] = {CPU_FP4};
+    static const uint8_t nl4[16] = {CPU_NL4}, fp4[16] = {CPU_FP4}, nf4[16] = {CPU_NF4};
     const struct vi three = vi_all(0x03030303), fifteen = vi_all(0x0f0f0f0f);
     const int two = g % 2 * 4 + g / 4 * 2; /* where the quad's 2 bits begin */
     if (f.open || bits == CPU_BITS_8)
@@ -64,6 +64,7 @@ INLINE struct vi codes_at(struct form f, const uint8_t *w, int r, int g)
     case CPU_BITS_6: return vi_and_or(vi_shift16(vi_load(w + (8 + r * 2 + g % 4 / 2) * 64), two - 4), 48, low);
     case CPU_BITS_NL4: return vi_look_up(low, nl4);
     case CPU_BITS_FP4: return vi_look_up(low, fp4);
+    case CPU_BITS_NF4: return vi_look_up(low, nf4);
     default: return low;
     }
 }
@@ -349,9 +350,12 @@ static void q6_k(const struct cpu_mat_job *j) { mul_of(CPU_LAYOUT_Q6_K, j); }
 static void iq4_nl(const struct cpu_mat_job *j) { mul_of(CPU_LAYOUT_IQ4_NL, j); }
 static void iq4_xs(const struct cpu_mat_job *j) { mul_of(CPU_LAYOUT_IQ4_XS, j); }
 static void mxfp4(const struct cpu_mat_job *j) { mul_of(CPU_LAYOUT_MXFP4, j); }
+static void fp4_f16(const struct cpu_mat_job *j) { mul_of(CPU_LAYOUT_FP4, j); }
+static void nf4_f16(const struct cpu_mat_job *j) { mul_of(CPU_LAYOUT_NF4, j); }
 
 static cpu_mul_fn *const mul_table[CPU_N_LAYOUT] = {
     [CPU_LAYOUT_Q4_0] = q4_0, [CPU_LAYOUT_Q4_1] = q4_1, [CPU_LAYOUT_Q5_0] = q5_0, [CPU_LAYOUT_Q5_1] = q5_1, [CPU_LAYOUT_Q8_0] = q8_0,
     [CPU_LAYOUT_Q2_K] = q2_k, [CPU_LAYOUT_Q3_K] = q3_k, [CPU_LAYOUT_Q4_K] = q4_k, [CPU_LAYOUT_Q5_K] = q5_k, [CPU_LAYOUT_Q6_K] = q6_k,
     [CPU_LAYOUT_IQ4_NL] = iq4_nl, [CPU_LAYOUT_IQ4_XS] = iq4_xs, [CPU_LAYOUT_MXFP4] = mxfp4,
+    [CPU_LAYOUT_FP4] = fp4_f16, [CPU_LAYOUT_NF4] = nf4_f16,
 };

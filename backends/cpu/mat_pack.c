@@ -210,12 +210,64 @@ static void iq4_xs(const uint8_t *src, uint8_t *dst, uint32_t row)
     }
 }
 
+/* The low-bit types (doc/low-bit-format.md): each half of a block of 64 columns is a block here, with the same scale. */
+
+static void sym_int4(const uint8_t *src, uint32_t half, uint8_t *dst, uint32_t row)
+{
+    put_4(dst, row, src + 2, (int)half * 4);
+    put16(dst + 512, row, src);
+}
+
+static void asym_int4(const uint8_t *src, uint32_t half, uint8_t *dst, uint32_t row)
+{
+    put_4(dst, row, src + 4, (int)half * 4);
+    put16(dst + 512, row, src);
+    put16(dst + 576, row, src + 2);
+}
+
+static void sym_int5(const uint8_t *src, uint32_t half, uint8_t *dst, uint32_t row)
+{
+    put_4(dst, row, src + 10, (int)half * 4);
+    put_bits(dst + 512, row, get32(src + 2 + 4 * half));
+    put16(dst + 640, row, src);
+}
+
+static void asym_int5(const uint8_t *src, uint32_t half, uint8_t *dst, uint32_t row)
+{
+    put_4(dst, row, src + 12, (int)half * 4);
+    put_bits(dst + 512, row, get32(src + 4 + 4 * half));
+    put16(dst + 640, row, src);
+    put16(dst + 704, row, src + 2);
+}
+
+static void sym_int8(const uint8_t *src, uint32_t half, uint8_t *dst, uint32_t row)
+{
+    put_8(dst, row, src + 2 + 32 * half);
+    put16(dst + 1024, row, src);
+}
+
+/** 8 times the e2m3 numbers are whole ones below 128. */
+static void fp6(const uint8_t *src, uint32_t half, uint8_t *dst, uint32_t row)
+{
+    uint8_t value[32];
+    for (uint32_t i = 0; i < 32; i++) {
+        uint32_t code = (src[2 + i] >> half * 4 & 15u) | (src[34 + i % 16] >> (2 * half + i / 16) * 2 & 3u) << 4;
+        uint32_t e = code >> 3 & 3, m = code & 7, v = e ? (8 + m) << (e - 1) : m;
+        value[i] = (uint8_t)(code & 32 ? 0u - v : v);
+    }
+    put_8(dst, row, value);
+    put16(dst + 1024, row, src);
+}
+
 static const struct cpu_pack pack[] = {
     {CPU_LAYOUT_Q4_0, LM_Q_Q4_0, q4_0},       {CPU_LAYOUT_Q4_1, LM_Q_Q4_1, q4_1},       {CPU_LAYOUT_Q5_0, LM_Q_Q5_0, q5_0},
     {CPU_LAYOUT_Q5_1, LM_Q_Q5_1, q5_1},       {CPU_LAYOUT_Q8_0, LM_Q_Q8_0, q8_0},       {CPU_LAYOUT_Q8_0, LM_Q_Q8_1, q8_1},
     {CPU_LAYOUT_Q2_K, LM_Q_Q2_K, q2_k},       {CPU_LAYOUT_Q3_K, LM_Q_Q3_K, q3_k},       {CPU_LAYOUT_Q4_K, LM_Q_Q4_K, q4_k},
     {CPU_LAYOUT_Q5_K, LM_Q_Q5_K, q5_k},       {CPU_LAYOUT_Q6_K, LM_Q_Q6_K, q6_k},       {CPU_LAYOUT_IQ4_NL, LM_Q_IQ4_NL, iq4_nl},
     {CPU_LAYOUT_IQ4_XS, LM_Q_IQ4_XS, iq4_xs}, {CPU_LAYOUT_MXFP4, LM_Q_MXFP4, mxfp4},
+    {CPU_LAYOUT_Q4_0, LM_Q_SYM_INT4, NULL},   {CPU_LAYOUT_Q4_1, LM_Q_ASYM_INT4, NULL},  {CPU_LAYOUT_Q5_0, LM_Q_SYM_INT5, NULL},
+    {CPU_LAYOUT_Q5_1, LM_Q_ASYM_INT5, NULL},  {CPU_LAYOUT_Q8_0, LM_Q_SYM_INT8, NULL},   {CPU_LAYOUT_Q8_0, LM_Q_FP6, NULL},
+    {CPU_LAYOUT_FP4, LM_Q_FP4, NULL},         {CPU_LAYOUT_NF4, LM_Q_NF4, NULL},
 };
 
 const struct cpu_pack *cpu_pack_find(uint32_t qtype)
@@ -224,4 +276,16 @@ const struct cpu_pack *cpu_pack_find(uint32_t qtype)
         if (pack[i].qtype == qtype)
             return &pack[i];
     return NULL;
+}
+
+cpu_pack_half_fn *cpu_pack_half(uint32_t qtype)
+{
+    switch (qtype) {
+    case LM_Q_ASYM_INT4: return asym_int4;
+    case LM_Q_SYM_INT5: return sym_int5;
+    case LM_Q_ASYM_INT5: return asym_int5;
+    case LM_Q_SYM_INT8: return sym_int8;
+    case LM_Q_FP6: return fp6;
+    default: return sym_int4; /* FP4 and NF4 stand in the same places */
+    }
 }

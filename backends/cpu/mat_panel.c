@@ -10,8 +10,25 @@ size_t cpu_panel_bytes(const struct cpu_pack *p, uint32_t cols)
     return blocks + cols / (32 * CPU_SUPER) * super;
 }
 
+/** Types of blocks of 64 columns, of which the last may be short. */
+static void pack_halves(struct cpu_mat *m, uint32_t row, uint32_t n, const uint8_t *src)
+{
+    const struct lm_qtype_info *q = lm_qtype_info(m->weight.qtype);
+    const size_t step = cpu_block_bytes(cpu_layout[m->pack->layout]), row_bytes = lm_qtype_row_bytes(m->weight.qtype, m->weight.cols);
+    cpu_pack_half_fn *half = cpu_pack_half(m->weight.qtype);
+    for (uint32_t end = row + n; row < end; row++, src += row_bytes) {
+        uint8_t *dst = (uint8_t *)m->data + row / CPU_PANEL * m->panel_bytes;
+        for (uint32_t b = 0; b < m->weight.cols / 32; b++, dst += step)
+            half(src + b / 2 * q->block_bytes, b % 2, dst, row % CPU_PANEL);
+    }
+}
+
 static void panel_pack(struct cpu_mat *m, uint32_t row, uint32_t n, const uint8_t *src)
 {
+    if (!m->pack->block) {
+        pack_halves(m, row, n, src);
+        return;
+    }
     const struct lm_qtype_info *q = lm_qtype_info(m->weight.qtype);
     struct cpu_layout l = cpu_layout[m->pack->layout];
     size_t step = q->block / 32 * cpu_block_bytes(l) + cpu_super_bytes(l);
@@ -46,7 +63,7 @@ static uint32_t two_of(const uint8_t *plane, uint32_t g, uint32_t row, uint32_t 
 /** The stored integer of `row` in column 4g + i of a block. */
 static uint32_t code_of(enum cpu_bits bits, const uint8_t *block, uint32_t g, uint32_t row, uint32_t i)
 {
-    static const uint8_t nl4[16] = {CPU_NL4}, fp4[16] = {CPU_FP4};
+    static const uint8_t nl4[16] = {CPU_NL4}, fp4[16] = {CPU_FP4}, nf4[16] = {CPU_NF4};
     if (bits == CPU_BITS_8)
         return byte_of(block, 8, g, row, i);
     if (bits == CPU_BITS_2)
@@ -59,6 +76,7 @@ static uint32_t code_of(enum cpu_bits bits, const uint8_t *block, uint32_t g, ui
     case CPU_BITS_6: return low | two_of(block + 512, g, row, i) << 4;
     case CPU_BITS_NL4: return nl4[low];
     case CPU_BITS_FP4: return fp4[low];
+    case CPU_BITS_NF4: return nf4[low];
     default: return low;
     }
 }

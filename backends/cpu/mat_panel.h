@@ -31,6 +31,7 @@ enum cpu_bits {
     CPU_BITS_8,
     CPU_BITS_NL4, /* 4 bits that index cpu_nl4 */
     CPU_BITS_FP4, /* 4 bits that index cpu_fp4 */
+    CPU_BITS_NF4, /* 4 bits that index cpu_nf4 */
 };
 
 enum cpu_scale {
@@ -52,7 +53,7 @@ struct cpu_layout {
 enum cpu_layout_id {
     CPU_LAYOUT_Q4_0, CPU_LAYOUT_Q4_1, CPU_LAYOUT_Q5_0, CPU_LAYOUT_Q5_1, CPU_LAYOUT_Q8_0,
     CPU_LAYOUT_Q2_K, CPU_LAYOUT_Q3_K, CPU_LAYOUT_Q4_K, CPU_LAYOUT_Q5_K, CPU_LAYOUT_Q6_K,
-    CPU_LAYOUT_IQ4_NL, CPU_LAYOUT_IQ4_XS, CPU_LAYOUT_MXFP4,
+    CPU_LAYOUT_IQ4_NL, CPU_LAYOUT_IQ4_XS, CPU_LAYOUT_MXFP4, CPU_LAYOUT_FP4, CPU_LAYOUT_NF4,
     CPU_N_LAYOUT
 };
 
@@ -71,10 +72,14 @@ static const struct cpu_layout cpu_layout[CPU_N_LAYOUT] = {
     [CPU_LAYOUT_IQ4_NL] = {CPU_BITS_NL4, CPU_SCALE_F16, 7},
     [CPU_LAYOUT_IQ4_XS] = {CPU_BITS_NL4, CPU_SCALE_K32, 7},
     [CPU_LAYOUT_MXFP4] = {CPU_BITS_FP4, CPU_SCALE_BF16, 4},
+    [CPU_LAYOUT_FP4] = {CPU_BITS_FP4, CPU_SCALE_F16, 4},
+    [CPU_LAYOUT_NF4] = {CPU_BITS_NF4, CPU_SCALE_F16, 7},
 };
 
 /** The values that the codes of IQ4 stand for, plus 128. */
 #define CPU_NL4 1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241
+/** The values of NF4, plus 128. */
+#define CPU_NF4 4, 42, 63, 79, 93, 105, 117, 128, 138, 148, 159, 170, 183, 198, 218, 252
 /** Twice the e2m1 values, plus 16. */
 #define CPU_FP4 16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4
 
@@ -82,7 +87,7 @@ enum { CPU_PANEL = 32, CPU_SUPER = 8 /* blocks */ };
 
 static inline size_t cpu_plane_bytes(enum cpu_bits bits)
 {
-    static const uint16_t bytes[] = {256, 384, 512, 640, 768, 1024, 512, 512};
+    static const uint16_t bytes[] = {256, 384, 512, 640, 768, 1024, 512, 512, 512};
     return bytes[bits];
 }
 
@@ -104,6 +109,10 @@ struct cpu_pack {
     uint32_t qtype;
     void (*block)(const uint8_t *src, uint8_t *dst, uint32_t row); /* one published block, of one row of the panel */
 };
+
+/** The same for the types of blocks of 64 columns, whose block is NULL: 32 columns of one. */
+typedef void cpu_pack_half_fn(const uint8_t *src, uint32_t half, uint8_t *dst, uint32_t row);
+cpu_pack_half_fn *cpu_pack_half(uint32_t qtype);
 
 /** NULL: the type stays in rows. */
 const struct cpu_pack *cpu_pack_find(uint32_t qtype);

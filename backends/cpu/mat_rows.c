@@ -4,7 +4,7 @@
  * panel's piece is brought to f32 in scratch once and meets all rows of x; F32 needs no such step, F16 and
  * BF16 none for few rows. A piece's sum is added to y, so the order of additions is the same in every case.
  */
-#include "backends/cpu/mat_kern.h"
+#include "backends/cpu/mat_fp8.h"
 
 #include "runtime/base/half.h"
 
@@ -44,7 +44,7 @@ static void rows_mul(const struct cpu_mat *m, const struct cpu_x *x, const float
             if (!direct) {
                 stride = K_PIECE * sizeof(float);
                 for (uint32_t r = 0; r < n_w; r++)
-                    q->dequantize(w + r * row_bytes, (float *)scratch + r * K_PIECE, n_k / q->block);
+                    cpu_rows_dequantize(m->kern, m->weight.qtype, w + r * row_bytes, (float *)scratch + r * K_PIECE, n_k);
                 w = scratch;
             }
             m->kern->dot(direct ? type : CPU_F32, w, stride, n_w, x->f32 + k, cols, x->n_row, n_k, y + row, ldy, bias || k);
@@ -54,8 +54,7 @@ static void rows_mul(const struct cpu_mat *m, const struct cpu_x *x, const float
 
 static void rows_row(const struct cpu_mat *m, uint32_t row, float *dst)
 {
-    const struct lm_qtype_info *q = lm_qtype_info(m->weight.qtype);
-    q->dequantize(m->data + row * lm_qtype_row_bytes(m->weight.qtype, m->weight.cols), dst, m->weight.cols / q->block);
+    lm_qtype_dequantize(m->weight.qtype, m->data + row * lm_qtype_row_bytes(m->weight.qtype, m->weight.cols), dst, 1, m->weight.cols);
 }
 
 static void rows_pack(struct cpu_mat *m, uint32_t row, uint32_t n, const uint8_t *src)

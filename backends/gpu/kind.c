@@ -241,7 +241,6 @@ static void pack_16(const struct gpu_kind *k, uint32_t qtype, uint32_t cols, con
 int gpu_kind_pack(const struct gpu_kind *k, uint32_t qtype, uint32_t cols, uint32_t n, const void *src, uint32_t *q,
                   void *s, uint32_t *d, struct lm_err *err)
 {
-    const struct lm_qtype_info *info = lm_qtype_info(qtype);
     uint32_t n_block = (cols + 31) / 32, words = n_block * gpu_kind_words(k);
     size_t row_bytes = lm_qtype_row_bytes(qtype, cols);
     bool convert = k->scaling == GPU_FLOAT && k->qtype != qtype;
@@ -257,7 +256,7 @@ int gpu_kind_pack(const struct gpu_kind *k, uint32_t qtype, uint32_t cols, uint3
         }
         memset(at, 0, (size_t)words * 4);
         if (convert)
-            info->dequantize(row, f, cols / info->block);
+            lm_qtype_dequantize(qtype, row, f, 1, cols);
         if (k->low == 32)
             memcpy(at, row, (size_t)cols * 4);
         else

@@ -38,6 +38,25 @@ START_TEST(test_gpu_kind__a_type_without_a_kind_becomes_f16)
 }
 END_TEST
 
+/* The private types too, whose rows may end in a block that is not full. */
+START_TEST(test_gpu_kind__a_low_bit_row_that_ends_short_becomes_f16)
+{
+    uint8_t row[2 * 66] = {0x00, 0x3c}; /* SYM_INT8 with d = 1, then 2 */
+    uint16_t q[96];
+    row[66] = 0x00, row[67] = 0x40;
+    for (int i = 0; i < 64; i++)
+        row[2 + i] = row[68 + i] = (uint8_t)(i - 32);
+    ck_assert_uint_eq(gpu_kind_of(LM_Q_SYM_INT8)->qtype, LM_Q_F16);
+    ck_assert_int_eq(gpu_kind_pack(gpu_kind_of(LM_Q_SYM_INT8), LM_Q_SYM_INT8, 67, 1, row, (uint32_t *)q, NULL, NULL, NULL), 0);
+    ck_assert_uint_eq(q[0], 0xd000);  /* -32 */
+    ck_assert_uint_eq(q[63], 0x4fc0); /* 31 */
+    ck_assert_uint_eq(q[64], 0xd400); /* -64 */
+    ck_assert_uint_eq(q[66], 0xd3c0); /* -60 */
+    for (int i = 67; i < 96; i++)
+        ck_assert_uint_eq(q[i], 0);
+}
+END_TEST
+
 /* The nibble of a column as published: 18 bytes for 32 columns. */
 static uint32_t nibble(const uint8_t *row, uint32_t col)
 {
@@ -75,4 +94,5 @@ START_TEST(test_gpu_kind__tiles_hold_every_column_where_they_say)
 END_TEST
 
 SUITE_MAIN("gpu/kind", test_gpu_kind__q4_0_lies_as_documented, test_gpu_kind__a_type_without_a_kind_becomes_f16,
+           test_gpu_kind__a_low_bit_row_that_ends_short_becomes_f16,
            test_gpu_kind__tiles_hold_every_column_where_they_say)

@@ -103,12 +103,11 @@ void gpu_weight_destroy(struct gpu_driver *drv, struct gpu_weight *w)
 
 static int pack_vector(struct gpu_driver *drv, const struct gpu_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)
 {
-    const struct lm_qtype_info *info = lm_qtype_info(w->weight.qtype);
     size_t count = (size_t)n * w->weight.cols, at = (size_t)row * w->weight.cols * sizeof(float);
     float *f = malloc(count * sizeof *f);
     if (!f)
         return lm_fail(err, LM_ENOMEM, "no memory to convert %zu numbers", count);
-    info->dequantize(src, f, count / info->block);
+    lm_qtype_dequantize(w->weight.qtype, src, f, n, w->weight.cols);
     int rc = drv->call->write(drv, w->slice[0].buf, at, f, count * sizeof *f, err);
     free(f);
     return rc;

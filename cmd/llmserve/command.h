@@ -14,5 +14,6 @@ struct lm_command {
 };
 
 extern const struct lm_command lm_command_devices, lm_command_run, lm_command_inspect, lm_command_tokenize,
-    lm_command_detokenize, lm_command_render, lm_command_check_config, lm_command_schema_check;
+    lm_command_detokenize, lm_command_render, lm_command_check_config, lm_command_schema_check,
+    lm_command_quantize;
 #endif

@@ -3,8 +3,10 @@
 #include "cmd/llmserve/command.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/utf8.h"
+#include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
 #include <math.h>
+#include <stdlib.h>
 
 enum { TEXT_MAX = 60, HEAD = 6 }; /* bytes of a string, elements of an array that are shown */
 
@@ -114,6 +116,14 @@ static void add_shape(struct lm_bytes *out, const struct lm_gguf_tensor *t, cons
         lm_bytes_addf(out, "%s%llu", i ? between : "", (unsigned long long)t->dim[i]);
 }
 
+/* The ids of all types, GGUF's and llmserve's own: i from 0 on; UINT32_MAX after the last. */
+static uint32_t type_at(uint32_t i)
+{
+    if (i < LM_Q_GGUF_END)
+        return i;
+    return i - LM_Q_GGUF_END < LM_Q_LOW_BIT_END - LM_Q_LOW_BIT ? LM_Q_LOW_BIT + (i - LM_Q_GGUF_END) : UINT32_MAX;
+}
+
 struct total {
     uint64_t tensors, bytes, elements;
 };
@@ -157,10 +167,11 @@ static void add_text(struct lm_bytes *out, const struct lm_gguf *g)
         lm_bytes_fini(&shape);
     }
     lm_bytes_addf(out, "\n%-8s %8s %16s %16s\n", "type", "tensors", "bytes", "parameters");
-    for (uint32_t q = 0; q <= LM_Q_GGUF_END; q++) {
-        struct total sum = total_of(g, q, q == LM_Q_GGUF_END);
-        if (sum.tensors || q == LM_Q_GGUF_END)
-            lm_bytes_addf(out, "%-8s %8llu %16llu %16llu\n", q == LM_Q_GGUF_END ? "all" : lm_qtype_info(q)->name,
+    for (uint32_t i = 0, q = 0; q != UINT32_MAX; i++) {
+        q = type_at(i);
+        struct total sum = total_of(g, q, q == UINT32_MAX);
+        if (sum.tensors || q == UINT32_MAX)
+            lm_bytes_addf(out, "%-8s %8llu %16llu %16llu\n", q == UINT32_MAX ? "all" : lm_qtype_info(q)->name,
                           (unsigned long long)sum.tensors, (unsigned long long)sum.bytes, (unsigned long long)sum.elements);
     }
 }
@@ -189,7 +200,8 @@ static void add_json_file(struct lm_bytes *out, const struct lm_gguf *g)
         lm_bytes_addf(out, "], \"bytes\": %zu, \"offset\": %llu}", t->bytes, (unsigned long long)t->offset);
     }
     lm_bytes_add_str(out, "\n], \"types\": {");
-    for (uint32_t q = 0, n = 0; q < LM_Q_GGUF_END; q++) {
+    for (uint32_t i = 0, n = 0; type_at(i) != UINT32_MAX; i++) {
+        uint32_t q = type_at(i);
         struct total sum = total_of(g, q, false);
         if (sum.tensors)
             lm_bytes_addf(out, "%s\"%s\": {\"tensors\": %llu, \"bytes\": %llu, \"parameters\": %llu}", n++ ? ", " : "",
@@ -221,7 +233,12 @@ static int run(int argc, char **argv)
         fprintf(stderr, "usage: llmserve inspect %s\n", lm_command_inspect.usage);
         return 2;
     }
-    if (lm_source_open(path, &g, &err)) {
+    char *file = NULL;
+    int rc = lm_lmq_model_path(path, "", &file, &err);
+    if (!rc)
+        rc = lm_source_open(file, &g, &err);
+    free(file);
+    if (rc) {
         fprintf(stderr, "llmserve inspect: %s\n", err.msg);
         return 1;
     }

@@ -9,6 +9,7 @@
 static const struct lm_command *const commands[] = {
     &lm_command_devices, &lm_command_run, &lm_command_inspect, &lm_command_tokenize,
     &lm_command_detokenize, &lm_command_render, &lm_command_check_config, &lm_command_schema_check,
+    &lm_command_quantize,
 };
 
 static int usage(FILE *f, int status)

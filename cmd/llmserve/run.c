@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* llmserve run: load a model in this process and write its answer to the terminal as it comes. */
 #include "cmd/llmserve/command.h"
+#include "cmd/llmserve/progress.h"
 #include "conf/conf.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -134,7 +135,7 @@ static int read_all(FILE *f, struct lm_bytes *out, struct lm_err *err)
 static int own_template(const struct lm_conf_model *m, const struct lm_gguf *g, struct lm_bytes *out, struct lm_err *err)
 {
     struct lm_folder f = {0};
-    if (!lm_folder_is(m->path)) {
+    if (!lm_folder_has_text(m->path, g)) {
         struct lm_gguf_str s = lm_gguf_string(g, "tokenizer.chat_template");
         lm_bytes_add(out, s.s, s.n);
         return 0;
@@ -269,14 +270,18 @@ static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes 
     struct lm_tokenizer *t = NULL;
     struct lm_tokens ids = {0};
     unsigned flags = a->chat || a->raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
+    struct lm_progress bar = {.what = "loading"};
     if (c->model[0].trust_remote_code)
         lm_log(LM_WARN, "run", "trust-remote-code is ignored: no code of a model is run");
     int rc = lm_guard_begin(-1, err);
     if (!rc)
-        rc = lm_boot_create(c, 0, NULL, NULL, &boot, err);
+        rc = lm_boot_create(c, 0, lm_progress_show, &bar, &boot, err);
+    lm_progress_end(&bar);
+    if (!rc && boot->warning.code)
+        fprintf(stderr, "llmserve run: warning: %s\n", boot->warning.msg);
     if (!rc)
-        rc = lm_folder_is(c->model[0].path) ? lm_tokenizer_open(c->model[0].path, &t, err)
-                                            : lm_tokenizer_create(boot->gguf, &t, err);
+        rc = lm_folder_has_text(c->model[0].path, boot->gguf) ? lm_tokenizer_open(c->model[0].path, &t, err)
+                                                              : lm_tokenizer_create(boot->gguf, &t, err);
     if (!rc && a->chat)
         rc = render(a, &c->model[0], boot, t, io_prompt, err);
     if (!rc)

@@ -3,6 +3,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/engine/guard.h"
+#include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
 #include "runtime/plugin/registry.h"
 
@@ -159,6 +160,75 @@ static void fill_hello(struct lm_boot *b, const struct lm_device_info *info, uin
     snprintf(h->device, sizeof h->device, "%s", info->name);
 }
 
+static void guard(const char *path, const struct lm_gguf *g)
+{
+    size_t bytes;
+    const void *base = lm_gguf_mapping(g, &bytes);
+    lm_guard_file(path, base, bytes);
+}
+
+/* The cache is only to save time: without it the weights are quantized on the way. */
+static int open_kept(const struct lm_conf_model *m, const char *src, const struct lm_low_bit *lb, struct lm_boot *b,
+                     lm_load_progress progress, void *progress_arg, struct lm_err *err)
+{
+    struct lm_gguf *kept = NULL;
+    struct lm_lmq_key key;
+    char *path = NULL;
+    int rc = lm_lmq_key(src, b->gguf, lb, &key, err);
+    if (!rc)
+        rc = *m->low_bit_save_path ? lm_lmq_file_path(m->low_bit_save_path, &path, err) :
+                                     lm_lmq_cache_path(m->low_bit_cache, src, &key, lb, &path, err);
+    if (!rc)
+        rc = lm_lmq_open(path, src, b->gguf, lb, progress, progress_arg, &kept, err);
+    if (!rc) {
+        guard(path, kept);
+        lm_gguf_close(b->gguf);
+        b->gguf = kept;
+    }
+    free(path);
+    if (rc == LM_EIO && *m->low_bit_cache) {
+        b->warning.code = LM_EIO;
+        snprintf(b->warning.msg, sizeof b->warning.msg, "low-bit-cache: %.200s", err ? err->msg : "");
+        return 0;
+    }
+    return rc;
+}
+
+/* Of an open model: find what load-in-low-bit wants, and the file that keeps it; *out_low_bit: quantize on the way. */
+static int open_low_bit(const struct lm_conf_model *m, const char *path, struct lm_boot *b, struct lm_low_bit *lb, bool *out_low_bit,
+                        lm_load_progress progress, void *progress_arg, struct lm_err *err)
+{
+    bool lossy = false;
+    const struct lm_gguf *src = b->gguf;
+    int rc = lm_low_bit_find(m->load_in_low_bit, lb, err);
+    if (!rc)
+        rc = lm_low_bit_check(lb, src, &lossy, err);
+    if (lossy) {
+        b->warning.code = LM_EUNSUPPORTED;
+        snprintf(b->warning.msg, sizeof b->warning.msg, "load-in-low-bit %s: the model's weights are quantized already, which adds up", lb->name);
+    }
+    if (!rc && (*m->low_bit_cache || *m->low_bit_save_path))
+        rc = open_kept(m, path, lb, b, progress, progress_arg, err);
+    *out_low_bit = b->gguf == src;
+    return rc;
+}
+
+/* Open the model, or the file that was quantized from it. What is mapped is guarded. */
+static int open_model(const struct lm_conf_model *m, struct lm_boot *b, struct lm_low_bit *lb, bool *out_low_bit,
+                      lm_load_progress progress, void *progress_arg, struct lm_err *err)
+{
+    char *path = NULL;
+    int rc = lm_lmq_model_path(m->path, m->low_bit_model_path, &path, err);
+    if (!rc)
+        rc = lm_source_open(path, &b->gguf, err);
+    if (!rc)
+        guard(path, b->gguf);
+    if (!rc && *m->load_in_low_bit && strcmp(m->load_in_low_bit, "none") != 0)
+        rc = open_low_bit(m, path, b, lb, out_low_bit, progress, progress_arg, err);
+    free(path);
+    return rc;
+}
+
 int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
                    struct lm_err *err)
 {
@@ -166,17 +236,16 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     uint64_t start_us = lm_now_us();
     struct lm_device_info info;
     struct lm_boot *b = calloc(1, sizeof *b);
+    struct lm_low_bit lb = {0};
+    bool low_bit = false;
     int rc = b ? lm_conf_speculative(m->speculative_config, m->spec_tokens, &b->engine.speculative, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
-        rc = lm_source_open(m->path, &b->gguf, err);
-    if (!rc) {
-        size_t bytes;
-        const void *base = lm_gguf_mapping(b->gguf, &bytes);
-        lm_guard_file(m->path, base, bytes);
-        rc = open_device(c, m, b, &info, err);
-    }
+        rc = open_model(m, b, &lb, &low_bit, progress, progress_arg, err);
     if (!rc)
-        rc = lm_model_load(b->gguf, b->be, b->dev, m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0, progress, progress_arg, &b->model, err);
+        rc = open_device(c, m, b, &info, err);
+    if (!rc)
+        rc = lm_model_load(b->gguf, low_bit ? &lb : NULL, b->be, b->dev, m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0, progress,
+                           progress_arg, &b->model, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
     if (!rc) {

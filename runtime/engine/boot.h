@@ -18,6 +18,7 @@ struct lm_boot {
     struct lm_model *model;
     struct lm_engine_desc engine; /* for lm_engine_create() */
     struct lm_msg_hello hello;
+    struct lm_err warning; /* code 0: none; for the caller's log */
 };
 
 /**

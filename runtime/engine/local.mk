@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += libprotocol.la libengine.la
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
 libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/dry.c %D%/dry.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
 	%D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
-	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/guard.c %D%/guard.h %D%/loop.c %D%/loop.h
+	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/guard.c %D%/guard.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
@@ -42,4 +42,13 @@ TESTS += $(engine_tests)
 %C%_boot_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS) $(GOLDEN_CPPFLAGS)
 %C%_boot_test_CFLAGS = $(TEST_CFLAGS)
 %C%_boot_test_LDADD = libengine.la libplugin.la libmodel.la libconf.la libtoy.la libbase.la $(TEST_LIBS)
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += %D%/eval_test
+TESTS += %D%/eval_test
+%C%_eval_test_SOURCES = %D%/eval_test.c
+%C%_eval_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_eval_test_CFLAGS = $(TEST_CFLAGS)
+%C%_eval_test_LDADD = libengine.la $(REFEXEC_LIBS)
 endif

@@ -61,15 +61,32 @@ static struct lm_pending *next_pending(struct lm_build *b)
     return &b->pending[b->n_pending];
 }
 
-/* Make the weight that the tensor is. */
-static struct lm_weight *create(struct lm_build *b, const struct lm_gguf_tensor *t, uint32_t rows, uint32_t cols, uint32_t use)
+/* What a tensor is loaded as, chosen once over all of it, also where only parts of it are loaded. */
+static int load_type(struct lm_build *b, const struct lm_gguf_tensor *t, uint32_t *out)
+{
+    uint32_t *seen = &b->qtype_seen[t - lm_gguf_tensor_at(b->keys.g, 0)];
+    int rc = 0;
+    *out = t->qtype;
+    if (!b->low_bit)
+        return 0;
+    if (*seen == 0 && (rc = lm_low_bit_type(b->low_bit, b->keys.g, t, seen, b->keys.err)) == 0)
+        *seen += 1;
+    *out = *seen - 1;
+    return rc;
+}
+
+/* Make the weight that `part` of the file's tensor is. */
+static struct lm_weight *create(struct lm_build *b, const struct lm_gguf_tensor *t, const struct lm_gguf_tensor *part, uint32_t rows,
+                                uint32_t cols, uint32_t use)
 {
     char name[LM_GGUF_QUOTE];
+    uint32_t qtype;
     struct lm_pending *p = b->keys.rc ? NULL : next_pending(b);
-    if (!p)
+    if (!p || (b->keys.rc = load_type(b, t, &qtype)) != 0)
         return NULL;
-    struct lm_weight_desc desc = {.qtype = t->qtype, .rows = rows, .cols = cols, .use = use, .mapped = t->data};
-    p->tensor = t;
+    struct lm_weight_desc desc = {.qtype = qtype, .rows = rows, .cols = cols, .use = use, .mapped = qtype == t->qtype ? part->data : NULL};
+    p->tensor = part;
+    p->qtype = qtype;
     b->keys.rc = b->be->weight_create(b->dev, &desc, &p->weight, &p->ready, b->keys.err);
     if (b->keys.rc) {
         lm_fail_in(b->keys.err, b->keys.rc, "tensor '%s'", lm_gguf_quote(t->name, name));
@@ -121,8 +138,8 @@ struct lm_weight *lm_build_weight(struct lm_build *b, const char *name, struct l
     if (!t)
         return NULL;
     size_t row_bytes = t->bytes / ((size_t)p.rows * p.n);
-    t = slice(b, t, p.cols, p.take, ((size_t)p.index * p.rows + p.first) * row_bytes, p.take * row_bytes);
-    return create(b, t, p.take, p.cols, use);
+    size_t at = ((size_t)p.index * p.rows + p.first) * row_bytes;
+    return create(b, t, slice(b, t, p.cols, p.take, at, p.take * row_bytes), p.take, p.cols, use);
 }
 
 struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t total, uint32_t first, uint32_t n, bool need)
@@ -137,7 +154,7 @@ struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t
     if (t->made && n < total)
         t = make_now(b, t);
     size_t each = t->bytes / total;
-    return create(b, slice(b, t, n, 1, first * each, n < total ? n * each : t->bytes), 1, n, LM_USE_VECTOR);
+    return create(b, t, slice(b, t, n, 1, first * each, n < total ? n * each : t->bytes), 1, n, LM_USE_VECTOR);
 }
 
 static struct lm_weight *whole(struct lm_build *b, const char *name, uint32_t rows, uint32_t cols, uint32_t use, bool need)

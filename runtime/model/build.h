@@ -18,12 +18,14 @@
 #include <llmserve/backend.h>
 #include "runtime/base/arena.h"
 #include "runtime/model/keys.h"
+#include "runtime/model/low_bit.h"
 #include "runtime/model/model.h"
 
 /** A weight that was made on the device and is yet to be filled. */
 struct lm_pending {
     const struct lm_gguf_tensor *tensor;
     struct lm_weight *weight;
+    uint32_t qtype; /* that it is loaded as; the tensor's where it stays */
     bool ready; /* keeps the mapped bytes */
 };
 
@@ -34,6 +36,7 @@ struct lm_build {
     const struct lm_hparams *hp;
     const struct lm_backend *be;
     struct lm_dev *dev;
+    const struct lm_low_bit *low_bit; /* quantize at load; NULL: keep the file's types */
     uint32_t layer; /* that weights are looked up in; set by the family */
     bool layer_norm; /* all norms are layer norms; set by the family */
     bool yarn_smooth; /* yarn's ramp begins and ends between pairs; set by the family */
@@ -50,6 +53,7 @@ struct lm_build {
     struct lm_pending *pending;
     size_t n_pending, cap_pending;
     bool *used;             /* [n_tensors] */
+    uint32_t *qtype_seen;   /* [n_tensors] 1 + the type that low_bit chose; 0: not asked yet */
     struct lm_weight *embed; /* token_embd, for tied outputs */
     uint32_t hidden_act, logits_act;
     struct lm_op dummy; /* takes what follows an error */

@@ -142,10 +142,11 @@ static int tensor_bytes(struct lm_gguf_tensor *t, const char *name, size_t at, s
     for (size_t i = 0; i < 4; i++)
         if (t->dim[i] == 0 || __builtin_mul_overflow(n, t->dim[i], &n))
             return lm_fail(err, LM_EFORMAT, "tensor '%s' at byte %zu has a zero or too large dimension", name, at);
-    if (t->dim[0] % q->block)
+    size_t row = t->dim[0] > SIZE_MAX ? 0 : lm_qtype_row_bytes(t->qtype, (size_t)t->dim[0]);
+    if (t->dim[0] % q->block && !q->ends_short)
         return lm_fail(err, LM_EFORMAT, "tensor '%s' at byte %zu: %llu columns are no multiple of %s's block of %u", name, at,
                        (unsigned long long)t->dim[0], q->name, q->block);
-    if (__builtin_mul_overflow(n / q->block, q->block_bytes, &t->bytes))
+    if (!row || __builtin_mul_overflow(n / t->dim[0], row, &t->bytes))
         return lm_fail(err, LM_EFORMAT, "tensor '%s' at byte %zu is too large", name, at);
     return 0;
 }
@@ -443,6 +444,11 @@ size_t lm_gguf_n_files(const struct lm_gguf *g)
 struct lm_map lm_gguf_map(const struct lm_gguf *g)
 {
     return g->map;
+}
+
+struct lm_map lm_gguf_file(const struct lm_gguf *g, size_t i)
+{
+    return g->whole.n_map ? g->whole.map[i] : g->map;
 }
 
 const char *lm_gguf_folder(const struct lm_gguf *g)

@@ -92,6 +92,7 @@ int lm_gguf_complete(struct lm_gguf *g, const struct lm_gguf_whole *w, struct lm
 
 size_t lm_gguf_n_files(const struct lm_gguf *g); /* that hold tensors */
 struct lm_map lm_gguf_map(const struct lm_gguf *g); /* of the file that was opened, borrowed */
+struct lm_map lm_gguf_file(const struct lm_gguf *g, size_t i); /* of the one at i of those that hold tensors, borrowed */
 /** The folder of a model in Hugging Face's form, borrowed; NULL for GGUF. */
 const char *lm_gguf_folder(const struct lm_gguf *g);
 

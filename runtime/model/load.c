@@ -7,6 +7,7 @@
 
 enum {
     BLOCK_BYTES = 8 << 20,  /* packed in one call */
+    LOW_BIT_BYTES = 1 << 20, /* quantized in one call */
     BLOCK_ROWS = 64,        /* a block's rows are a multiple of these */
     AHEAD_BYTES = 16 << 20, /* read before they are packed */
     MADE_BYTES = 1 << 20,   /* made in one call, and packed */
@@ -16,6 +17,7 @@ enum {
 
 struct job {
     const struct lm_gguf *g;
+    const struct lm_low_bit *low_bit;
     const struct lm_backend *be;
     struct lm_dev *dev;
     const struct lm_pending *pending;
@@ -126,6 +128,34 @@ static int pack_made(struct job *job, const struct lm_pending *p, const struct w
     return rc;
 }
 
+/* Rows quantized on their way, from the file or from rows that are made. */
+static int convert(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
+{
+    const struct lm_gguf_tensor *t = p->tensor;
+    const size_t rows = p->weight->rows, row_bytes = t->bytes / rows, to_bytes = lm_qtype_row_bytes(p->qtype, p->weight->cols);
+    const size_t most = rows_of(LOW_BIT_BYTES, to_bytes), step = most < rows ? most : rows, scratch = lm_low_bit_scratch_bytes(t);
+    const char *src = t->made ? t->made->src : t->data;
+    char *room = take_room(job, scratch + step * to_bytes), *dst = room + scratch;
+    int rc = room ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu rows of %zu bytes", step, to_bytes);
+    if (t->made)
+        lm_gguf_will_read(job->g, src, t->made->src_bytes < AHEAD_BYTES ? t->made->src_bytes : AHEAD_BYTES);
+    for (size_t row = 0; row < rows && !rc && !atomic_load(&job->stop); row += step) {
+        size_t n = rows - row < step ? rows - row : step;
+        if (!t->made)
+            read_ahead(job, src + (row + n) * row_bytes);
+        rc = lm_low_bit_rows(job->low_bit, p->qtype, t, row, n, room, dst, NULL, err);
+        if (!rc)
+            rc = job->be->pack(job->dev, p->weight, (uint32_t)row, (uint32_t)n, dst, err);
+        if (!t->made)
+            lm_gguf_has_read(job->g, src + row * row_bytes, n * row_bytes);
+        count(job, n * row_bytes, w);
+    }
+    if (t->made)
+        lm_gguf_has_read(job->g, src, t->made->src_bytes);
+    give_room(job, room, scratch + step * to_bytes);
+    return rc;
+}
+
 static void work(struct job *job, const struct watcher *w)
 {
     char name[LM_GGUF_QUOTE];
@@ -139,7 +169,7 @@ static void work(struct job *job, const struct watcher *w)
             atomic_fetch_add(&job->done, p->tensor->bytes);
             continue;
         }
-        int rc = (p->tensor->made ? pack_made : pack_mapped)(job, p, w, &err);
+        int rc = (p->qtype != p->tensor->qtype ? convert : p->tensor->made ? pack_made : pack_mapped)(job, p, w, &err);
         if (rc) {
             lm_fail_in(&err, rc, "tensor '%s'", lm_gguf_quote(p->tensor->name, name));
             fail(job, rc, &err);
@@ -172,10 +202,10 @@ static size_t n_thread(size_t n)
     return n < most ? n : most;
 }
 
-int lm_load_weights(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
+int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
                     size_t n, lm_load_progress progress, void *progress_arg, struct lm_err *err)
 {
-    struct job job = {.g = g, .be = be, .dev = dev, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER,
+    struct job job = {.g = g, .low_bit = low_bit, .be = be, .dev = dev, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER,
                       .freed = PTHREAD_COND_INITIALIZER};
     pthread_t thread[THREADS_MAX];
     size_t n_started = 0, n_wanted = n_thread(n);

@@ -7,6 +7,9 @@
  * The file is read ahead of the packing and dropped behind it, so that its pages do not add up in this
  * process's memory; weights that keep the mapped bytes are left alone.
  *
+ * Weights whose pending.qtype is not the tensor's are quantized on the way.
+ *
+ * low_bit  how; NULL where none is
  * pending  [n]; sorted by the call
  * progress called on the caller's thread, at the end with done == total; may be NULL
  * Errors   the backend's, with the tensor's name
@@ -14,6 +17,6 @@
  */
 #include "runtime/model/build.h"
 
-int lm_load_weights(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
+int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
                     size_t n, lm_load_progress progress, void *progress_arg, struct lm_err *err);
 #endif

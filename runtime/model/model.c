@@ -28,12 +28,13 @@ static void take_graph(struct lm_model *m, struct lm_build *b)
         m->weight_bytes += b->pending[i].weight->bytes;
 }
 
-static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, uint32_t max_len,
-                 struct lm_err *err)
+static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be,
+                 struct lm_dev *dev, uint32_t max_len, struct lm_err *err)
 {
     struct lm_build b = {
         .keys = {.g = g, .family = m->hp.family, .err = err},
         .hp = &m->hp,
+        .low_bit = low_bit,
         .be = be,
         .dev = dev,
         .arena = &m->priv->arena,
@@ -41,6 +42,7 @@ static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_ba
         .max_len = max_len ? max_len : m->hp.n_ctx_train,
     };
     b.used = lm_build_alloc(&b, lm_gguf_n_tensors(g) * sizeof *b.used);
+    b.qtype_seen = lm_build_alloc(&b, lm_gguf_n_tensors(g) * sizeof *b.qtype_seen);
     b.kv_head_dim = lm_build_alloc(&b, m->hp.n_layer * sizeof *b.kv_head_dim);
     if (!b.keys.rc)
         lm_family_get(m->hp.family)->build(&b);
@@ -49,11 +51,14 @@ static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_ba
     return b.keys.rc;
 }
 
-int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, uint32_t max_len,
-                  lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err)
+int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
+                  uint32_t max_len, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err)
 {
     struct lm_hparams hp;
+    bool lossy;
     int rc = lm_model_hparams(g, &hp, err);
+    if (!rc && low_bit)
+        rc = lm_low_bit_check(low_bit, g, &lossy, err);
     if (rc)
         return rc;
     struct lm_model *m = calloc(1, sizeof *m);
@@ -65,17 +70,25 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct l
         rc = lm_fail(err, LM_ENOMEM, "no memory for a model");
         goto out;
     }
-    rc = build(m, g, be, dev, max_len, err);
+    rc = build(m, g, low_bit, be, dev, max_len, err);
     if (rc == 0)
         rc = lm_gguf_whole(g, err);
     if (rc == 0)
-        rc = lm_load_weights(g, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
+        rc = lm_load_weights(g, low_bit, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
     if (rc == 0)
         *out = m;
 out:
     if (rc)
         lm_model_destroy(m, be, dev);
     return rc;
+}
+
+const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE])
+{
+    for (size_t i = 0; i < m->priv->n_pending; i++)
+        if (m->priv->pending[i].weight == w)
+            return lm_gguf_quote(m->priv->pending[i].tensor->name, out);
+    return NULL;
 }
 
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev)

@@ -9,6 +9,7 @@
  */
 #include <llmserve/backend.h>
 #include "runtime/model/gguf.h"
+#include "runtime/model/low_bit.h"
 
 /** What a family's file reads from the metadata. Counts were checked to be sane (non-zero, products fit). */
 struct lm_hparams {
@@ -41,13 +42,16 @@ typedef void (*lm_load_progress)(void *arg, uint64_t done, uint64_t total);
 int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_err *err);
 
 /**
+ * low_bit  quantize weights on the way; NULL keeps the file's types
  * max_len  longest sequence that will be served, as some ropes depend on it; 0: the model's own
  * Errors   as lm_gguf_open() and lm_model_hparams(); LM_EFORMAT a missing tensor or wrong shape (named);
- *          LM_ENOMEM, LM_EDEVICE from the backend
+ *          LM_ENOMEM, LM_EDEVICE from the backend; of lm_low_bit_check() and lm_low_bit_rows()
  * Owns     *out is the caller's until lm_model_destroy(), before the device closes; g must outlive it
  * Thread   [engine]
  */
-int lm_model_load(const struct lm_gguf *g, const struct lm_backend *be, struct lm_dev *dev, uint32_t max_len,
-                  lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
+int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
+                  uint32_t max_len, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
+/** The tensor that a weight of the graph came from: out as lm_gguf_quote() shows it; NULL when w is not the model's. */
+const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE]);
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);
 #endif

@@ -159,8 +159,23 @@ static const struct lm_qtype_info table[LM_Q_GGUF_END] = {
     [LM_Q_MXFP4] = {"MXFP4", 32, 17, mxfp4},
 };
 
+static const struct lm_qtype_info low_bit[LM_Q_LOW_BIT_END - LM_Q_LOW_BIT] = {
+    [LM_Q_SYM_INT4 - LM_Q_LOW_BIT] = {"SYM_INT4", 64, 34, lm_dequant_sym_int4, true},
+    [LM_Q_ASYM_INT4 - LM_Q_LOW_BIT] = {"ASYM_INT4", 64, 36, lm_dequant_asym_int4, true},
+    [LM_Q_SYM_INT5 - LM_Q_LOW_BIT] = {"SYM_INT5", 64, 42, lm_dequant_sym_int5, true},
+    [LM_Q_ASYM_INT5 - LM_Q_LOW_BIT] = {"ASYM_INT5", 64, 44, lm_dequant_asym_int5, true},
+    [LM_Q_SYM_INT8 - LM_Q_LOW_BIT] = {"SYM_INT8", 64, 66, lm_dequant_sym_int8, true},
+    [LM_Q_FP4 - LM_Q_LOW_BIT] = {"FP4", 64, 34, lm_dequant_fp4, true},
+    [LM_Q_NF4 - LM_Q_LOW_BIT] = {"NF4", 64, 34, lm_dequant_nf4, true},
+    [LM_Q_FP6 - LM_Q_LOW_BIT] = {"FP6", 64, 50, lm_dequant_fp6, true},
+    [LM_Q_FP8_E5M2 - LM_Q_LOW_BIT] = {"FP8_E5M2", 64, 66, lm_dequant_fp8_e5m2, true},
+    [LM_Q_FP8_E4M3 - LM_Q_LOW_BIT] = {"FP8_E4M3", 64, 66, lm_dequant_fp8_e4m3, true},
+};
+
 const struct lm_qtype_info *lm_qtype_info(uint32_t id)
 {
+    if (id >= LM_Q_LOW_BIT)
+        return id < LM_Q_LOW_BIT_END ? &low_bit[id - LM_Q_LOW_BIT] : NULL;
     return id < LM_Q_GGUF_END && table[id].name ? &table[id] : NULL;
 }
 
@@ -168,7 +183,28 @@ size_t lm_qtype_row_bytes(uint32_t id, size_t cols)
 {
     const struct lm_qtype_info *q = lm_qtype_info(id);
     size_t bytes;
-    if (!q || cols == 0 || cols % q->block || __builtin_mul_overflow(cols / q->block, q->block_bytes, &bytes))
+    if (!q || cols == 0 || (cols % q->block && !q->ends_short) ||
+        __builtin_mul_overflow((cols - 1) / q->block + 1, q->block_bytes, &bytes))
         return 0;
     return bytes;
+}
+
+void lm_qtype_dequantize(uint32_t id, const void *src, float *dst, size_t rows, size_t cols)
+{
+    const struct lm_qtype_info *q = lm_qtype_info(id);
+    const uint8_t *p = src;
+    const size_t whole = cols / q->block, rest = cols % q->block;
+    float last[LM_QTYPE_SHORT_BLOCK];
+    if (rest == 0) {
+        q->dequantize(p, dst, rows * whole);
+        return;
+    }
+    for (; rows--; dst += rest) {
+        q->dequantize(p, dst, whole);
+        p += whole * q->block_bytes;
+        dst += whole * q->block;
+        q->dequantize(p, last, 1);
+        p += q->block_bytes;
+        memcpy(dst, last, rest * sizeof *dst);
+    }
 }

@@ -48,4 +48,17 @@ void lm_dequant_iq3_xxs(const void *src, float *y, size_t n);
 void lm_dequant_iq3_s(const void *src, float *y, size_t n);
 void lm_dequant_iq4_nl(const void *src, float *y, size_t n);
 void lm_dequant_iq4_xs(const void *src, float *y, size_t n);
+
+/* llmserve's own, qtype_low.c: blocks of LM_QTYPE_SHORT_BLOCK */
+enum { LM_QTYPE_SHORT_BLOCK = 64 };
+void lm_dequant_sym_int4(const void *src, float *y, size_t n);
+void lm_dequant_asym_int4(const void *src, float *y, size_t n);
+void lm_dequant_sym_int5(const void *src, float *y, size_t n);
+void lm_dequant_asym_int5(const void *src, float *y, size_t n);
+void lm_dequant_sym_int8(const void *src, float *y, size_t n);
+void lm_dequant_fp4(const void *src, float *y, size_t n);
+void lm_dequant_nf4(const void *src, float *y, size_t n);
+void lm_dequant_fp6(const void *src, float *y, size_t n);
+void lm_dequant_fp8_e5m2(const void *src, float *y, size_t n);
+void lm_dequant_fp8_e4m3(const void *src, float *y, size_t n);
 #endif

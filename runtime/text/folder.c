@@ -26,6 +26,11 @@ bool lm_folder_is(const char *path)
     return is_dir(path) || ends_in(path, ".json") || ends_in(path, ".model");
 }
 
+bool lm_folder_has_text(const char *path, const struct lm_gguf *g)
+{
+    return lm_folder_is(path) && !lm_gguf_get(g, "tokenizer.ggml.model");
+}
+
 /* The path of a file of the folder. */
 static char *join(const char *path, const char *name)
 {

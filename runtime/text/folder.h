@@ -15,6 +15,7 @@
 #include <jansson.h>
 #include <llmserve/err.h>
 #include "runtime/base/buf.h"
+#include "runtime/model/gguf.h"
 
 struct lm_folder { /* all-zero: a folder without any of them */
     json_t *config, *map, *generation; /* NULL: absent */
@@ -24,6 +25,8 @@ struct lm_folder { /* all-zero: a folder without any of them */
 
 /** True: path is a folder, or a tokenizer.json or tokenizer.model; what is not is left to the reader of GGUF. */
 bool lm_folder_is(const char *path);
+/** Is path where the tokenizer of the model g is? Not if it is no folder or the like, or g has one of its own. */
+bool lm_folder_has_text(const char *path, const struct lm_gguf *g);
 
 /**
  * Read the files beside path, a folder or a file in it.

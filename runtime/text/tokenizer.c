@@ -24,6 +24,9 @@ static bool is_phi3(const struct lm_gguf *g)
 static int load_model(struct lm_tokenizer *t, const struct lm_gguf *g, struct lm_err *err)
 {
     struct lm_gguf_str model = lm_gguf_string(g, "tokenizer.ggml.model"), pre = lm_gguf_string(g, "tokenizer.ggml.pre");
+    if (!model.s && lm_gguf_get(g, "llmserve.low_bit.version"))
+        return lm_fail(err, LM_EFORMAT, "the file was quantized from a Hugging Face folder, whose tokenizer it does not have: let path name "
+                       "the folder and low-bit-model-path this file");
     if (!model.s)
         return lm_fail(err, LM_EFORMAT, "tokenizer.ggml.model is missing");
     if (is(model, "llama")) {

@@ -31,6 +31,8 @@ START_TEST(test_text_vocab__damage_is_named_by_key_and_index)
     static const char *const merges[] = {"a b", "ab"}, *const open[] = {"a b", "a "};
     struct fix f = {0};
     expect_refused(&f, LM_EFORMAT, "tokenizer.ggml.model is missing");
+    fix_u32(&f, "llmserve.low_bit.version", 1);
+    expect_refused(&f, LM_EFORMAT, "low-bit-model-path");
     fix_string(&f, "tokenizer.ggml.model", "llama");
     expect_refused(&f, LM_EFORMAT, "tokenizer.ggml.tokens is missing");
     fix_string(&f, "tokenizer.ggml.model", "llama");

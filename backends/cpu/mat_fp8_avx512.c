@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/mat_vec_avx512.h"
+#include "backends/cpu/mat_fp8_body.h"
+
+void cpu_fp8_avx512(int n_mantissa, const uint8_t *src, float *dst, uint32_t n_block)
+{
+    fp8(n_mantissa, src, dst, n_block);
+}
