@@ -244,7 +244,7 @@ START_TEST(test_model_model__parts_of_tensors_that_are_made_are_the_same)
                 make_all(g, made);
             ck_assert_int_eq(be.open(&(struct lm_open_desc){0}, &dev, &err), 0);
             atomic_store(&packed_sum, 0);
-            ck_assert_msg(lm_model_load(g, &be, dev, 0, NULL, NULL, &m, &err) == 0, "%s", err.msg);
+            ck_assert_msg(lm_model_load(g, NULL, &be, dev, 0, NULL, NULL, &m, &err) == 0, "%s", err.msg);
             sum[k] = atomic_load(&packed_sum);
             lm_model_destroy(m, &be, dev);
             be.close(dev);
