@@ -7,7 +7,7 @@ libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/dry.c %D%/dry.h %D%/constraint.c %D
 libengine_la_LIBADD = libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
-engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/loop_test %D%/boot_test
+engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 %C%_protocol_test_SOURCES = %D%/protocol_test.c
@@ -31,9 +31,12 @@ TESTS += $(engine_tests)
 %C%_spec_test_SOURCES = %D%/spec_test.c
 %C%_spec_test_CFLAGS = $(TEST_CFLAGS)
 %C%_spec_test_LDADD = libengine.la libbase.la $(TEST_LIBS)
-%C%_engine_test_SOURCES = %D%/engine_test.c
+%C%_engine_test_SOURCES = %D%/engine_test.c tests/engine_bed.c tests/engine_bed.h
 %C%_engine_test_CFLAGS = $(TEST_CFLAGS)
 %C%_engine_test_LDADD = libengine.la libtoy.la libbase.la $(TEST_LIBS)
+%C%_engine_draft_test_SOURCES = %D%/engine_draft_test.c tests/engine_bed.c tests/engine_bed.h
+%C%_engine_draft_test_CFLAGS = $(TEST_CFLAGS)
+%C%_engine_draft_test_LDADD = libengine.la libtoy.la libbase.la $(TEST_LIBS)
 %C%_loop_test_SOURCES = %D%/loop_test.c
 %C%_loop_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_loop_test_CFLAGS = $(TEST_CFLAGS)
