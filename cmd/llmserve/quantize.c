@@ -4,6 +4,7 @@
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/progress.h"
 #include "runtime/base/clock.h"
+#include "runtime/engine/guard.h"
 #include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
 #include "runtime/plugin/registry.h"
@@ -88,6 +89,8 @@ static int open_source(const char *in, struct lm_gguf **out, struct lm_err *err)
     int rc = lm_lmq_model_path(in, "", &path, err);
     if (!rc)
         rc = lm_source_open(path, out, err);
+    if (!rc)
+        lm_guard_model(path, *out);
     free(path);
     return rc;
 }
@@ -98,7 +101,9 @@ static int read_back(const char *path, struct lm_err *err)
     int rc = lm_gguf_open(path, &g, err);
     if (rc)
         return rc;
+    lm_guard_model(path, g);
     rc = lm_lmq_verify(g, err);
+    lm_guard_model("", NULL);
     lm_gguf_close(g);
     return rc;
 }
@@ -107,14 +112,16 @@ static int run(int argc, char **argv)
 {
     struct request r = {0};
     struct lm_gguf *g = NULL;
-    struct lm_low_bit lb;
+    struct lm_low_bit lb = {0};
     struct lm_lmq_result result = {0};
     struct lm_importance importance = {0};
     struct lm_err err = {0};
     uint64_t start_us = lm_now_us();
     if (!read_args(&r, argc, argv))
         return usage();
-    int rc = lm_low_bit_find(r.to, &lb, &err);
+    int rc = lm_guard_begin(-1, &err);
+    if (!rc)
+        rc = lm_low_bit_find(r.to, &lb, &err);
     lb.from_any = r.from_any;
     if (!rc && !r.force && access(r.out, F_OK) == 0)
         rc = lm_fail(&err, LM_EINVAL, "%.150s is there already; --force replaces it", r.out);
@@ -127,6 +134,7 @@ static int run(int argc, char **argv)
     if (!rc)
         rc = make(&r, g, &lb, &result, &err);
     lm_importance_fini(&importance);
+    lm_guard_model("", NULL);
     lm_gguf_close(g);
     if (!rc)
         rc = read_back(r.out, &err);
