@@ -108,6 +108,7 @@ static enum lm_kv_dtype kv_dtype(const struct lm_conf_model *m)
     static const struct { const char *name; enum lm_kv_dtype dtype; } known[] = {
         {"float16", LM_KV_F16}, {"half", LM_KV_F16}, {"bfloat16", LM_KV_BF16}, {"float32", LM_KV_F32}, {"float", LM_KV_F32},
         {"int16", LM_KV_I16}, {"int8", LM_KV_I8}, {"int8_per_token_head", LM_KV_I8}, {"int4", LM_KV_I4},
+        {"fp8", LM_KV_E4M3}, {"fp8_e4m3", LM_KV_E4M3}, {"fp8_e5m2", LM_KV_E5M2},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i].name) == 0)

@@ -134,7 +134,7 @@ START_TEST(test_engine_boot__dtype_is_the_cache_s_type_unless_that_is_given)
     static const struct { const char *dtype, *cache; enum lm_kv_dtype want; } cases[] = {
         {"auto", "auto", LM_KV_AUTO}, {"float16", "auto", LM_KV_F16}, {"half", "auto", LM_KV_F16}, {"bfloat16", "auto", LM_KV_BF16},
         {"float32", "auto", LM_KV_F32}, {"float", "auto", LM_KV_F32}, {"float", "float16", LM_KV_F16}, {"auto", "float32", LM_KV_F32},
-        {"float16", "int8", LM_KV_I8},
+        {"float16", "int8", LM_KV_I8}, {"auto", "fp8", LM_KV_E4M3}, {"auto", "fp8_e4m3", LM_KV_E4M3}, {"auto", "fp8_e5m2", LM_KV_E5M2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char backend[] = "--backend=fault", dtype[32], cache[48], *argv[] = {backend, dtype, cache};
