@@ -2,6 +2,7 @@
 /*
  * The plugin: one device, the processors that this process may use.
  */
+#include "backends/cpu/bench.h"
 #include "backends/cpu/machine.h"
 #include "backends/cpu/numa.h"
 #include "backends/cpu/option.h"
@@ -233,6 +234,13 @@ static int sync_step(struct lm_dev *dev, uint64_t deadline_us, struct lm_err *er
     return 0;
 }
 
+static int bench(struct lm_dev *dev, const struct lm_bench_desc *desc, lm_bench_fn *row, void *arg, struct lm_err *err)
+{
+    if (!cpu_pool_wait(dev->pool, 0))
+        return lm_fail(err, LM_EINVAL, "a step is running");
+    return cpu_bench_run(dev->pool, dev->n_thread, dev->option.isa, desc, row, arg, err);
+}
+
 const struct lm_backend lm_backend = {
     .abi = LM_BACKEND_ABI,
     .size = sizeof(struct lm_backend),
@@ -254,4 +262,5 @@ const struct lm_backend lm_backend = {
     .copy_out = copy_out,
     .launch = launch,
     .sync = sync_step,
+    .bench = bench,
 };
