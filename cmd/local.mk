@@ -27,8 +27,18 @@ llmserve_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 llmserve_LDADD = libtoolcmd.la
 
 if HAVE_CHECK
-check_PROGRAMS += %D%/llmserve/inspect_test
-TESTS += %D%/llmserve/inspect_test
+tool_tests = %D%/llmserve/inspect_test %D%/llmserve/options_test %D%/llmserve/text_test %D%/llmserve/bench/bench_test
+check_PROGRAMS += $(tool_tests)
+TESTS += $(tool_tests)
+%C%_llmserve_options_test_SOURCES = %D%/llmserve/options_test.c
+%C%_llmserve_options_test_CFLAGS = $(TEST_CFLAGS)
+%C%_llmserve_options_test_LDADD = libtoolcmd.la $(TEST_LIBS)
+%C%_llmserve_text_test_SOURCES = %D%/llmserve/text_test.c
+%C%_llmserve_text_test_CFLAGS = $(TEST_CFLAGS)
+%C%_llmserve_text_test_LDADD = libtoolcmd.la $(TEST_LIBS)
+%C%_llmserve_bench_bench_test_SOURCES = %D%/llmserve/bench/bench_test.c
+%C%_llmserve_bench_bench_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+%C%_llmserve_bench_bench_test_LDADD = libtoolcmd.la $(TEST_LIBS)
 %C%_llmserve_inspect_test_SOURCES = %D%/llmserve/inspect_test.c %D%/llmserve/inspect.c
 %C%_llmserve_inspect_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 %C%_llmserve_inspect_test_LDADD = libtoolcmd.la libmodel.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
