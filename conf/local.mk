@@ -9,9 +9,10 @@ noinst_PROGRAMS += %D%/generate
 %C%_generate_SOURCES = %D%/generate.c
 %C%_generate_LDADD = libconf.la
 
-# After a change of knobs.def: write the files that are made from it anew.
-update-generated: %D%/generate
-	$(AM_V_GEN)%D%/generate ini > $(srcdir)/conf/llmserve.ini && %D%/generate man > $(srcdir)/man/llmserve.ini.5
+# After a change of knobs.def or of a subcommand's rows: write the files that are made from it anew.
+update-generated: %D%/generate llmserve$(EXEEXT)
+	$(AM_V_GEN)%D%/generate ini > $(srcdir)/conf/llmserve.ini && %D%/generate man > $(srcdir)/man/llmserve.ini.5 && \
+		./llmserve completion man > $(srcdir)/man/llmserve.1
 .PHONY: update-generated
 
 exampledir = $(docdir)

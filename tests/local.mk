@@ -39,6 +39,7 @@ TESTS += %D%/golden_model_test
 endif
 include tests/api/local.mk
 include tests/clients/local.mk
+include tests/tool/local.mk
 include tests/fuzz/local.mk
 
 dist_check_SCRIPTS += %D%/golden/chat-template/render_test

@@ -168,6 +168,8 @@ static void add_troff(struct lm_bytes *out, const char *s)
         else if ((*at == '.' || *at == '\'') && at == s)
             lm_bytes_add_str(out, "\\&");
         lm_bytes_add_char(out, *at);
+        if (*at == '|')
+            lm_bytes_add_str(out, "\\:"); /* a line may end here */
     }
 }
 
@@ -229,7 +231,22 @@ static const struct form forms[] = {
      "  set -l n (count $argv)\n  test \"$words[2..-1]\" = \"$argv\"; and return 0\n"
      "  test $n -gt 0; and test (count $words) -gt (math $n + 1); and test \"$words[2..(math $n + 1)]\" = \"$argv\"\nend\n",
      "", fish_command},
-    {"man", "%s", "", man_command},
+    {"man",
+     ".\\\" SPDX-License-Identifier: Apache-2.0\n.\\\" Made from the rows of the subcommands: make update-generated\n"
+     ".TH LLMSERVE 1 \"\" \"llmserve\" \"User Commands\"\n.SH NAME\nllmserve \\- run, measure and look at models, and talk to servers\n"
+     ".SH SYNOPSIS\n.B llmserve\n.I COMMAND\n.RI [ ARGUMENTS ]\n"
+     ".SH DESCRIPTION\nCommands that print figures take\n.BR \\-\\-json .\nBars are shown where standard error is a terminal, plain lines elsewhere.\n"
+     ".SH COMMANDS\n%s",
+     ".SH MODELS\nA model is a GGUF file, any part of a split one (\\fIname\\fB\\-00001\\-of\\-0000\\fIN\\fB.gguf\\fR), or a folder in Hugging Face's form:\n"
+     ".IR config.json ,\n.I generation_config.json\n(may be absent), and\n.I model.safetensors\nor the files that\n"
+     ".I model.safetensors.index.json\nnames. Checkpoints of AWQ, GPTQ, FP8 and compressed\\-tensors are read without loss. No code of a folder is run.\n"
+     ".SH ENVIRONMENT\n.TP\n.BR LLMSERVE_API_KEY \", \" OPENAI_API_KEY\nThe key of the server that\n.BR \"bench serve\" \", \" chat \" and \" complete\ntalk to.\n"
+     ".TP\n.B XDG_STATE_HOME\nWhere the lines typed into\n.BR chat \", \" complete \" and \" run\nare kept, in\n.IR llmserve/ ;\nelse ~/.local/state.\n"
+     ".SH EXIT STATUS\n0; 1 the work failed; 2 wrong usage, or a schema that is not supported; 78 the configuration is wrong.\n"
+     ".SH EXAMPLES\n.EX\nllmserve run \\-m model.gguf \"San Francisco is a\"\n"
+     "llmserve bench serve \\-\\-dataset\\-name random \\-\\-num\\-prompts 100 \\-\\-max\\-concurrency 1,4,16 \\-\\-ignore\\-eos \\-\\-plot load.svg\n"
+     "llmserve batch \\-i requests.jsonl \\-o answers.jsonl \\-m model.gguf\nllmserve completion bash > ~/.local/share/bash\\-completion/completions/llmserve\n.EE\n"
+     ".SH SEE ALSO\n.BR llmserved (8),\n.BR llmserve.ini (5)\n", man_command},
 };
 
 static void add_commands(const struct form *f, const struct lm_command *const *list, const char *before, struct lm_bytes *out)

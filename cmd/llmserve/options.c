@@ -169,7 +169,7 @@ int lm_options_read(const struct lm_options *o, void *base, int *io_argc, char *
         const char *arg = argv[i];
         bool is_option = !rest && arg[0] == '-' && arg[1], ends = is_option && strcmp(arg, "--") == 0;
         size_t dash = is_option && arg[1] == '-' ? 2 : 1, n = is_option ? strcspn(arg + dash, "=") : 0;
-        const struct lm_arg_row *row = is_option && !ends && (n == 1) == (dash == 1) ? lm_options_find(o, arg + dash, n) : NULL;
+        const struct lm_arg_row *row = is_option && !ends && (n == 1 || dash == 2) ? lm_options_find(o, arg + dash, n) : NULL;
         rest = rest || ends;
         if (row)
             rc = read_one(row, base, *io_argc, argv, &i, err);

@@ -20,7 +20,7 @@ enum lm_option_type {
 };
 
 struct lm_arg_row {
-    const char *name; /* "model m": further names behind a space, of one letter with one dash */
+    const char *name; /* "model m": further names behind a space, of one letter with one dash or two */
     enum lm_option_type type;
     size_t offset;     /* of the field */
     const char *value; /* what --help calls it; of a WORD "a|b|c" */

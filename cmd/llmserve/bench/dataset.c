@@ -4,6 +4,7 @@
 #include "cmd/llmserve/bench/random.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* Words that most vocabularies hold as one token with the space before them. */
@@ -28,50 +29,59 @@ static const char *const words[] = {
 struct maker {
     const struct lm_counter *counter;
     struct lm_random random;
-    int64_t extra; /* tokens that a text has beyond its words, as last seen */
+    double per_word; /* tokens a word, as last seen */
 };
 
-static int count(struct maker *m, const struct lm_bytes *text, size_t n_words, size_t *out, struct lm_err *err)
+/* A text of words, as it grows. */
+struct text {
+    struct lm_bytes b;
+    int64_t n_words;
+};
+
+static int count(struct maker *m, const struct text *t, size_t *out, struct lm_err *err)
 {
-    *out = n_words;
-    return m->counter ? m->counter->count(m->counter->arg, text->data ? text->data : "", text->len, out, err) : 0;
+    *out = (size_t)t->n_words;
+    return m->counter ? m->counter->count(m->counter->arg, t->b.data ? t->b.data : "", t->b.len, out, err) : 0;
 }
 
-static void add_words(struct maker *m, struct lm_bytes *out, int64_t n)
+static void add_words(struct maker *m, struct text *t, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        if (out->len)
-            lm_bytes_add_char(out, ' ');
-        lm_bytes_add_str(out, words[lm_random_u64(&m->random) % (sizeof words / sizeof *words)]);
+        if (t->b.len)
+            lm_bytes_add_char(&t->b, ' ');
+        lm_bytes_add_str(&t->b, words[lm_random_u64(&m->random) % (sizeof words / sizeof *words)]);
     }
+    t->n_words += n;
 }
 
-static void drop_words(struct lm_bytes *out, int64_t n)
+static void drop_words(struct text *t, int64_t n)
 {
-    for (; n > 0 && out->len; n--) {
-        while (out->len && out->data[out->len - 1] != ' ')
-            out->len--;
-        out->len -= out->len > 0;
+    struct lm_bytes *b = &t->b;
+    for (; n > 0 && b->len; n--, t->n_words--) {
+        while (b->len && b->data[b->len - 1] != ' ')
+            b->len--;
+        b->len -= b->len > 0;
     }
-    if (out->data)
-        out->data[out->len] = 0;
+    if (b->data)
+        b->data[b->len] = 0;
 }
 
-/* Fill up text, which has some words, to `want` tokens; off by a few where words are no tokens. */
-static int fit(struct maker *m, struct lm_bytes *text, int64_t n_words, int64_t want, size_t *out_n, struct lm_err *err)
+/* Add or drop words until the text has `want` tokens, or is as near as whole words allow. */
+static int fit(struct maker *m, struct text *t, int64_t want, size_t *out_n, struct lm_err *err)
 {
-    int64_t more = want - m->extra - n_words;
+    int64_t more = llround((double)want / m->per_word) - t->n_words;
     int rc = 0;
-    for (int round = 0; round < 6 && !rc; round++) {
+    for (int round = 0; round < 8 && !rc; round++) {
         if (more > 0)
-            add_words(m, text, more);
-        else if (more < 0)
-            drop_words(text, -more);
-        n_words += more;
-        rc = text->failed ? lm_fail(err, LM_ENOMEM, "out of memory") : count(m, text, (size_t)n_words, out_n, err);
-        m->extra = (int64_t)*out_n - n_words;
-        more = want - (int64_t)*out_n;
-        if (more == 0 || (more < 0 && -more >= n_words))
+            add_words(m, t, more);
+        else
+            drop_words(t, -more);
+        rc = t->b.failed ? lm_fail(err, LM_ENOMEM, "out of memory") : count(m, t, out_n, err);
+        if (rc || !t->n_words)
+            break;
+        m->per_word = *out_n ? (double)*out_n / (double)t->n_words : 1;
+        more = llround((double)(want - (int64_t)*out_n) / m->per_word);
+        if (!more)
             break;
     }
     return rc;
@@ -84,16 +94,15 @@ static int64_t spread(struct maker *m, int64_t n, double ratio)
     return x > 1 ? x : 1;
 }
 
-/* One prompt of n tokens behind the first n_shared words of `shared`. */
-static int make_words(struct maker *m, const struct lm_bytes *shared, int64_t n_shared, int64_t n, int64_t n_output, struct lm_sample *out,
-                      struct lm_err *err)
+/* One prompt of n tokens that begins with `shared`. */
+static int make_words(struct maker *m, const struct text *shared, int64_t n, int64_t n_output, struct lm_sample *out, struct lm_err *err)
 {
-    struct lm_bytes text = {0};
+    struct text t = {.n_words = shared->n_words};
     size_t n_prompt = 0;
-    lm_bytes_add(&text, shared->data, shared->len);
-    int rc = fit(m, &text, n_shared, n_shared + n, &n_prompt, err);
-    char *prompt = rc ? NULL : lm_bytes_take(&text);
-    lm_bytes_fini(&text);
+    lm_bytes_add(&t.b, shared->b.data, shared->b.len);
+    int rc = fit(m, &t, n, &n_prompt, err);
+    char *prompt = rc ? NULL : lm_bytes_take(&t.b);
+    lm_bytes_fini(&t.b);
     if (!rc && !prompt)
         rc = lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
@@ -103,29 +112,29 @@ static int make_words(struct maker *m, const struct lm_bytes *shared, int64_t n_
 
 static int make_random(const struct lm_dataset *d, struct maker *m, struct lm_samples *s, struct lm_err *err)
 {
-    struct lm_bytes shared = {0};
-    int rc = 0;
-    add_words(m, &shared, d->shared_len);
+    struct text shared = {0};
+    size_t n;
+    int rc = d->shared_len ? fit(m, &shared, d->shared_len, &n, err) : 0;
     for (; s->n < (size_t)d->n && !rc; s->n += !rc) {
-        int64_t n = spread(m, d->input_len, d->range_ratio), n_output = spread(m, d->output_len, d->range_ratio);
-        rc = make_words(m, &shared, d->shared_len, n, n_output, &s->at[s->n], err);
+        int64_t n_in = spread(m, d->input_len, d->range_ratio), n_out = spread(m, d->output_len, d->range_ratio);
+        rc = make_words(m, &shared, d->shared_len + n_in, n_out, &s->at[s->n], err);
     }
-    lm_bytes_fini(&shared);
+    lm_bytes_fini(&shared.b);
     return rc;
 }
 
 /* The requests of one prefix do not follow each other. */
 static int make_prefixes(const struct lm_dataset *d, struct maker *m, struct lm_samples *s, struct lm_err *err)
 {
-    int64_t n_prefix = d->rep_n < d->n ? d->rep_n : d->n;
-    struct lm_bytes *prefix = calloc((size_t)n_prefix, sizeof *prefix);
+    size_t n_prefix = (size_t)(d->rep_n < d->n ? d->rep_n : d->n), n;
+    struct text *prefix = calloc(n_prefix, sizeof *prefix);
     int rc = prefix ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
-    for (int64_t i = 0; i < n_prefix && prefix; i++)
-        add_words(m, &prefix[i], d->rep_prefix_len);
+    for (size_t i = 0; i < n_prefix && !rc; i++)
+        rc = fit(m, &prefix[i], d->rep_prefix_len, &n, err);
     for (; s->n < (size_t)d->n && !rc; s->n += !rc)
-        rc = make_words(m, &prefix[s->n % (size_t)n_prefix], d->rep_prefix_len, d->rep_suffix_len, d->rep_output_len, &s->at[s->n], err);
-    for (int64_t i = 0; i < n_prefix && prefix; i++)
-        lm_bytes_fini(&prefix[i]);
+        rc = make_words(m, &prefix[s->n % n_prefix], d->rep_prefix_len + d->rep_suffix_len, d->rep_output_len, &s->at[s->n], err);
+    for (size_t i = 0; i < n_prefix && prefix; i++)
+        lm_bytes_fini(&prefix[i].b);
     free(prefix);
     return rc;
 }
@@ -133,13 +142,13 @@ static int make_prefixes(const struct lm_dataset *d, struct maker *m, struct lm_
 /* Lengths like those of ShareGPT: log-normal, means near the 161 and 338 tokens that Kwon et al. 2023 (arXiv:2309.06180) give. */
 static int make_conversations(const struct lm_dataset *d, struct maker *m, struct lm_samples *s, struct lm_err *err)
 {
-    static const struct lm_bytes none = {0};
+    static const struct text none = {0};
     int rc = 0;
     for (; s->n < (size_t)d->n && !rc; s->n += !rc) {
         int64_t in = (int64_t)exp(4.2 + 1.3 * lm_random_normal(&m->random)), out = (int64_t)exp(5.5 + 0.8 * lm_random_normal(&m->random));
         in = in < 4 ? 4 : in > 1024 ? 1024 : in;
         out = out < 4 ? 4 : out > 1024 ? 1024 : out;
-        rc = make_words(m, &none, 0, in, d->sharegpt_output_len ? d->sharegpt_output_len : out, &s->at[s->n], err);
+        rc = make_words(m, &none, in, d->sharegpt_output_len ? d->sharegpt_output_len : out, &s->at[s->n], err);
     }
     return rc;
 }
@@ -231,7 +240,7 @@ static int repeat(const struct lm_dataset *d, struct lm_samples *s, struct lm_er
 
 int lm_dataset_make(const struct lm_dataset *d, const struct lm_counter *counter, struct lm_samples *out, struct lm_err *err)
 {
-    struct maker m = {.counter = counter, .random = {(uint64_t)d->seed}};
+    struct maker m = {.counter = counter, .random = {(uint64_t)d->seed}, .per_word = 1};
     struct lm_samples s = {calloc((size_t)d->n, sizeof *s.at), 0};
     bool custom = strcmp(d->name, "custom") == 0, sharegpt = strcmp(d->name, "sharegpt") == 0;
     int rc = !s.at ? lm_fail(err, LM_ENOMEM, "out of memory") : custom && !d->path ? lm_fail(err, LM_EINVAL, "custom needs --dataset-path") : 0;
