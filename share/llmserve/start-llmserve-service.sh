@@ -7,8 +7,8 @@
 #   TENSOR_PARALLEL_SIZE    devices that share the model (1)
 #   MAX_NUM_SEQS            sequences of one step (256)
 #   MAX_NUM_BATCHED_TOKENS  tokens of one step (3000)
-#   MAX_MODEL_LEN           longest prompt and answer together (2000, or less where the model ends earlier: auto)
-#   LOAD_IN_LOW_BIT         what 16-bit weights are made to at load (fp8; weights that are quantized already stay)
+#   MAX_MODEL_LEN           longest prompt and answer together (2000; auto: what the model and memory allow)
+#   LOAD_IN_LOW_BIT         what 16-bit weights are made to at load, such as fp8 or sym_int4 (default: they stay as they are)
 #   PORT                    (8000)
 #   HOST                    address to listen on (127.0.0.1)
 #
@@ -24,7 +24,7 @@ exec "${LLMSERVED:-llmserved}" \
   --model "$MODEL_PATH" ${SERVED_MODEL_NAME:+--served-model-name "$SERVED_MODEL_NAME"} \
   --host "${HOST:-127.0.0.1}" --port "${PORT:-8000}" \
   --trust-remote-code --gpu-memory-utilization 0.95 --enforce-eager \
-  --load-in-low-bit "${LOAD_IN_LOW_BIT:-fp8}" \
+  ${LOAD_IN_LOW_BIT:+--load-in-low-bit "$LOAD_IN_LOW_BIT"} \
   --max-model-len "${MAX_MODEL_LEN:-2000}" \
   --max-num-batched-tokens "${MAX_NUM_BATCHED_TOKENS:-3000}" \
   --max-num-seqs "${MAX_NUM_SEQS:-256}" \
