@@ -19,7 +19,7 @@ libtoolcmd_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LIBCURL_CFLAGS) $(LIBEDI
 libtoolcmd_la_LIBADD = libengine.la libplugin.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(JANSSON_LIBS) $(LIBCURL_LIBS) $(LIBEDIT_LIBS)
 
 llmserve_SOURCES = %D%/llmserve/main.c %D%/llmserve/commands.c %D%/llmserve/batch.c %D%/llmserve/bench/bench.h %D%/llmserve/bench/bench.c \
-	%D%/llmserve/bench/latency.c %D%/llmserve/bench/serve.c %D%/llmserve/bench/startup.c %D%/llmserve/bench/throughput.c \
+	%D%/llmserve/bench/kernels.c %D%/llmserve/bench/latency.c %D%/llmserve/bench/serve.c %D%/llmserve/bench/startup.c %D%/llmserve/bench/throughput.c \
 	%D%/llmserve/calibrate.c %D%/llmserve/calibrate.h %D%/llmserve/chat.c %D%/llmserve/check_config.c %D%/llmserve/complete.c \
 	%D%/llmserve/completion.c %D%/llmserve/detokenize.c %D%/llmserve/devices.c %D%/llmserve/doctor.c %D%/llmserve/inspect.c \
 	%D%/llmserve/perplexity.c %D%/llmserve/quantize.c %D%/llmserve/render.c %D%/llmserve/run.c %D%/llmserve/schema_check.c %D%/llmserve/tokenize.c

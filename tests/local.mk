@@ -47,6 +47,9 @@ dist_check_SCRIPTS += %D%/golden/chat-template/render_test
 TESTS += %D%/golden/chat-template/render_test
 EXTRA_DIST += %D%/golden/chat-template/make.py %D%/golden/chat-template/golden.json.xz %D%/data/chat-templates
 
+dist_check_SCRIPTS += %D%/bench_kernels_test
+TESTS += %D%/bench_kernels_test
+
 # llmserve quantize, against an independent reader of its files.
 dist_check_SCRIPTS += %D%/low_bit_test
 TESTS += %D%/low_bit_test

@@ -15,6 +15,9 @@ struct problem {
 
 struct attention {
     struct cpu_kv kv;
+    uint8_t *layers;         /* [n_layer] caches, that no processor's cache holds them all: each run takes the next one */
+    uint32_t n_layer, layer;
+    size_t layer_bytes;
     struct lm_step step;
     struct cpu_attn a;
     atomic_uint next;
@@ -37,11 +40,14 @@ static void attend(struct cpu_bench *b, uint32_t thread, void *arg)
     for (uint32_t i; (i = atomic_fetch_add(&t->next, 1)) < n;)
         cpu_attn_item(&t->a, b->n_thread, i, b->scratch[thread]);
     cpu_pool_barrier(b->pool, thread);
-    if (thread == 0)
-        atomic_store(&t->next, 0);
     for (uint32_t i = thread; i < n_join; i += b->n_thread)
         cpu_attn_join(&t->a, b->n_thread, i);
     cpu_pool_barrier(b->pool, thread);
+    if (thread == 0) {
+        atomic_store(&t->next, 0);
+        t->layer = (t->layer + 1) % t->n_layer;
+        t->kv.data = t->layers + t->layer * t->layer_bytes;
+    }
 }
 
 static float *some(size_t n)
@@ -54,7 +60,7 @@ static float *some(size_t n)
 
 static void close_attention(struct attention *t)
 {
-    void *const all[] = {t->kv.data, t->pos, t->seq_row, t->table, t->seq_of, t->q, t->y, t->k, t->v, t->a.join};
+    void *const all[] = {t->layers, t->pos, t->seq_row, t->table, t->seq_of, t->q, t->y, t->k, t->v, t->a.join};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
 }
@@ -64,7 +70,9 @@ static int open_attention(const struct cpu_bench *b, const struct problem *p, en
     uint32_t n = p->n_tok * p->n_seq, per_seq = (p->past + p->n_tok + BLOCK - 1) / BLOCK;
     *t = (struct attention){.kv = {.block_size = BLOCK, .n_kv_head = p->n_kv, .head_dim = p->dim, .dtype = dtype}};
     t->kv.block_bytes = cpu_kv_block_bytes(&t->kv);
-    t->kv.data = aligned_alloc(64, t->kv.block_bytes * per_seq * p->n_seq);
+    t->layer_bytes = (t->kv.block_bytes * per_seq * p->n_seq + 63) / 64 * 64;
+    t->n_layer = p->n_tok > 1 ? 1 : (uint32_t)(CPU_BENCH_BYTES / t->layer_bytes + 1);
+    t->layers = t->kv.data = aligned_alloc(64, t->n_layer * t->layer_bytes);
     t->pos = malloc(n * sizeof *t->pos);
     t->seq_row = malloc((p->n_seq + 1) * sizeof *t->seq_row);
     t->table = malloc((size_t)per_seq * p->n_seq * sizeof *t->table);
@@ -77,7 +85,7 @@ static int open_attention(const struct cpu_bench *b, const struct problem *p, en
                              .join = malloc(cpu_attn_join_bytes(p->n_head, p->dim, n, p->past + p->n_tok, b->n_thread))};
     if (!t->kv.data || !t->pos || !t->seq_row || !t->table || !t->seq_of || !t->q || !t->y || !t->k || !t->v || !t->a.join)
         return lm_fail(err, LM_ENOMEM, "no memory for a cache of %u positions", per_seq * BLOCK * p->n_seq);
-    memset(t->kv.data, 0, t->kv.block_bytes * per_seq * p->n_seq);
+    memset(t->layers, 0, t->n_layer * t->layer_bytes);
     for (uint32_t i = 0; i < n; i++) {
         t->pos[i] = (int32_t)(p->past + i % p->n_tok);
         t->seq_of[i] = i / p->n_tok;

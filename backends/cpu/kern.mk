@@ -27,12 +27,9 @@ noinst_LTLIBRARIES += libcpukern.la
 libcpukern_la_SOURCES = $(cpu_kern_SOURCES)
 libcpukern_la_LIBADD = $(cpu_kern_LIBS) libqtype.la
 
-# Rates beside the machine's limits: make bench-kernels
-noinst_PROGRAMS += %D%/kern_bench
-%C%_kern_bench_SOURCES = %D%/kern_bench.c
-%C%_kern_bench_LDADD = libcpukern.la
-bench-kernels: %D%/kern_bench
-	%D%/kern_bench
+# Rates beside the machine's limits, of what was built: make bench-kernels
+bench-kernels: all
+	./llmserve bench kernels --backend cpu --plugin-dir '$(abs_top_builddir)/.libs'
 .PHONY: bench-kernels
 
 if HAVE_CHECK

@@ -6,5 +6,5 @@
  */
 #include "cmd/llmserve/command.h"
 
-extern const struct lm_command lm_bench_serve, lm_bench_throughput, lm_bench_latency, lm_bench_startup;
+extern const struct lm_command lm_bench_serve, lm_bench_throughput, lm_bench_latency, lm_bench_startup, lm_bench_kernels;
 #endif
