@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum { ROW_DIM = 2048 };
@@ -138,6 +139,7 @@ static int open_bench(struct cpu_bench *b, struct lm_err *err)
         ok = (b->scratch[t] = aligned_alloc(64, CPU_MAT_SCRATCH)) != NULL;
     if (!ok)
         return lm_fail(err, LM_ENOMEM, "no memory to measure with");
+    madvise(b->memory, CPU_BENCH_BYTES, MADV_HUGEPAGE); /* as the weights are */
     memset(b->memory, 0, CPU_BENCH_BYTES);
     b->read = cpu_bench_read(b, CPU_BENCH_BYTES);
     return 0;
