@@ -66,13 +66,13 @@ static int read_output(struct work *w, struct lm_err *err)
         return lm_fail(err, LM_EIO, "%.150s: %m", w->a.out);
     rewind(f);
     for (ssize_t n; (n = getline(&line, &cap, f)) >= 0;) {
-        json_t *root = line[n - 1] == '\n' ? json_loadb(line, (size_t)n, 0, NULL) : NULL;
+        if (line[n - 1] != '\n')
+            break;
+        json_t *root = json_loadb(line, (size_t)n, 0, NULL);
         const char *id = json_string_value(json_object_get(root, "custom_id"));
         if (id)
             json_object_set_new(w->seen, id, json_true());
         json_decref(root);
-        if (!root)
-            break;
         whole += n;
     }
     free(line);
