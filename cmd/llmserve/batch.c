@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { TRIES = 100, RETRY_MS = 250 };
+enum { TRIES = 240, RETRY_MS = 250 }; /* a minute */
 
 struct args {
     const char *url, *api_key, *in, *out;
@@ -66,13 +66,13 @@ static int read_output(struct work *w, struct lm_err *err)
         return lm_fail(err, LM_EIO, "%.150s: %m", w->a.out);
     rewind(f);
     for (ssize_t n; (n = getline(&line, &cap, f)) >= 0;) {
-        json_t *root = line[n - 1] == '\n' ? json_loadb(line, (size_t)n, 0, NULL) : NULL;
+        if (line[n - 1] != '\n')
+            break;
+        json_t *root = json_loadb(line, (size_t)n, 0, NULL);
         const char *id = json_string_value(json_object_get(root, "custom_id"));
         if (id)
             json_object_set_new(w->seen, id, json_true());
         json_decref(root);
-        if (!root)
-            break;
         whole += n;
     }
     free(line);
@@ -152,17 +152,20 @@ static void write_answer(struct work *w, const struct item *it)
     json_decref(reply);
 }
 
-/* A server that is full or away may be there again; everything else is the line's answer. */
+/* A server that is full or away may be there again, now or in a later run; everything else is the line's answer. */
 static void on_done(struct lm_call *call)
 {
     struct item *it = call->arg;
     struct work *w = it->work;
+    const bool busy = call->err.code == LM_EIO || call->status == 429 || call->status == 503;
+    struct lm_err err;
     w->n_running--;
-    if ((call->err.code == LM_EIO || call->status == 429 || call->status == 503) && ++it->tries < TRIES && !(call->err.code && it->tries > 20)) {
+    if (busy && ++it->tries < TRIES) {
         it->state = WAITING;
         it->not_before_us = lm_now_us() + (uint64_t)RETRY_MS * 1000;
-    } else if (call->err.code) {
-        fprintf(stderr, "llmserve batch: %s: %s\n", json_string_value(it->id), call->err.msg);
+    } else if (busy || call->err.code) {
+        lm_call_result(call, &err);
+        fprintf(stderr, "llmserve batch: %s: %s\n", json_string_value(it->id), err.msg);
         it->state = DONE;
         w->n_failed++;
     } else {
@@ -216,6 +219,7 @@ static int open_server(struct work *w, int argc, char **argv, struct lm_err *err
 {
     struct lm_target t = {.url = w->a.url, .api_key = w->a.api_key, .timeout_s = w->a.timeout_s, .insecure = w->a.insecure};
     if (!t.url) {
+        t.insecure = true; /* a certificate is for other names than the loopback's */
         int rc = lm_child_start(argc, argv, &w->child, err);
         if (rc)
             return rc;

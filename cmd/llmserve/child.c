@@ -28,17 +28,17 @@ struct lm_child {
 
 static void see_line(struct lm_child *c, const char *line)
 {
-    const char *url = strstr(line, "listening on http://");
+    const char *url = strstr(line, " listening on http");
     pthread_mutex_lock(&c->lock);
     if (url)
-        snprintf(c->url, sizeof c->url, "%.*s", (int)strcspn(url + 13, " \n"), url + 13);
+        snprintf(c->url, sizeof c->url, "%.*s", (int)strcspn(url + 14, " \n"), url + 14);
     if (strstr(line, "server: ready model=") && !c->ready) {
         c->ready = true;
         c->ready_us = lm_now_us();
         pthread_cond_signal(&c->changed);
     }
     pthread_mutex_unlock(&c->lock);
-    if (strstr(line, " warn ") || strstr(line, " error ") || strstr(line, " WARN ") || strstr(line, " ERROR "))
+    if (strstr(line, " warn ") || strstr(line, " error "))
         fputs(line, stderr);
 }
 

@@ -16,6 +16,7 @@ struct lm_template;
 
 struct lm_local {
     const char *command; /* "bench latency": for messages; set before use */
+    bool no_engine;      /* set before lm_local_load(): only the model is wanted */
     struct lm_conf conf;
     struct lm_boot *boot;
     struct lm_tokenizer *tok;

@@ -120,9 +120,9 @@ static void set_defaults(const struct lm_options *o, void *base)
         else if (row->type == LM_OPTION_LIST || row->type == LM_OPTION_WORDS)
             *(struct lm_bytes *)field = (struct lm_bytes){0};
         else if (row->type == LM_OPTION_INT)
-            *(int64_t *)field = 0;
+            *(int64_t *)field = LM_UNSET_INT;
         else if (row->type == LM_OPTION_REAL)
-            *(double *)field = 0;
+            *(double *)field = NAN;
         else
             *(const char **)field = NULL;
     }

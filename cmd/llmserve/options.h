@@ -24,10 +24,12 @@ struct lm_arg_row {
     enum lm_option_type type;
     size_t offset;     /* of the field */
     const char *value; /* what --help calls it; of a WORD "a|b|c" */
-    const char *def;   /* as on the command line; NULL: unset */
+    const char *def;   /* as on the command line; NULL: unset, that is false, NULL, LM_UNSET_INT, NAN or an empty list */
     double min, max;
     const char *help;
 };
+
+#define LM_UNSET_INT INT64_MIN
 
 /* Rows. s is the struct, f its field; a field of another type is a warning. */
 #define LM_OPTION_AT(s, f, t) (offsetof(s, f) + 0 * sizeof(&((s *)0)->f == (t *)0))

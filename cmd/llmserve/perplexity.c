@@ -94,7 +94,7 @@ static void print(const struct args *a, const struct loss *l, size_t n_chunks)
 static int run(int argc, char **argv)
 {
     struct args a;
-    struct lm_local l = {.command = "perplexity"};
+    struct lm_local l = {.command = "perplexity", .no_engine = true};
     struct lm_bytes text = {0};
     struct lm_tokens ids = {0};
     struct loss loss = {0};

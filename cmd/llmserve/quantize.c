@@ -16,7 +16,7 @@
 
 struct request {
     const char *in, *out, *to, *calibrate;
-    bool from_any, force;
+    bool from_any, force, json;
 };
 
 static const struct lm_arg_row rows[] = {
@@ -24,6 +24,7 @@ static const struct lm_arg_row rows[] = {
     LM_TEXT(struct request, calibrate, "calibrate", "TEXT", "Run a text of the kind that the model will see through it first and weigh errors by the activations: costs memory for all of a piece's activations, much improves formats of 4 bits"),
     LM_FLAG(struct request, from_any, "requantize", "Take weights that are quantized already"),
     LM_FLAG(struct request, force, "force", "Replace a file that is there"),
+    LM_FLAG(struct request, json, "json", "Print the figures as JSON"),
 };
 
 
@@ -84,6 +85,18 @@ static int read_back(const char *path, struct lm_err *err)
     return rc;
 }
 
+static void print(const struct request *r, const char *format, const struct lm_lmq_result *result, double seconds)
+{
+    if (r->json) {
+        printf("{\"format\": \"%s\", \"bytes\": %llu, \"resumed_tensors\": %zu, \"seconds\": %.3f}\n", format, (unsigned long long)result->bytes,
+               result->n_resumed, seconds);
+        return;
+    }
+    if (result->n_resumed)
+        printf("went on after %zu tensors of an earlier run\n", result->n_resumed);
+    printf("%s: %s, %llu bytes, read back whole, %.1f s\n", r->out, format, (unsigned long long)result->bytes, seconds);
+}
+
 static int run(int argc, char **argv)
 {
     struct request r = {0};
@@ -123,10 +136,7 @@ static int run(int argc, char **argv)
         fprintf(stderr, "llmserve quantize: %s\n", err.msg);
         return 1;
     }
-    if (result.n_resumed)
-        printf("went on after %zu tensors of an earlier run\n", result.n_resumed);
-    printf("%s: %s, %llu bytes, read back whole, %.1f s\n", r.out, lb.name, (unsigned long long)result.bytes,
-           (double)(lm_now_us() - start_us) * 1e-6);
+    print(&r, lb.name, &result, (double)(lm_now_us() - start_us) * 1e-6);
     return 0;
 }
 

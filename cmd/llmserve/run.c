@@ -6,6 +6,7 @@
 #include "cmd/llmserve/text.h"
 #include "runtime/base/clock.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,10 +19,10 @@ struct args {
 };
 
 static const struct lm_arg_row rows[] = {
-    LM_INT(struct args, n, "max-tokens n", "TOKENS", "128", 1, 1e9, "Longest answer (of the example prompts: 16)"),
-    LM_REAL(struct args, temperature, "temperature temp", "T", "0", 0, 100, "0: the likeliest token (of the example prompts: 0.8)"),
+    LM_INT(struct args, n, "max-tokens n", "TOKENS", NULL, 1, 1e9, "Longest answer; else 128, of the example prompts 16"),
+    LM_REAL(struct args, temperature, "temperature temp", "T", NULL, 0, 100, "0: the likeliest token; else 0, for the example prompts 0.8"),
     LM_INT(struct args, top_k, "top-k", "K", "0", 0, 1e9, "Draw among the K likeliest; 0: all"),
-    LM_REAL(struct args, top_p, "top-p", "P", "1", 1e-6, 1, "Draw among those that make up P (of the example prompts: 0.95)"),
+    LM_REAL(struct args, top_p, "top-p", "P", NULL, 1e-6, 1, "Draw among those that make up P; else 1, for the example prompts 0.95"),
     LM_REAL(struct args, min_p, "min-p", "P", "0", 0, 1, "Draw among those of at least P times the likeliest"),
     LM_INT(struct args, seed, "seed", "N", "-1", -1, 9007199254740992.0, "-1: a fresh one"),
     LM_FLAG(struct args, ignore_eos, "ignore-eos", "Go on to the longest answer"),
@@ -269,28 +270,19 @@ static int dialog(struct work *w, struct lm_err *err)
     return rc;
 }
 
-/* The example's own settings, where the user gave none. */
-static void set_example(struct work *w, int argc, char **argv)
+/* What the user did not say. */
+static void set_defaults(struct args *a, bool is_example)
 {
-    static const struct { const char *name, *alias; } own[] = {{"--max-tokens", "-n"}, {"--temperature", "--temp"}, {"--top-p", "--top-p"}};
-    bool given[3] = {false};
-    for (int i = 1; i < argc; i++)
-        for (size_t k = 0; k < 3; k++)
-            given[k] = given[k] || strncmp(argv[i], own[k].name, strlen(own[k].name)) == 0 || strncmp(argv[i], own[k].alias, strlen(own[k].alias)) == 0;
-    w->a.n = given[0] ? w->a.n : 16;
-    w->a.temperature = given[1] ? w->a.temperature : 0.8;
-    w->a.top_p = given[2] ? w->a.top_p : 0.95;
+    a->n = a->n != LM_UNSET_INT ? a->n : is_example ? 16 : 128;
+    a->temperature = !isnan(a->temperature) ? a->temperature : is_example ? 0.8 : 0;
+    a->top_p = !isnan(a->top_p) ? a->top_p : is_example ? 0.95 : 1;
 }
 
 static int run(int argc, char **argv)
 {
     struct work w = {.local.command = "run"};
     struct lm_err err = {0};
-    char **given = calloc((size_t)argc + 1, sizeof *given);
-    const int n_given = argc;
-    if (given)
-        memcpy(given, argv, (size_t)argc * sizeof *given);
-    int rc = given ? lm_options_read(&lm_command_run.options, &w.a, &argc, argv, true, &err) : lm_fail(&err, LM_ENOMEM, "out of memory");
+    int rc = lm_options_read(&lm_command_run.options, &w.a, &argc, argv, true, &err);
     if (!rc && w.a.chat && w.a.raw)
         rc = lm_fail(&err, LM_EINVAL, "--chat and --raw exclude each other");
     if (!rc)
@@ -300,12 +292,11 @@ static int run(int argc, char **argv)
     const bool usage = rc == LM_EINVAL;
     if (!rc && !w.a.interactive)
         rc = collect(&w, argc > 1 ? argv[1] : NULL, &err);
-    if (!rc && w.is_example)
-        set_example(&w, n_given, given);
-    if (!rc)
+    if (!rc) {
+        set_defaults(&w.a, w.is_example);
         lm_local_limit(&w.local, w.n);
-    if (!rc)
         rc = lm_local_load(&w.local, &err);
+    }
     if (!rc)
         rc = w.a.interactive ? dialog(&w, &err) : answer_all(&w, &err);
     for (size_t i = 0; i < w.n; i++) {
@@ -315,7 +306,6 @@ static int run(int argc, char **argv)
     }
     free(w.answer);
     free(w.request);
-    free(given);
     lm_local_close(&w.local);
     lm_options_fini(&lm_command_run.options, &w.a);
     return lm_command_end("run", rc == LM_EINVAL && !usage ? LM_EIO : rc, &err);

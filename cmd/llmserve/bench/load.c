@@ -79,10 +79,12 @@ static const char *chunk_text(const json_t *choice)
 static void take_choice(struct flight *f, const json_t *choice)
 {
     struct lm_output *o = f->out;
-    const char *text = chunk_text(choice);
+    const char *text = chunk_text(choice), *reason = json_string_value(json_object_get(choice, "finish_reason"));
     double now_s = (double)(f->call.now_us - f->call.start_us) * 1e-6;
     bool says = text || json_object_get(json_object_get(choice, "delta"), "tool_calls");
-    if (!says && !json_is_string(json_object_get(choice, "finish_reason")) && !json_object_get(choice, "text"))
+    if (reason && (strcmp(reason, "error") == 0 || strcmp(reason, "abort") == 0))
+        lm_fail(&o->err, LM_EIO, "finish_reason is %s", reason);
+    if (!says && !reason && !json_object_get(choice, "text"))
         return;
     if (o->ttft_s == 0)
         o->ttft_s = now_s;

@@ -38,7 +38,7 @@ static void add_latency(struct lm_metrics *m, const struct lm_shown *shown, int 
     snprintf(label, sizeof label, "Median %s (ms):", short_name[k]);
     add_real(out, label, lm_series_percentile(&m->ms[k], 50));
     for (size_t i = 0; i < shown->n_percentile; i++) {
-        snprintf(label, sizeof label, "P%.4g %s (ms):", shown->percentile[i], short_name[k]);
+        snprintf(label, sizeof label, "P%.10g %s (ms):", shown->percentile[i], short_name[k]);
         add_real(out, label, lm_series_percentile(&m->ms[k], shown->percentile[i]));
     }
 }
@@ -116,7 +116,7 @@ static void set_latencies(json_t *root, struct lm_metrics *m, const struct lm_sh
     snprintf(key, sizeof key, "std_%s_ms", name);
     json_object_set_new(root, key, json_real(lm_series_std(&m->ms[k])));
     for (size_t i = 0; i < shown->n_percentile; i++) {
-        snprintf(key, sizeof key, "p%.4g_%s_ms", shown->percentile[i], name);
+        snprintf(key, sizeof key, "p%.10g_%s_ms", shown->percentile[i], name);
         json_object_set_new(root, key, json_real(lm_series_percentile(&m->ms[k], shown->percentile[i])));
     }
 }
