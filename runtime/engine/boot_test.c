@@ -178,7 +178,7 @@ START_TEST(test_engine_boot__what_cannot_boot_is_named)
 {
     static const struct { const char *flag[2]; int code; const char *word; } bad[] = {
         {{"--backend=fault", "--device=3"}, LM_ENOTFOUND, "no device 3 of 1"},
-        {{"--backend=fault", "--device=gpu"}, LM_ECONFIG, "not an index"},
+        {{"--backend=fault", "--device=first"}, LM_ECONFIG, "not an index"},
         {{"--backend=fault", "--device=-1"}, LM_ECONFIG, "not an index"},
         {{"--backend=fault", "--max-model-len=300"}, LM_ECONFIG, "model's own 256"},
         {{"--backend=fault", "--backend-option=fault.speed=9"}, LM_ECONFIG, "speed"},
