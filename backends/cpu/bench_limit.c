@@ -80,6 +80,21 @@ __attribute__((target("avx2"))) static void fma_256(struct cpu_bench *b, uint32_
         __asm__ volatile(LOW("vfmadd231ps") : : : CLOBBER);
 }
 
+/** Products of whole tiles, a tenth of the rounds. */
+static void dot_amx(struct cpu_bench *b, uint32_t thread, void *arg)
+{
+    struct { uint8_t palette, start_row, reserved[14]; uint16_t row_bytes[16]; uint8_t rows[16]; } c = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        c.row_bytes[i] = 64;
+        c.rows[i] = 16;
+    }
+    __asm__ volatile("ldtilecfg %0" : : "m"(c));
+    for (int i = 0; i < ROUNDS / 10; i++)
+        __asm__ volatile("tdpbsud %%tmm6, %%tmm7, %%tmm0; tdpbsud %%tmm6, %%tmm7, %%tmm1; tdpbsud %%tmm6, %%tmm7, %%tmm2;"
+                         "tdpbsud %%tmm6, %%tmm7, %%tmm3" : :);
+    __asm__ volatile("tilerelease" : :);
+}
+
 /** Operations a second of a loop that does `ops` of them in each round and thread. */
 static double rate(struct cpu_bench *b, cpu_bench_job *loop, double ops)
 {
@@ -92,6 +107,8 @@ struct cpu_limits cpu_bench_limits(struct cpu_bench *b)
     bool vnni = b->isa == CPU_ISA_AVXVNNI;
     if (b->isa >= CPU_ISA_AVX512) {
         l = (struct cpu_limits){.dot = rate(b, dot_512, 12 * 128), .dot16 = rate(b, dot16_512, 12 * 64), .fma = rate(b, fma_512, 12 * 32)};
+        if (b->isa == CPU_ISA_AMX)
+            l.dot = rate(b, dot_amx, 4 * 2 * 16 * 16 * 64 / 10.0);
         l.bf16 = b->isa >= CPU_ISA_AVX512BF16 ? rate(b, bf16_512, 12 * 64) : 0;
     } else if (b->isa != CPU_ISA_PORTABLE) {
         l = (struct cpu_limits){.dot = rate(b, vnni ? dot_vex : madd_256, 8 * 64), .dot16 = rate(b, vnni ? dot16_vex : madd16_256, 8 * 32),
