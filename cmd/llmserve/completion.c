@@ -168,14 +168,12 @@ static void add_troff(struct lm_bytes *out, const char *s)
         else if ((*at == '.' || *at == '\'') && at == s)
             lm_bytes_add_str(out, "\\&");
         lm_bytes_add_char(out, *at);
-        if (*at == '|')
-            lm_bytes_add_str(out, "\\:"); /* a line may end here */
     }
 }
 
 static void man_command(const struct lm_command *c, const char *path, struct lm_bytes *out)
 {
-    char name[LM_OPTION_NAME_MAX];
+    char name[LM_OPTION_NAME_MAX], part[512];
     lm_bytes_add_str(out, ".SS ");
     add_troff(out, path);
     if (*c->usage)
@@ -198,7 +196,10 @@ static void man_command(const struct lm_command *c, const char *path, struct lm_
         lm_bytes_add_str(out, *row->value ? " \\fI" : "");
         add_troff(out, row->value);
         lm_bytes_add_char(out, '\n');
-        add_troff(out, row->help);
+        for (const char *at = row->help; *at; at += strcspn(at, "|") + (at[strcspn(at, "|")] == '|')) {
+            snprintf(part, sizeof part, "%s%.*s", at == row->help ? "" : " | ", (int)strcspn(at, "|"), at); /* lines may end in a list of words */
+            add_troff(out, part);
+        }
         if (row->def && *row->def) {
             lm_bytes_add_str(out, " [");
             add_troff(out, row->def);

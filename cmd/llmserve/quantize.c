@@ -20,7 +20,7 @@ struct request {
 };
 
 static const struct lm_arg_row rows[] = {
-    LM_TEXT(struct request, to, "to", "FORMAT", LM_LOW_BIT_NAMES "|q4_0|q4_1|q8_0"),
+    LM_TEXT(struct request, to, "to", "FORMAT", "One of: " LM_LOW_BIT_NAMES "|q4_0|q4_1|q8_0"),
     LM_TEXT(struct request, calibrate, "calibrate", "TEXT", "Run a text of the kind that the model will see through it first and weigh errors by the activations: costs memory for all of a piece's activations, much improves formats of 4 bits"),
     LM_FLAG(struct request, from_any, "requantize", "Take weights that are quantized already"),
     LM_FLAG(struct request, force, "force", "Replace a file that is there"),
