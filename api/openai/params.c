@@ -242,6 +242,9 @@ static const struct row rows[] = {
     {"tools", H, JSON, AT(tools), .rule = "an array", .json = JSON_ARRAY},
     {"tool_choice", H, JSON, AT(tool_choice), .json = JSON_NULL},
     {"parallel_tool_calls", H, BOOL, AT(parallel_tool_calls)},
+    {"include_reasoning", H, BOOL, AT(include_reasoning)},
+    {"thinking_token_budget", H, INT, AT(think_budget), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
+    {"reasoning_budget_tokens", H, INT, AT(think_budget), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
     {"reasoning_effort", H, JSON, AT(reasoning_effort), .rule = "a string", .json = JSON_STRING},
     {"modalities", H, CALL, .call = read_modalities},
 };
@@ -361,9 +364,10 @@ static int check_tools(struct ctx *c)
         return 0;
     if (!p->tools)
         return lm_api_bad(c->e, "tool_choice", "When using `tool_choice`, `tools` must be set.");
-    if (json_is_object(p->tool_choice) || (choice && strcmp(choice, "required") == 0))
-        return lm_api_bad(c->e, "tool_choice", "tool_choice can only be \"none\" or \"auto\".");
-    return wrong_type(c, "tool_choice", "\"none\" or \"auto\"", p->tool_choice);
+    if ((choice && strcmp(choice, "required") == 0) ||
+        json_string_length(json_object_get(json_object_get(p->tool_choice, "function"), "name")))
+        return 0;
+    return wrong_type(c, "tool_choice", "\"none\", \"auto\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": …}}", p->tool_choice);
 }
 
 static int check_n(struct ctx *c)
@@ -447,7 +451,7 @@ int lm_params_parse(const json_t *body, enum lm_endpoint endpoint, const struct 
         .max_tokens = LM_UNSET, .default_max_tokens = d->max_tokens, .n = 1, .best_of = LM_UNSET, .seed = -1,
         .truncate_prompt_tokens = LM_UNSET, .n_logprobs = LM_UNSET, .n_prompt_logprobs = LM_UNSET, .temperature = d->temperature,
         .top_p = d->top_p, .top_k = d->top_k, .min_p = d->min_p, .repetition = d->repetition, .length_penalty = 1, .filter = d->filter,
-        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true,
+        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true, .include_reasoning = true, .think_budget = -1,
     };
     struct ctx c = {limits, a, &p, e};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

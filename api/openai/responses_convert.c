@@ -156,7 +156,8 @@ static json_t *body_of(const struct lm_gen *g)
 {
     static const struct { const char *theirs, *ours; } same[] = {
         {"max_output_tokens", "max_completion_tokens"}, {"temperature", "temperature"}, {"top_p", "top_p"}, {"stream", "stream"},
-        {"parallel_tool_calls", "parallel_tool_calls"}, {"seed", "seed"}, {"chat_template_kwargs", "chat_template_kwargs"},
+        {"parallel_tool_calls", "parallel_tool_calls"}, {"thinking_token_budget", "thinking_token_budget"}, {"include_reasoning", "include_reasoning"},
+        {"seed", "seed"}, {"chat_template_kwargs", "chat_template_kwargs"},
     };
     json_t *out = json_object(), *effort = json_object_get(json_object_get(g->json, "reasoning"), "effort");
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {

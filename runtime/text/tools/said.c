@@ -48,6 +48,11 @@ void lm_said_text(struct lm_said *s, enum lm_said_kind kind, const char *text, s
         append(s, &p->text, text, n);
 }
 
+void lm_said_open(struct lm_said *s, enum lm_said_kind kind)
+{
+    add(s, kind);
+}
+
 void lm_said_call(struct lm_said *s, const char *name, size_t n, const char *id, size_t n_id)
 {
     struct lm_said_part *p = add(s, LM_SAID_CALL);

@@ -33,6 +33,8 @@ struct lm_said {
 void lm_said_fini(struct lm_said *s);
 /** Append content or reasoning. */
 void lm_said_text(struct lm_said *s, enum lm_said_kind kind, const char *text, size_t n);
+/** A new part, empty as yet. */
+void lm_said_open(struct lm_said *s, enum lm_said_kind kind);
 /** A call begins. */
 void lm_said_call(struct lm_said *s, const char *name, size_t n, const char *id, size_t n_id);
 /** Append to the arguments of the call that came last. */
