@@ -103,6 +103,7 @@ struct lm_gen {
     const struct lm_reasoning_syntax *reasoning; /* NULL: no reasoning is */
     enum lm_thinking thinking;
     bool named_tool;
+    struct lm_tokens think_open, think_close; /* of a thought with a budget */
     struct lm_program *program;   /* whose texts alone may be the answer; NULL: any */
 
     struct lm_choice *choice;  /* [n_choice], prompt-major */

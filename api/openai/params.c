@@ -190,6 +190,7 @@ static const struct row rows[] = {
     {"frequency_penalty", C | H, REAL, AT(frequency), .rule = "in [-2, 2]", .rmin = -2, .rmax = 2},
     {"repetition_penalty", C | H, REAL, AT(repetition), .rule = "greater than zero", .rmin = POSITIVE_REAL, .rmax = HUGE_VAL},
     {"repeat_penalty", C | H, REAL, AT(repetition), .rule = "greater than zero", .rmin = POSITIVE_REAL, .rmax = HUGE_VAL},
+    {"repeat_last_n", C | H, INT, AT(repeat_last_n), .rule = "-1 (all), or at least 0", .min = -1, .max = INT32_MAX},
     {"min_keep", C | H, INT, AT(filter.min_keep), .rule = "at least 0", .max = INT32_MAX},
     {"typical_p", C | H, REAL, AT(filter.typical_p), .rule = "in [0, 1]", .rmax = 1},
     {"top_n_sigma", C | H, REAL, AT(filter.top_n_sigma), .rule = "-1 (off), or non-negative", .rmin = -1, .rmax = 1e6},
@@ -451,7 +452,7 @@ int lm_params_parse(const json_t *body, enum lm_endpoint endpoint, const struct 
         .max_tokens = LM_UNSET, .default_max_tokens = d->max_tokens, .n = 1, .best_of = LM_UNSET, .seed = -1,
         .truncate_prompt_tokens = LM_UNSET, .n_logprobs = LM_UNSET, .n_prompt_logprobs = LM_UNSET, .temperature = d->temperature,
         .top_p = d->top_p, .top_k = d->top_k, .min_p = d->min_p, .repetition = d->repetition, .length_penalty = 1, .filter = d->filter,
-        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true, .include_reasoning = true, .think_budget = -1,
+        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true, .include_reasoning = true, .think_budget = -1, .repeat_last_n = -1,
     };
     struct ctx c = {limits, a, &p, e};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

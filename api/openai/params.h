@@ -40,6 +40,7 @@ struct lm_params {
     int64_t max_tokens; /* LM_UNSET: default_max_tokens, or where that is LM_UNSET the default of the endpoint, as far as there is room */
     int64_t default_max_tokens;
     int64_t min_tokens, n, best_of, top_k, seed, priority, truncate_prompt_tokens;
+    int64_t repeat_last_n;     /* tokens that penalties look at; -1: all */
     int64_t think_budget;      /* tokens of reasoning; -1: any number */
     int64_t n_logprobs;        /* LM_UNSET: none wanted */
     int64_t n_prompt_logprobs; /* the same */

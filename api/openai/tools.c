@@ -60,6 +60,17 @@ static bool has_tool(const struct lm_tool_list *list, const char *name)
     return false;
 }
 
+/* A thought without its mark is one from the start. */
+static int bound_thought(struct lm_gen *g)
+{
+    const char *open = lm_reasoning_begin(g->reasoning), *close = lm_reasoning_end(g->reasoning);
+    const struct lm_tokenizer *tok = g->model->text.tok;
+    if (lm_tokenizer_encode(tok, open, strlen(open), LM_TOK_PARSE_SPECIAL, 0, &g->think_open, NULL) ||
+        lm_tokenizer_encode(tok, close, strlen(close), LM_TOK_PARSE_SPECIAL, 0, &g->think_close, NULL))
+        return no_memory(g);
+    return 0;
+}
+
 int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt)
 {
     const struct lm_model_text *t = &g->model->text;
@@ -68,6 +79,8 @@ int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt)
     g->reasoning = t->reasoning;
     g->thinking = lm_reasoning_of_prompt(t->reasoning, prompt->data ? prompt->data : "", prompt->len);
     g->named_tool = need == NAMED;
+    if (g->params.think_budget >= 0 && t->reasoning && bound_thought(g))
+        return LM_EINVAL;
     if (need == NONE) {
         g->tool_syntax = t->tool_syntax && lm_tool_reasons(t->tool_syntax) ? t->tool_syntax : NULL;
         return 0;

@@ -75,7 +75,12 @@ enum lm_thinking lm_reasoning_of_prompt(const struct lm_reasoning_syntax *s, con
     return open < n && blank(tail + open + n_open, n - open - n_open) ? LM_THINKING_OPEN : LM_THINKING_NONE;
 }
 
+const char *lm_reasoning_begin(const struct lm_reasoning_syntax *s)
+{
+    return s->other ? "<|channel|>analysis<|message|>" : s->open[0];
+}
+
 const char *lm_reasoning_end(const struct lm_reasoning_syntax *s)
 {
-    return !s ? NULL : s->other ? "<|end|><|start|>assistant<|channel|>final<|message|>" : s->close[0];
+    return s->other ? "<|end|><|start|>assistant<|channel|>final<|message|>" : s->close[0];
 }
