@@ -389,7 +389,7 @@ static void add_thinking(const struct lm_gen *g, struct lm_msg_submit *h)
     h->n_think_open = (uint32_t)g->think_open.n;
     h->n_think_close = (uint32_t)g->think_close.n;
     h->think_budget = h->n_think_close ? (uint32_t)g->params.think_budget : 0;
-    h->thinks = g->thinking == LM_THINKING_OPEN;
+    h->thinks = h->n_think_close && lm_reasoning_starts(g->reasoning, g->thinking);
 }
 
 /* What is asked of the prompt itself. */

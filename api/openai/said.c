@@ -81,7 +81,7 @@ void lm_said_write(struct lm_choice *c, bool delta, struct lm_bytes *out)
     struct lm_said *s = lm_choice_said(c);
     bool content = has(s, c->n_said, LM_SAID_CONTENT), reasoning = has(s, c->n_said, LM_SAID_REASONING), calls = has(s, c->n_said, LM_SAID_CALL);
     lm_bytes_add_str(out, delta ? "{" : "{\"role\":\"assistant\"");
-    if (content || (!calls && !(delta && reasoning))) {
+    if (content || (!calls && !reasoning)) {
         member("content", out);
         add_text(s, c->n_said, LM_SAID_CONTENT, out);
     } else if (!delta) {

@@ -60,7 +60,6 @@ static bool has_tool(const struct lm_tool_list *list, const char *name)
     return false;
 }
 
-/* A thought without its mark is one from the start. */
 static int bound_thought(struct lm_gen *g)
 {
     const char *open = lm_reasoning_begin(g->reasoning), *close = lm_reasoning_end(g->reasoning);

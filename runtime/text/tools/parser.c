@@ -209,7 +209,7 @@ enum lm_tool_kind lm_parser_kind(const struct lm_parser *p, const char *param, s
 static bool before(struct lm_parser *p, bool end)
 {
     const struct lm_reasoning_syntax *r = p->d.reasoning;
-    bool inside = p->d.thinking == LM_THINKING_OPEN || (r->begins && p->d.thinking == LM_THINKING_NONE);
+    bool inside = lm_reasoning_starts(r, p->d.thinking);
     if (!lm_parser_left(p))
         return false;
     int k = lm_parser_expect(p, r->open, end);

@@ -75,6 +75,11 @@ enum lm_thinking lm_reasoning_of_prompt(const struct lm_reasoning_syntax *s, con
     return open < n && blank(tail + open + n_open, n - open - n_open) ? LM_THINKING_OPEN : LM_THINKING_NONE;
 }
 
+bool lm_reasoning_starts(const struct lm_reasoning_syntax *s, enum lm_thinking thinking)
+{
+    return thinking == LM_THINKING_OPEN || (s->begins && thinking == LM_THINKING_NONE);
+}
+
 const char *lm_reasoning_begin(const struct lm_reasoning_syntax *s)
 {
     return s->other ? "<|channel|>analysis<|message|>" : s->open[0];

@@ -48,6 +48,8 @@ bool lm_tool_reasons(const struct lm_tool_syntax *s);
 /** Where a prompt ends: inside a thought, behind a closed one, or neither. */
 enum lm_thinking { LM_THINKING_NONE, LM_THINKING_OPEN, LM_THINKING_CLOSED };
 enum lm_thinking lm_reasoning_of_prompt(const struct lm_reasoning_syntax *s, const char *prompt, size_t n);
+/** An answer begins inside of a thought. */
+bool lm_reasoning_starts(const struct lm_reasoning_syntax *s, enum lm_thinking thinking);
 /** What begins and ends a thought, as text that could be put in. */
 const char *lm_reasoning_begin(const struct lm_reasoning_syntax *s);
 const char *lm_reasoning_end(const struct lm_reasoning_syntax *s);
