@@ -21,12 +21,22 @@ static int no_memory(struct lm_gen *g)
     return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
 }
 
+static int32_t control_of(void *arg, const char *s, size_t n)
+{
+    struct lm_tokens t = {0};
+    int32_t id = -1;
+    if (lm_tokenizer_encode(arg, s, n, LM_TOK_PARSE_SPECIAL, 8, &t, NULL) == 0 && t.n == 1 && lm_tokenizer_is_control(arg, t.id[0]))
+        id = t.id[0];
+    free(t.id);
+    return id;
+}
+
 /* A program for the calls instead of what the answer's format asks. With auto it is left out where it cannot be. */
 static int bind_calls(struct lm_gen *g, enum need need, const char *name)
 {
     struct lm_tool_grammar_desc d = {
         .syntax = g->tool_syntax, .reasoning = g->reasoning, .thinking = g->thinking, .need = need == AUTO ? LM_TOOL_MAY : LM_TOOL_MUST,
-        .tools = g->params.tools, .only = name, .many = g->params.parallel_tool_calls && need != NAMED, .tok = g->model->text.tok,
+        .tools = g->params.tools, .only = name, .many = g->params.parallel_tool_calls && need != NAMED, .control = control_of, .arg = g->model->text.tok,
     };
     struct lm_program *program = NULL;
     struct lm_err err = {0};

@@ -7,18 +7,6 @@ enum { MARK_MAX = 64, SPACE_MAX = 2 };
 
 /* ---- texts ---- */
 
-/* The token that a mark is, if it is a control token; -1: it is written as text. */
-static int32_t control_of(const struct lm_tool_grammar *g, const char *s, size_t n)
-{
-    struct lm_tokens t = {0};
-    int32_t id = -1;
-    if (g->d->tok && lm_tokenizer_encode(g->d->tok, s, n, LM_TOK_PARSE_SPECIAL, 8, &t, NULL) == 0 && t.n == 1 &&
-        lm_tokenizer_is_control(g->d->tok, t.id[0]))
-        id = t.id[0];
-    free(t.id);
-    return id;
-}
-
 /* The longest mark of a list that s begins with. */
 static size_t mark_at(const char *const *list, const char *s)
 {
@@ -38,7 +26,7 @@ void lm_tool_bytes(const struct lm_tool_grammar *g, const char *s, struct lm_byt
         size_t n = mark_at(g->d->syntax->mark, s), m = r ? mark_at(r->open, s) : 0, k = r ? mark_at(r->close, s) : 0;
         n = n > m ? n : m;
         n = n > k ? n : k;
-        int32_t id = n ? control_of(g, s, n) : -1;
+        int32_t id = n && g->d->control ? g->d->control(g->d->arg, s, n) : -1;
         char bytes[LM_CONTROL_BYTES];
         if (id >= 0) {
             lm_control_bytes(id, bytes);

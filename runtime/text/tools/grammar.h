@@ -12,7 +12,6 @@
  * Thread   [any]
  */
 #include "runtime/text/grammar/program.h"
-#include "runtime/text/tokenizer.h"
 #include "runtime/text/tools/syntax.h"
 
 enum lm_tool_need {
@@ -28,7 +27,8 @@ struct lm_tool_grammar_desc {
     const json_t *tools;               /* each {"function": {"name", "parameters", "strict"}} */
     const char *only;                  /* the one tool that may be called; NULL: all */
     bool many;                         /* more than one call */
-    const struct lm_tokenizer *tok;    /* whose control tokens are written as such; NULL: none are */
+    int32_t (*control)(void *arg, const char *s, size_t n); /* the control token of this text, or -1; NULL: there are none */
+    void *arg;
 };
 
 /**

@@ -36,6 +36,14 @@ static json_t *load(const char *text)
     return v;
 }
 
+/* Marks that are control tokens are bytes that no text has. */
+static int32_t control(void *arg, const char *s, size_t n)
+{
+    (void)s;
+    *(size_t *)arg += n;
+    return (int32_t)n;
+}
+
 static struct lm_program *compile(const struct lm_tool_grammar_desc *d)
 {
     struct lm_program *p = NULL;
@@ -236,6 +244,22 @@ START_TEST(test_tools_grammar__reasoning_may_come_first)
 }
 END_TEST
 
+START_TEST(test_tools_grammar__control_tokens_stand_for_themselves)
+{
+    json_t *tools = load(tools_text);
+    size_t n_mark = 0;
+    struct lm_tool_grammar_desc d = {
+        .syntax = lm_tool_syntax_find("mistral", "[TOOL_CALLS][ARGS]"), .need = LM_TOOL_MUST, .tools = tools, .control = control, .arg = &n_mark,
+    };
+    struct lm_program *p = compile(&d);
+    ck_assert_uint_gt(n_mark, 0);
+    ck_assert(!accepts(p, "[TOOL_CALLS]now[ARGS]{}", false));
+    ck_assert(accepts(p, "\xff\x80\x80\x8cnow\xff\x80\x80\x86{}", true));
+    lm_program_destroy(p);
+    json_decref(tools);
+}
+END_TEST
+
 START_TEST(test_tools_grammar__a_schema_that_cannot_be_kept_is_refused_when_strict)
 {
     json_t *tools = load("[{'function':{'name':'f','parameters':{'type':'object','properties':{'a':{'type':'array','uniqueItems':true}}}}}]");
@@ -257,4 +281,4 @@ END_TEST
 
 SUITE_MAIN("tools/grammar", test_tools_grammar__what_it_allows_are_valid_calls, test_tools_grammar__golden_calls_of_known_tools_are_allowed,
            test_tools_grammar__with_auto_a_call_that_has_begun_must_be_valid, test_tools_grammar__reasoning_may_come_first,
-           test_tools_grammar__a_schema_that_cannot_be_kept_is_refused_when_strict)
+           test_tools_grammar__control_tokens_stand_for_themselves, test_tools_grammar__a_schema_that_cannot_be_kept_is_refused_when_strict)

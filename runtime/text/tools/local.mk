@@ -5,7 +5,7 @@ libtools_la_SOURCES = %D%/said.c %D%/said.h %D%/tools.h %D%/syntax.h %D%/parser.
 	%D%/syntaxes.c %D%/reasoning.c %D%/grammar.c %D%/grammar.h %D%/grammar_parts.h %D%/members.c \
 	%D%/hermes.c %D%/llama3_json.c %D%/mistral.c %D%/qwen3_coder.c %D%/deepseek_v3.c %D%/glm45.c %D%/kimi_k2.c %D%/openai.c %D%/pythonic.c
 libtools_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libtools_la_LIBADD = libtext.la libgrammar.la $(JANSSON_LIBS)
+libtools_la_LIBADD = libgrammar.la $(JANSSON_LIBS)
 
 EXTRA_DIST += tests/golden/tools
 
@@ -16,9 +16,9 @@ TESTS += $(tools_tests)
 %C%_tools_test_SOURCES = %D%/tools_test.c
 %C%_tools_test_CPPFLAGS = $(AM_CPPFLAGS) -DTOOLS_DIR='"$(abs_top_srcdir)/tests/golden/tools"'
 %C%_tools_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
-%C%_tools_test_LDADD = libtools.la libmodel.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
+%C%_tools_test_LDADD = libtools.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
 %C%_grammar_test_SOURCES = %D%/grammar_test.c
 %C%_grammar_test_CPPFLAGS = $(AM_CPPFLAGS) -DTOOLS_DIR='"$(abs_top_srcdir)/tests/golden/tools"'
 %C%_grammar_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
-%C%_grammar_test_LDADD = libtools.la libmodel.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
+%C%_grammar_test_LDADD = libtools.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
 endif
