@@ -31,33 +31,44 @@ static int32_t control_of(void *arg, const char *s, size_t n)
     return id;
 }
 
-/* A program for the calls instead of what the answer's format asks. With auto it is left out where it cannot be. */
-static int bind_calls(struct lm_gen *g, enum need need, const char *name)
+/* Compile what the answer may be; *out NULL: any text, or what its format alone allows. */
+static int compile(struct lm_gen *g, enum need need, const char *name, struct lm_program **out)
 {
+    bool must = need == REQUIRED || need == NAMED;
     struct lm_tool_grammar_desc d = {
-        .syntax = g->tool_syntax, .reasoning = g->reasoning, .thinking = g->thinking, .need = need == AUTO ? LM_TOOL_MAY : LM_TOOL_MUST,
+        .syntax = g->tool_syntax, .reasoning = g->reasoning, .thinking = g->thinking, .need = must ? LM_TOOL_MUST : need == AUTO ? LM_TOOL_MAY : LM_TOOL_NONE,
         .tools = g->params.tools, .only = name, .many = g->params.parallel_tool_calls && need != NAMED, .control = control_of, .arg = g->model->text.tok,
     };
-    struct lm_program *program = NULL;
     struct lm_err err = {0};
-    if (need == AUTO && (g->program || g->params.beam_search))
-        return 0;
-    if (g->params.beam_search)
-        return lm_api_bad(&g->error, "use_beam_search", "use_beam_search with calls that are required is not supported.");
-    int rc = lm_tool_grammar_compile(&d, &program, &err);
+    json_t *format = must || !g->program ? NULL : lm_constrain_schema(g->json, &d.options);
+    bool free_text = !must && (g->params.beam_search || (g->program && !format));
+    d.format = format;
+    int rc = free_text ? 0 : lm_tool_grammar_compile(&d, out, &err);
+    json_decref(format);
+    if (rc == 0 && *out && (*out)->bytes > LM_CONSTRAIN_MAX_BYTES) {
+        rc = lm_fail(&err, LM_ELIMIT, "their schemas are too large");
+        lm_program_destroy(*out);
+        *out = NULL;
+    }
     if (rc == LM_ENOMEM)
         return no_memory(g);
-    if (rc && (need != AUTO || rc == LM_EUNSUPPORTED))
-        return lm_api_bad(&g->error, "tools", "tools: %s", err.msg);
-    if (program && program->bytes > LM_CONSTRAIN_MAX_BYTES) {
-        lm_program_destroy(program);
-        program = NULL;
-        if (need != AUTO)
-            return lm_api_bad(&g->error, "tools", "tools: their schemas are too large.");
-    }
-    if (need != AUTO || program) {
+    return rc && (must || rc == LM_EUNSUPPORTED) ? lm_api_bad(&g->error, "tools", "tools: %s", err.msg) : 0;
+}
+
+/* Bind the answer to calls, to its format, or to both; a format that could not be joined with a thought leaves no room for one. */
+static int bind_answer(struct lm_gen *g, enum need need, const char *name)
+{
+    struct lm_program *program = NULL;
+    bool must = need == REQUIRED || need == NAMED;
+    if (must && g->params.beam_search)
+        return lm_api_bad(&g->error, "use_beam_search", "use_beam_search with calls that are required is not supported.");
+    if (compile(g, need, name, &program))
+        return LM_EINVAL;
+    if (program) {
         lm_program_destroy(g->program);
         g->program = program;
+    } else if (g->program) {
+        g->thinking = LM_THINKING_CLOSED;
     }
     return 0;
 }
@@ -92,7 +103,7 @@ int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt)
         return LM_EINVAL;
     if (need == NONE) {
         g->tool_syntax = t->tool_syntax && lm_tool_reasons(t->tool_syntax) ? t->tool_syntax : NULL;
-        return 0;
+        return g->program && (g->reasoning || g->tool_syntax) ? bind_answer(g, need, NULL) : 0;
     }
     g->tool_syntax = t->tool_syntax ? t->tool_syntax : lm_tool_syntax_find("hermes", NULL);
     if (need == AUTO && !g->model->conf->enable_auto_tool_choice)
@@ -101,7 +112,7 @@ int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt)
         return no_memory(g);
     if (name && !has_tool(&g->tools, name))
         return lm_api_bad(&g->error, "tool_choice", "tool_choice names a function that is none of `tools`.");
-    return bind_calls(g, need, name);
+    return bind_answer(g, need, name);
 }
 
 /* ---- of one answer ---- */

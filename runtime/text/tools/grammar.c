@@ -23,7 +23,7 @@ void lm_tool_bytes(const struct lm_tool_grammar *g, const char *s, struct lm_byt
 {
     const struct lm_reasoning_syntax *r = g->d->reasoning;
     while (*s) {
-        size_t n = mark_at(g->d->syntax->mark, s), m = r ? mark_at(r->open, s) : 0, k = r ? mark_at(r->close, s) : 0;
+        size_t n = g->d->syntax ? mark_at(g->d->syntax->mark, s) : 0, m = r ? mark_at(r->open, s) : 0, k = r ? mark_at(r->close, s) : 0;
         n = n > m ? n : m;
         n = n > k ? n : k;
         int32_t id = n && g->d->control ? g->d->control(g->d->arg, s, n) : -1;
@@ -174,7 +174,7 @@ static uint32_t put_thought(struct lm_tool_grammar *g, uint32_t from)
 {
     const struct lm_tool_syntax *s = g->d->syntax;
     const struct lm_reasoning_syntax *r = g->d->reasoning;
-    bool own = s->thought[0] != NULL;
+    bool own = s && s->thought[0];
     uint32_t to = lm_builder_node(&g->s.b), at = from;
     if (own || (r && !r->other && g->d->thinking != LM_THINKING_CLOSED)) {
         if (own || g->d->thinking != LM_THINKING_OPEN)
@@ -199,11 +199,28 @@ static uint32_t put_thought(struct lm_tool_grammar *g, uint32_t from)
     return to;
 }
 
+/* The answer in its format. */
+static void put_format(struct lm_tool_grammar *g, uint32_t from, uint32_t to)
+{
+    struct lm_schema_options own = g->s.options;
+    if (g->d->syntax && g->d->syntax->answer)
+        from = lm_tool_put(g, from, g->d->syntax->answer);
+    g->s.options = g->d->options;
+    uint32_t rule = lm_schema_document(&g->s, g->d->format);
+    g->s.options = own;
+    if (!g->s.b.rc)
+        lm_builder_call(&g->s.b, from, rule, to);
+}
+
 static void put_all(struct lm_tool_grammar *g, uint32_t from, uint32_t to)
 {
     const struct lm_tool_syntax *s = g->d->syntax;
-    if (g->d->need == LM_TOOL_MUST) {
-        put_calls(g, 0, put_thought(g, from), to);
+    if (g->d->format || g->d->need == LM_TOOL_MUST) {
+        uint32_t at = put_thought(g, from);
+        if (g->d->need != LM_TOOL_NONE)
+            put_calls(g, 0, at, to);
+        if (g->d->need != LM_TOOL_MUST)
+            put_format(g, at, to);
         return;
     }
     uint32_t text = lm_builder_node(&g->s.b), behind = g->d->many ? text : to;
@@ -242,7 +259,7 @@ static int check_tool(struct lm_tool_grammar *g, size_t i, struct lm_err *err)
 
 static int compile(struct lm_tool_grammar *g, struct lm_program **out, struct lm_err *err)
 {
-    size_t n = json_array_size(g->d->tools);
+    size_t n = g->d->need == LM_TOOL_NONE ? 0 : json_array_size(g->d->tools);
     int rc = 0;
     g->loose = calloc(n + 1, sizeof *g->loose);
     g->any = json_pack("{s:s}", "type", "object");
@@ -269,7 +286,7 @@ int lm_tool_grammar_compile(const struct lm_tool_grammar_desc *desc, struct lm_p
 {
     struct lm_tool_grammar g = {.d = desc, .s = {.options = {.no_additional = true}, .mem = {.limit = 64 << 20}}};
     *out = NULL;
-    if (desc->need == LM_TOOL_MAY && !desc->syntax->trigger)
+    if (!desc->format && (desc->need == LM_TOOL_NONE || (desc->need == LM_TOOL_MAY && !desc->syntax->trigger)))
         return 0;
     int rc = compile(&g, out, err);
     free(g.loose);

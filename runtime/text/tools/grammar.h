@@ -11,22 +11,25 @@
  *
  * Thread   [any]
  */
-#include "runtime/text/grammar/program.h"
+#include "runtime/text/grammar/schema.h"
 #include "runtime/text/tools/syntax.h"
 
 enum lm_tool_need {
     LM_TOOL_MAY,  /* any text, in which calls that begin by the syntax's trigger are valid */
     LM_TOOL_MUST, /* nothing but calls, behind reasoning at most */
+    LM_TOOL_NONE, /* no calls */
 };
 
 struct lm_tool_grammar_desc {
-    const struct lm_tool_syntax *syntax;
+    const struct lm_tool_syntax *syntax; /* NULL: no calls */
     const struct lm_reasoning_syntax *reasoning; /* NULL: none comes before the calls */
     enum lm_thinking thinking;
     enum lm_tool_need need;
     const json_t *tools;               /* each {"function": {"name", "parameters", "strict"}} */
     const char *only;                  /* the one tool that may be called; NULL: all */
     bool many;                         /* more than one call */
+    const json_t *format;              /* a schema of the answer where it is no call, behind reasoning at most; NULL: any text, but with MUST */
+    struct lm_schema_options options;  /* of format */
     int32_t (*control)(void *arg, const char *s, size_t n); /* the control token of this text, or -1; NULL: there are none */
     void *arg;
 };

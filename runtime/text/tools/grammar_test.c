@@ -244,6 +244,33 @@ START_TEST(test_tools_grammar__reasoning_may_come_first)
 }
 END_TEST
 
+START_TEST(test_tools_grammar__a_format_goes_with_calls_and_thoughts)
+{
+    json_t *tools = load(tools_text), *format = load("{'type':'object','properties':{'a':{'type':'integer'}},'required':['a'],'additionalProperties':false}");
+    const char *call = "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>";
+    struct lm_tool_grammar_desc d = {
+        .syntax = lm_tool_syntax_find("hermes", NULL), .reasoning = lm_reasoning_find("qwen3", NULL), .need = LM_TOOL_MAY, .tools = tools, .format = format,
+    };
+    struct lm_program *p = compile(&d);
+    ck_assert(accepts(p, call, true) && accepts(p, "{\"a\": 5}", true) && accepts(p, "<think>x{\"</think>\n\n{\"a\": 5}", true));
+    ck_assert(!accepts(p, "any text", false) && !accepts(p, "{\"b\"", false) && !accepts(p, "{\"a\": 5, \"a\"", false));
+    lm_program_destroy(p);
+    d.need = LM_TOOL_NONE;
+    d.thinking = LM_THINKING_OPEN;
+    d.syntax = NULL;
+    p = compile(&d);
+    ck_assert(accepts(p, "x\n</think>\n\n{\"a\": 5}", true) && !accepts(p, "x</think>a", false) && !accepts(p, "{\"a\": 5}", true));
+    lm_program_destroy(p);
+    d.syntax = lm_tool_syntax_find("openai", NULL);
+    d.reasoning = NULL;
+    p = compile(&d);
+    ck_assert(accepts(p, "<|channel|>analysis<|message|>x<|end|><|start|>assistant<|channel|>final<|message|>{\"a\": 5}", true));
+    lm_program_destroy(p);
+    json_decref(format);
+    json_decref(tools);
+}
+END_TEST
+
 START_TEST(test_tools_grammar__control_tokens_stand_for_themselves)
 {
     json_t *tools = load(tools_text);
@@ -281,4 +308,4 @@ END_TEST
 
 SUITE_MAIN("tools/grammar", test_tools_grammar__what_it_allows_are_valid_calls, test_tools_grammar__golden_calls_of_known_tools_are_allowed,
            test_tools_grammar__with_auto_a_call_that_has_begun_must_be_valid, test_tools_grammar__reasoning_may_come_first,
-           test_tools_grammar__control_tokens_stand_for_themselves, test_tools_grammar__a_schema_that_cannot_be_kept_is_refused_when_strict)
+           test_tools_grammar__a_format_goes_with_calls_and_thoughts, test_tools_grammar__control_tokens_stand_for_themselves, test_tools_grammar__a_schema_that_cannot_be_kept_is_refused_when_strict)

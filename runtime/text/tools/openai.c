@@ -108,5 +108,5 @@ static void call(struct lm_tool_grammar *g, size_t tool, uint32_t from, uint32_t
 const struct lm_tool_syntax lm_tool_openai = {
     .name = "openai", .mark = (const char *const[]){START, CHANNEL, MESSAGE, END, CALL, RETURN, CONSTRAIN, NULL},
     .sign = (const char *const[]){START, CHANNEL, MESSAGE, NULL}, .reasons = true, .step = step, .open = "", .between = NULL, .close = "", .call = call,
-    .thought = {CHANNEL "analysis" MESSAGE, END, START "assistant"},
+    .thought = {CHANNEL "analysis" MESSAGE, END, START "assistant"}, .answer = CHANNEL "final" MESSAGE,
 };

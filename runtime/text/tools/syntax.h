@@ -29,6 +29,7 @@ struct lm_tool_syntax {
     const char *open, *between, *close;
     void (*call)(struct lm_tool_grammar *g, size_t tool, uint32_t from, uint32_t to); /* one call of a tool */
     const char *thought[3]; /* of one that reasons: what opens and closes a thought, and what comes then; else NULL */
+    const char *answer;  /* what stands before an answer that is no call; NULL: nothing */
     const char *trigger; /* behind this text a call must follow, whatever came before; NULL: nothing is that sure */
 };
 
