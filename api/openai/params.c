@@ -181,6 +181,7 @@ static const struct row rows[] = {
     {"max_completion_tokens", H, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX}, /* after max_tokens: wins */
     {"min_tokens", C | H, INT, AT(min_tokens), .rule = "at least 0", .max = INT64_MAX},
     {"n", C | H, INT, AT(n), .rule = "at least 1", .min = 1, .max = INT64_MAX},
+    {"n_cmpl", C | H, INT, AT(n), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"best_of", C | H, INT, AT(best_of), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"temperature", C | H, REAL, AT(temperature), .rule = "non-negative", .rmax = HUGE_VAL},
     {"top_p", C | H, REAL, AT(top_p), .rule = "in (0, 1]", .rmin = POSITIVE_REAL, .rmax = 1},

@@ -13,14 +13,24 @@ static int bad_item(struct lm_gen *g, size_t i)
     return lm_api_bad(&g->error, "input", "input[%zu] is not an item that is supported, or lacks a field.", i);
 }
 
+/* Calls that follow each other, or a message, are of one turn. */
 static int add_call(struct lm_gen *g, size_t i, const json_t *item, json_t *messages)
 {
     json_t *arguments = json_object_get(item, "arguments");
     const char *id = text_of(item, "call_id"), *name = text_of(item, "name");
     if (!id || !name || !json_is_string(arguments))
         return bad_item(g, i);
-    json_array_append_new(messages, json_pack("{s:s,s:s,s:[{s:s,s:s,s:{s:s,s:O}}]}", "role", "assistant", "content", "", "tool_calls", "id", id,
-                                              "type", "function", "function", "name", name, "arguments", arguments));
+    json_t *last = json_array_get(messages, json_array_size(messages) - 1), *calls = json_object_get(last, "tool_calls");
+    const char *role = text_of(last, "role");
+    if (!role || strcmp(role, "assistant") != 0) {
+        last = json_pack("{s:s,s:s}", "role", "assistant", "content", "");
+        json_array_append_new(messages, last);
+    }
+    if (!calls) {
+        calls = json_array();
+        json_object_set_new(last, "tool_calls", calls);
+    }
+    json_array_append_new(calls, json_pack("{s:s,s:s,s:{s:s,s:O}}", "id", id, "type", "function", "function", "name", name, "arguments", arguments));
     return 0;
 }
 
