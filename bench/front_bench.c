@@ -9,6 +9,7 @@
  * usage: front_bench LLMSERVED MODEL PLUGIN_DIR [connections tokens idle]
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -70,21 +71,25 @@ static void start(struct server *s, char **argv)
     wait_line(s, "server: ready model=", line, sizeof line);
 }
 
-/* CPU seconds of a process. */
+/* CPU seconds of a process's threads: the scheduler's own count, not that of its ticks. */
 static double cpu(pid_t pid)
 {
-    char path[64], text[1024];
-    unsigned long user, system;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "r");
-    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    text[n] = 0;
-    if (f)
-        fclose(f);
-    const char *p = strrchr(text, ')');
-    if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-        die("/proc/PID/stat");
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    char path[512];
+    unsigned long long ns, sum = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *d = opendir(path);
+    if (!d)
+        die("/proc/PID/task");
+    for (struct dirent *e; (e = readdir(d));) {
+        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)pid, e->d_name);
+        FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (f && fscanf(f, "%llu", &ns) == 1)
+            sum += ns;
+        if (f)
+            fclose(f);
+    }
+    closedir(d);
+    return (double)sum / 1e9;
 }
 
 /* Resident bytes of a process. */
@@ -140,13 +145,14 @@ static size_t drain(struct pollfd *p, size_t n)
     return bytes;
 }
 
-static void streams(const struct server *s, size_t n, size_t n_tok)
+static void streams(const struct server *s, bool chat, size_t n, size_t n_tok)
 {
     struct pollfd *p = calloc(n, sizeof *p);
     char body[256], text[512];
-    snprintf(body, sizeof body, "{\"prompt\":\"x\",\"stream\":true,\"max_tokens\":%zu,\"ignore_eos\":true,\"temperature\":1}", n_tok);
-    snprintf(text, sizeof text, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-             strlen(body), body);
+    snprintf(body, sizeof body, "{%s,\"stream\":true,\"max_tokens\":%zu,\"ignore_eos\":true,\"temperature\":1}",
+             chat ? "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" : "\"prompt\":\"x\"", n_tok);
+    snprintf(text, sizeof text, "POST /v1/%scompletions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             chat ? "chat/" : "", strlen(body), body);
     for (size_t i = 0; i < n; i++)
         p[i] = (struct pollfd){.fd = dial(s), .events = POLLIN};
     double cpu0 = cpu(s->pid), t0 = now();
@@ -154,7 +160,7 @@ static void streams(const struct server *s, size_t n, size_t n_tok)
         ask(p[i].fd, text);
     size_t bytes = drain(p, n);
     double used = cpu(s->pid) - cpu0, took = now() - t0, tokens = (double)(n * n_tok);
-    printf("streams: %zu connections, %.0f tokens, %.1f MB: %.0f tokens/s of the front's CPU time (%.2f s), %.0f tokens/s by the clock (%.2f s)\n", n, tokens,
+    printf("streams%s: %zu connections, %.0f tokens, %.1f MB: %.0f tokens/s of the front's CPU time (%.2f s), %.0f tokens/s by the clock (%.2f s)\n", chat ? " of chats" : "", n, tokens,
            (double)bytes / 1e6, tokens / used, used, tokens / took, took);
     free(p);
 }
@@ -187,9 +193,10 @@ int main(int argc, char **argv)
     size_t n = argc > 4 ? strtoul(argv[4], NULL, 10) : 256, n_tok = argc > 5 ? strtoul(argv[5], NULL, 10) : 512, n_idle = argc > 6 ? strtoul(argv[6], NULL, 10) : 10000;
     signal(SIGPIPE, SIG_IGN);
     start(&s, argv);
-    streams(&s, n, 16); /* warm */
-    streams(&s, n, n_tok);
     idle(&s, n_idle);
+    streams(&s, false, n, 16); /* warm */
+    streams(&s, false, n, n_tok);
+    streams(&s, true, n, n_tok);
     kill(s.pid, SIGKILL);
     waitpid(s.pid, NULL, 0);
     return 0;
