@@ -8,7 +8,7 @@ static const struct lm_reasoning_syntax rows[] = {
     {.name = "gpt_oss", .other = true, .sign = "<|channel|>"},
     {.name = "granite", .open = {"<think>", "Here is my thought process:", "Here's my thought process:"},
      .close = {"</think>", "Here is my response:", "Here's my response:"}, .sign = "thought process"},
-    {.name = "deepseek_r1", THINK, .begins = true, .sign = "<｜Assistant｜><think>"},
+    {.name = "deepseek_r1", THINK, .begins = true}, /* by name alone: a prompt that opens the thought says so itself */
     {.name = "mistral", .open = {"[THINK]"}, .close = {"[/THINK]"}, .sign = "[THINK]"},
     {.name = "seed_oss", .open = {"<seed:think>"}, .close = {"</seed:think>"}, .sign = "<seed:think>"},
     {.name = "qwen3", THINK, .sign = "<think>"},

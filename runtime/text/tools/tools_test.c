@@ -216,7 +216,7 @@ START_TEST(test_tools__the_template_says_which_syntax_it_is)
     static const struct { const char *source, *tools, *reasoning; } rows[] = {
         {"... <tool_call> ... <think>", "hermes", "qwen3"}, {"<tool_call>\n<function=x>\n<parameter=", "qwen3_coder", NULL},
         {"<tool_call>{{ f }}<arg_key>", "glm45", NULL}, {"<|start|><|channel|><|message|>", "openai", "gpt_oss"},
-        {"<｜tool▁calls▁begin｜>```json", "deepseek_v3", NULL}, {"<｜tool▁calls▁begin｜> <｜Assistant｜><think>", "deepseek_v31", "deepseek_r1"},
+        {"<｜tool▁calls▁begin｜>```json", "deepseek_v3", NULL}, {"<｜tool▁calls▁begin｜> <｜Assistant｜><think>", "deepseek_v31", "qwen3"},
         {"<|tool_calls_section_begin|>", "kimi_k2", NULL}, {"[TOOL_CALLS]", "mistral", NULL}, {"nothing", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
