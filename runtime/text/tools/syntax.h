@@ -118,15 +118,13 @@ struct lm_tag_syntax {
     bool lines;                  /* a line end on both sides of a value is not part of it */
 };
 bool lm_tags_step(struct lm_parser *p, const struct lm_tag_syntax *t, bool end);
-/** Append a parameter's value: JSON as it is, or a string. */
-void lm_tags_value(struct lm_bytes *out, enum lm_tool_kind kind, const char *s, size_t n);
 
 /** Calls between special tokens: section_open (call_open head separator arguments call_close)* section_close */
 struct lm_marked_syntax {
     const char *section_open, *section_close, *call_open, *separator, *call_close;
-    /* Name and id from the head; false: no call. fenced: see deepseek_v3.c */
+    /* Name and id from the head; false: no call. */
     bool (*head)(struct lm_parser *p, const char *s, size_t n);
-    const char *fence_head, *fence_open, *fence_close;
+    const char *fence_head, *fence_open, *fence_close; /* a head that is fence_head: the name up to fence_open follows; NULL: none is */
 };
 bool lm_marked_step(struct lm_parser *p, const struct lm_marked_syntax *m, bool end);
 

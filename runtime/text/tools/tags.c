@@ -20,7 +20,8 @@ static bool is_json(const char *s, size_t n)
     return v != NULL;
 }
 
-void lm_tags_value(struct lm_bytes *out, enum lm_tool_kind kind, const char *s, size_t n)
+/* Append a parameter's value: JSON as it is, or a string. */
+static void add_value(struct lm_bytes *out, enum lm_tool_kind kind, const char *s, size_t n)
 {
     static const struct { const char *python, *json; } words[] = {{"True", "true"}, {"False", "false"}, {"None", "null"}};
     for (size_t i = 0; kind == LM_TOOL_OTHER && i < 3; i++)
@@ -200,7 +201,7 @@ static bool value(struct lm_parser *p, const struct lm_tag_syntax *t, bool end)
         size_t n = p->value.len;
         struct lm_bytes b = {0};
         trim(&s, &n);
-        lm_tags_value(&b, lm_parser_kind(p, p->key.data ? p->key.data : "", p->key.len), s, n);
+        add_value(&b, lm_parser_kind(p, p->key.data ? p->key.data : "", p->key.len), s, n);
         lm_parser_args(p, b.data, b.len);
         p->said->failed |= b.failed;
         lm_bytes_fini(&b);
