@@ -174,6 +174,18 @@ static int read_side(struct ctx *c, const char *name, json_t *v)
     return 0;
 }
 
+/* llama-server's; "none" leaves reasoning in the content. */
+static int read_reasoning_format(struct ctx *c, const char *name, json_t *v)
+{
+    static const char *const known[] = {"none", "auto", "deepseek", "deepseek-legacy"};
+    for (size_t i = 0; json_is_string(v) && i < sizeof known / sizeof *known; i++)
+        if (strcmp(json_string_value(v), known[i]) == 0) {
+            c->p->raw_reasoning = i == 0;
+            return 0;
+        }
+    return lm_api_bad(c->e, name, "%s must be \"none\", \"auto\" or \"deepseek\".", name);
+}
+
 static const struct row rows[] = {
     {"n_predict", C, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"max_tokens", C, INT, AT(max_tokens), .rule = "at least 1", .min = 0, .max = INT64_MAX}, /* 0: check_max_tokens() */
@@ -244,6 +256,7 @@ static const struct row rows[] = {
     {"tools", H, JSON, AT(tools), .rule = "an array", .json = JSON_ARRAY},
     {"tool_choice", H, JSON, AT(tool_choice), .json = JSON_NULL},
     {"parallel_tool_calls", H, BOOL, AT(parallel_tool_calls)},
+    {"reasoning_format", H, CALL, .call = read_reasoning_format},
     {"include_reasoning", H, BOOL, AT(include_reasoning)},
     {"thinking_token_budget", H, INT, AT(think_budget), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
     {"reasoning_budget_tokens", H, INT, AT(think_budget), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},

@@ -48,7 +48,7 @@ struct lm_params {
     struct lm_filters filter;
     struct lm_repetition repeats;
     bool stream, include_usage, continuous_usage, echo, ignore_eos, include_stop, skip_special, add_special;
-    bool tokens_as_ids, return_token_ids, add_generation_prompt, continue_final, cache_prompt, parallel_tool_calls, include_reasoning;
+    bool tokens_as_ids, return_token_ids, add_generation_prompt, continue_final, cache_prompt, parallel_tool_calls, include_reasoning, raw_reasoning; /* raw: it stays in the content */
     bool spaces_between, beam_search, timings, keep_left; /* accepted, no effect; …; …; truncation_side is right */
     bool echo_only; /* max_tokens was 0: nothing but the echo */
     bool logprobs;  /* chat */

@@ -96,10 +96,10 @@ int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt)
     const struct lm_model_text *t = &g->model->text;
     const char *name;
     enum need need = need_of(&g->params, &name);
-    g->reasoning = t->reasoning;
-    g->thinking = lm_reasoning_of_prompt(t->reasoning, prompt->data ? prompt->data : "", prompt->len);
+    g->reasoning = g->params.raw_reasoning ? NULL : t->reasoning;
+    g->thinking = lm_reasoning_of_prompt(g->reasoning, prompt->data ? prompt->data : "", prompt->len);
     g->named_tool = need == NAMED;
-    if (g->params.think_budget >= 0 && t->reasoning && bound_thought(g))
+    if (g->params.think_budget >= 0 && g->reasoning && bound_thought(g))
         return LM_EINVAL;
     if (need == NONE) {
         g->tool_syntax = t->tool_syntax && lm_tool_reasons(t->tool_syntax) ? t->tool_syntax : NULL;
