@@ -11,3 +11,6 @@ TESTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_t
 check-random: all $(test_plugins)
 	LLMSERVE_RANDOM_N=10000 $(srcdir)/tests/api/random_test
 .PHONY: check-random
+dist_check_SCRIPTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/model_test %D%/grammar_test %D%/invariance_test
+EXTRA_DIST += %D%/harness.py %D%/toy_gguf.py
+TESTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/model_test %D%/grammar_test %D%/invariance_test
