@@ -8,8 +8,7 @@ libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/dry.c %D%/dry.h %D%/think.c %D%/thi
 libengine_la_LIBADD = libguard.la libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
-engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/loop_test %D%/boot_test
-engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test
+engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 %C%_protocol_test_SOURCES = %D%/protocol_test.c
