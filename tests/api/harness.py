@@ -52,7 +52,7 @@ class Reply:
 
 
 class Server:
-    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m"):
+    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m", plugins=None):
         self.dir = tempfile.TemporaryDirectory(prefix="llmserve-test-")
         self.log_path, self.gate_path = self.dir.name + "/fake.log", self.dir.name + "/gate"
         if model is None:
@@ -60,7 +60,7 @@ class Server:
             model = self.dir.name + "/toy.gguf"
             toy_gguf.write(model)
         command = [os.path.join(BUILD, "llmserved"), "--port", "0", "--model", model, "--served-model-name", name, *flags]
-        command += ["--engine-path", FAKE] if fake else ["--plugin-dir", os.path.join(BUILD, ".libs")]
+        command += ["--engine-path", FAKE] if fake else ["--plugin-dir", plugins or os.path.join(BUILD, ".libs")]
         environment = {**os.environ, "LLMSERVE_FAKE_LOG": self.log_path, "LLMSERVE_FAKE_GATE": self.gate_path, **(env or {})}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True, errors="replace",
                                         cwd=self.dir.name, env=environment)

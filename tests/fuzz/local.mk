@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make fuzz` builds the targets with clang's libFuzzer and runs each for FUZZ_SECONDS, from the corpus and what earlier runs
 # found in tests/fuzz/found. `make check` only replays the corpus, with whatever compiler there is.
-EXTRA_DIST += %D%/corpus %D%/seeds.py %D%/http_fuzz.c %D%/request_fuzz.c %D%/grammar_fuzz.c
+EXTRA_DIST += %D%/corpus %D%/seeds.py %D%/http_fuzz.c %D%/request_fuzz.c %D%/grammar_fuzz.c %D%/tools_fuzz.c
 
-check_PROGRAMS += %D%/http_replay %D%/request_replay %D%/grammar_replay
+check_PROGRAMS += %D%/http_replay %D%/request_replay %D%/grammar_replay %D%/tools_replay
 %C%_http_replay_SOURCES = %D%/replay.c %D%/http_fuzz.c
 %C%_http_replay_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
 %C%_http_replay_LDADD = libhttp.la
@@ -13,16 +13,20 @@ check_PROGRAMS += %D%/http_replay %D%/request_replay %D%/grammar_replay
 %C%_grammar_replay_SOURCES = %D%/replay.c %D%/grammar_fuzz.c
 %C%_grammar_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_grammar_replay_LDADD = libgrammar.la libbase.la $(JANSSON_LIBS)
+%C%_tools_replay_SOURCES = %D%/replay.c %D%/tools_fuzz.c
+%C%_tools_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_tools_replay_LDADD = libtools.la libbase.la $(JANSSON_LIBS)
 dist_check_SCRIPTS += %D%/corpus_test
 TESTS += %D%/corpus_test
 
 FUZZ_SECONDS = 60
 FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-fuzz_targets = http request grammar
+fuzz_targets = http request grammar tools
 fuzz_base = $(filter %.c,$(libbase_la_SOURCES))
 fuzz_http = tests/fuzz/http_fuzz.c $(filter api/http/%.c,$(libhttp_la_SOURCES)) $(fuzz_base)
 fuzz_request = tests/fuzz/request_fuzz.c $(filter api/error.c api/json.c api/openai/params%.c api/openai/stop.c,$(libapi_la_SOURCES)) $(fuzz_base)
 fuzz_grammar = tests/fuzz/grammar_fuzz.c $(filter %.c,$(libgrammar_la_SOURCES) $(libgrammarrun_la_SOURCES)) $(fuzz_base)
+fuzz_tools = tests/fuzz/tools_fuzz.c $(filter %.c,$(libtools_la_SOURCES) $(libgrammar_la_SOURCES) $(libgrammarrun_la_SOURCES)) $(fuzz_base)
 
 fuzz: $(fuzz_targets:%=fuzz-%)
 fuzz-%:
