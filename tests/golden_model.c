@@ -119,7 +119,7 @@ static bool next_step(struct run *r)
     return n > 0;
 }
 
-static int compare(const struct run *r, uint32_t o, double *worst, struct lm_err *err)
+static int compare(const struct run *r, uint32_t o, double *worst, double *sum_errors, struct lm_err *err)
 {
     const size_t n = r->model->hp.n_vocab, at = (size_t)r->pos[r->out_row[o]] * n;
     const float *got = r->got + o * n;
@@ -139,6 +139,7 @@ static int compare(const struct run *r, uint32_t o, double *worst, struct lm_err
     if (s->token != (int32_t)best || !(fabs((double)s->logprob + log(sum)) < 1e-3) || s->top_id[0] != s->token || s->n_top != 2)
         return lm_fail(err, LM_EINVAL, "position %d: sampled %d at %g, the best is %zu at %g", r->pos[r->out_row[o]], s->token,
                        (double)s->logprob, best, -log(sum));
+    *sum_errors += diff / scale;
     if (!r->keep && !(diff / scale <= *worst)) /* also NaN */
         *worst = diff / scale;
     return 0;
@@ -150,18 +151,18 @@ static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *d
     struct lm_plan_desc desc = {&r->model->graph, rows, r->feed->n_seq, rows, r->n_tok, BLOCK, r->feed->n_seq * r->n_block,
                                 r->feed->kv_dtype};
     struct lm_plan *plan = NULL;
-    double worst = 0;
+    double worst = 0, sum_errors = 0;
     int rc = be->prepare(dev, &desc, &plan, err);
     while (rc == 0 && next_step(r)) {
         if ((rc = be->launch(dev, plan, &r->step, err)) != 0 || (rc = be->sync(dev, 600u * 1000000u, err)) != 0 ||
             (rc = be->copy_out(dev, plan, r->model->logits_act, r->got, r->step.n_out, err)) != 0)
             break;
         for (uint32_t o = 0; o < r->step.n_out && rc == 0; o++)
-            rc = compare(r, o, &worst, err);
+            rc = compare(r, o, &worst, &sum_errors, err);
     }
     be->release(dev, plan);
     if (rc == 0)
-        *out_error = worst;
+        *out_error = r->feed->mean && !r->keep ? sum_errors / rows : worst;
     return rc;
 }
 

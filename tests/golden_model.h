@@ -20,7 +20,8 @@ struct lm_golden_feed {
     uint32_t n_seq; /* the same tokens as so many sequences, each one two tokens behind the one before */
     enum lm_kv_dtype kv_dtype;
     const struct lm_low_bit *low_bit; /* NULL: weights as they are in the file */
-    float **logits; /* [n_tok][n_vocab] of malloc: compare with them in the place of the golden ones, or if *logits is NULL keep them */
+    bool mean; /* the error is the mean over the rows, not the largest */
+    float **logits; /* [n_tok][n_vocab] of malloc: compare with them in the place of the golden ones; *logits NULL: keep them */
 };
 
 /**
