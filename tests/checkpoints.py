@@ -6,7 +6,9 @@ checkpoint's grid first, so that folder and file hold the same numbers.
 
 Sources  the packings of AutoAWQ, AutoGPTQ and compressed-tensors, named in runtime/model/hf/ints.c
 """
+import hashlib
 import json
+import mmap
 import os
 import struct
 import sys
@@ -25,11 +27,38 @@ TOP = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output"
 QWEN2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
+class Mapped(lmq_reader.File):
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.data = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+        self.at = 0
+
+
+def tensors(f, n_tensor, align=32):
+    """Name, dimensions, type and place of each, behind the metadata."""
+    found = [(f.string(), [f.take("Q") for _ in range(f.take("I"))], f.take("I"), f.take("Q")) for _ in range(n_tensor)]
+    start = -(-f.at // align) * align
+    return [(name, dims, kind, start + offset) for name, dims, kind, offset in found]
+
+
+def digests(path):
+    """Of each tensor of a file of F32."""
+    f = Mapped(path)
+    f.at = 8
+    n_tensor, n_value = f.take("Q"), f.take("Q")
+    values = {}
+    for _ in range(n_value):
+        key = f.string()
+        values[key] = f.value(f.take("I"))
+    return {name: hashlib.sha256(memoryview(f.data)[at:at + 4 * int(np.prod(dims))]).digest()
+            for name, dims, kind, at in tensors(f, n_tensor, values.get("general.alignment", 32)) if kind == F32}
+
+
 class Model:
     """A GGUF file's metadata and its first n_layer layers; weights in f32 and the order of rows of Hugging Face."""
 
     def __init__(self, path, n_layer=None):
-        f = lmq_reader.File(path)
+        f = Mapped(path)
         f.at = 8
         n_tensor, n_value = f.take("Q"), f.take("Q")
         self.kv, self.raw = {}, []
@@ -41,17 +70,15 @@ class Model:
         self.arch = self.kv["general.architecture"]
         self.all_layers = self.get("block_count")
         self.n_layer = min(n_layer or self.all_layers, self.all_layers)
-        found = [(f.string(), [f.take("Q") for _ in range(f.take("I"))], f.take("I"), f.take("Q")) for _ in range(n_tensor)]
-        start = -(-f.at // 32) * 32
         kinds = {F32: "<f4", F16: "<f2", BF16: "<u2"}
         self.tensor = {}
-        for name, dims, kind, offset in found:
+        for name, dims, kind, at in tensors(f, n_tensor):
             if name.startswith("blk.") and int(name.split(".")[1]) >= self.n_layer:
                 continue
-            v = np.frombuffer(f.data, kinds[kind], int(np.prod(dims)), start + offset).reshape(dims[::-1])
+            v = np.frombuffer(f.data, kinds[kind], int(np.prod(dims)), at).reshape(dims[::-1])
             if kind == BF16:
                 v = (v.astype(np.uint32) << 16).view("<f4")
-            self.tensor[name] = self.heads(name, v.astype(np.float32), back=True)
+            self.tensor[name] = self.heads(name, v.astype(np.float32, copy=False), back=True)
 
     def get(self, key):
         return self.kv.get(f"{self.arch}.{key}")

@@ -64,13 +64,14 @@ dist_check_SCRIPTS += %D%/low_bit_test
 TESTS += %D%/low_bit_test
 EXTRA_DIST += %D%/lmq_reader.py doc/low-bit-format.md
 
-# A real model as Hugging Face folders, plain and quantized; `make check-checkpoints MODEL=FILE.gguf` of another one, whole.
+# A real model as Hugging Face folders, plain and quantized; `make check-checkpoints MODEL=FILE.gguf` of another one (LAYERS=8 FORMS="awq gptq": less of it).
 dist_check_SCRIPTS += %D%/checkpoints_test
 TESTS += %D%/checkpoints_test
 EXTRA_DIST += %D%/checkpoints.py
+LAYERS = 0
 check-checkpoints: llmserve$(EXEEXT) cpu.la
 	@test -n "$(MODEL)" || { echo "which model? make check-checkpoints MODEL=FILE.gguf" >&2; exit 1; }
-	LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs' $(srcdir)/%D%/checkpoints_test $(MODEL) 0
+	LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs' $(srcdir)/%D%/checkpoints_test $(MODEL) $(LAYERS) $(FORMS)
 
 # Random Unicode against the library: `make check-tokenizers TEXTS=1000000 PYTHON=a Python with tokenizers and sentencepiece`.
 check_PROGRAMS += %D%/tok_batch
