@@ -26,7 +26,7 @@ static const struct type {
 } types[N_TYPE] = {
     [F32] = {"f32", "fp32", LM_KV_F32, 1e-3, false},
     [BF16] = {"bf16", "bf16", LM_KV_F16, 2e-2, false},
-    [SYM_INT4] = {"sym_int4", "sym_int4", LM_KV_F32, 8e-2, true},
+    [SYM_INT4] = {"sym_int4", "sym_int4", LM_KV_F32, 15e-2, true},
 };
 
 static const char begin[] = "<!-- made by tests/families_test -->\n", end[] = "<!-- end -->\n";

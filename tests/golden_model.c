@@ -24,7 +24,7 @@ const char *const lm_golden_families[] = {
     "starcoder2",
     "hf/cohere-bf16", "hf/cohere2-window-bf16", "hf/gemma-bf16", "hf/gemma2-window-bf16", "hf/glm-bf16", "hf/glm4-bf16",
     "hf/granite-bf16", "hf/granitemoe-bf16", "hf/mixtral-bf16", "hf/olmo2-bf16", "hf/olmoe-bf16", "hf/phi3-longrope-bf16",
-    "hf/qwen2-moe-bf16", "hf/qwen3-bf16", "hf/qwen3-moe-bf16", "hf/seed-oss-bf16", "hf/starcoder2-bf16",
+    "hf/qwen2-moe-bf16", "hf/qwen3-base-bf16", "hf/qwen3-bf16", "hf/qwen3-moe-bf16", "hf/seed-oss-bf16", "hf/starcoder2-bf16",
     "hf/baichuan-bf16", "hf/baichuan-alibi-bf16", "hf/chatglm-bf16", "hf/deepseek-v2-bf16", "hf/deepseek-v3-yarn-bf16",
     "hf/exaone4-bf16", "hf/exaone4-window-bf16", "hf/glm4-moe-bf16", "hf/gpt-oss-bf16", "hf/gpt-oss-quants",
     "hf/granitemoeshared-bf16", "hf/internlm2-bf16", "hf/minicpm-bf16", "hf/olmo3-yarn-bf16", NULL,

@@ -18,6 +18,7 @@ struct work {
     struct item *item;
     size_t n, cap;
     bool *used; /* [n_tensor] of the files */
+    bool base;  /* names lack "model.", as of a model that was saved without its head */
     struct lm_gguf_tensor *out;
     size_t n_out;
     struct lm_err *err;
@@ -122,9 +123,10 @@ static bool is_left_out(const struct work *w, const char *name)
 static int place(struct work *w, size_t i)
 {
     const struct lm_st_tensor *t = w->in->shards->tensor[i];
-    const char *name = without_prefix(t->name.s), *dot = strrchr(name, '.');
+    char full[300], module[256];
+    snprintf(full, sizeof full, "%s%s", w->base ? "model." : "", without_prefix(t->name.s));
+    const char *name = full, *dot = strrchr(name, '.');
     uint32_t number[2] = {0};
-    char module[256];
     const struct lm_hf_name *e = look_up(w->in->family->name, name, strlen(name), number);
     const char *last = e || !dot ? NULL : dot + 1;
     if ((last && lm_hf_is_ignored(last)) || is_left_out(w, name)) {
@@ -382,6 +384,7 @@ static void add_extra(struct work *w)
 static int run(struct work *w)
 {
     int rc = 0;
+    w->base = lm_hf_shards_find(w->in->shards, "embed_tokens.weight") != w->in->shards->n_tensor;
     for (size_t i = 0; i < w->in->shards->n_tensor && !rc; i++)
         rc = place(w, i);
     if (rc || (rc = check_used(w)) != 0)

@@ -66,7 +66,10 @@ def make(folder, cls, cfg, dtype, shard="10MB"):
     model.generation_config.update(temperature=0.7, top_p=0.9, top_k=40, repetition_penalty=1.1, do_sample=True)
     os.makedirs(folder, exist_ok=True)
     golden(model, folder)
-    model.to(dtype).save_pretrained(folder, max_shard_size=shard)
+    if "-base-" in folder:
+        os.makedirs(f"{folder}/1_Pooling", exist_ok=True)
+        json.dump({"pooling_mode_cls_token": False, "pooling_mode_lasttoken": True}, open(f"{folder}/1_Pooling/config.json", "w"))
+    (model.model if "-base-" in folder else model).to(dtype).save_pretrained(folder, max_shard_size=shard)
 
 
 def pack(q, bits, order=None):
@@ -310,6 +313,7 @@ FAMILIES = [
     ("qwen2-moe", "Qwen2Moe", MOE | dict(shared_expert_intermediate_size=32, head_dim=8)),
     ("qwen3", "Qwen3", {}),
     ("qwen3-moe", "Qwen3Moe", MOE | dict(norm_topk_prob=True)),
+    ("qwen3-base", "Qwen3", dict(tie_word_embeddings=True)),
     ("seed-oss", "SeedOss", {}),
     ("starcoder2", "Starcoder2", dict(sliding_window=8, use_bias=True, head_dim=8, norm_epsilon=1e-5)),
 ]
