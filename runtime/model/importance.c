@@ -101,7 +101,7 @@ static void *sum_rows(void *arg)
     return NULL;
 }
 
-/* y[i] += sum over the columns of weight * W[first + i]^2, and the bias. */
+/* y[i] += sum over the columns of weight * W[first + i]^2 */
 static void weighted_rows(struct guess *s, const struct lm_gguf_tensor *t, uint64_t first, uint64_t n, const float *weight, float *y)
 {
     struct rows r = {.t = t, .first = first, .n = n, .weight = weight, .y = y};
@@ -118,11 +118,11 @@ static void weighted_rows(struct guess *s, const struct lm_gguf_tensor *t, uint6
     lm_gguf_has_read(s->g, t->made ? t->made->src : t->data, t->made ? t->made->src_bytes : t->bytes);
 }
 
-/* Keeps y, which is taken over, for a matrix of n columns; a hundredth of the mean is the least that one matters. */
+/* Keeps y for a matrix (or the experts') of n columns; a hundredth of the mean is the least that one matters. */
 static void keep(struct guess *s, const struct lm_gguf_tensor *t, const float *y, size_t n)
 {
     double mean = 0;
-    if (s->rc || !is_matrix(t) || t->dim[0] != n)
+    if (s->rc || !t || t->n_dim < 2 || t->dim[0] != n)
         return;
     if (s->im.n == s->cap) {
         size_t cap = s->cap ? 2 * s->cap : 64;

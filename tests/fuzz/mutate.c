@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Damaged files of every kind: GGUF, .lmq, safetensors, config.json, generation_config.json, tokenizer.json,
- * tokenizer.model. Each seed is mutated COUNT times and opened as a model is: what is not refused, with words, must be read to its end. A second is all that one may take.
+ * tokenizer.model. Each seed is mutated COUNT times and opened as a model is: what is not
+ * refused, with words, must be read to its end. A second is all that one may take.
  *
  * usage: mutate COUNT [SEED [KIND]]
  *
@@ -88,7 +89,8 @@ static void put_value(struct run *r, struct bytes *b)
 /* A number in a text becomes another, or a word does. */
 static void put_text(struct run *r, struct bytes *b)
 {
-    static const char *const text[] = {"0", "-1", "1e999", "4294967296", "9223372036854775808", "null", "true", "[]", "{}", "\"\"", "\"\\u0000\"", "1.5", "[[[[[[[[[[[[[["};
+    static const char *const text[] = {"0", "-1", "1e999", "4294967296", "9223372036854775808", "null", "true",
+                                       "[]", "{}", "\"\"", "\"\\u0000\"", "1.5", "[[[[[[[[[[[[[["};
     const char *s = text[below(r, sizeof text / sizeof *text)];
     size_t at = below(r, b->n), n = strlen(s), end;
     while (at < b->n && !isdigit(b->p[at]) && b->p[at] != '"')
@@ -383,8 +385,8 @@ static const struct kind {
 };
 
 /* Folders whose files are changed, and what other files there are. */
-static const char *const folders[] = {"llama-yarn-tied-f16", "qwen2-gptq-order", "llama-awq-quants", "llama-fp8-block", "llama-int4-quants", "deepseek-v3-yarn-bf16",
-                                      "gpt-oss-quants", "internlm2-bf16"};
+static const char *const folders[] = {"llama-yarn-tied-f16", "qwen2-gptq-order",      "llama-awq-quants", "llama-fp8-block",
+                                      "llama-int4-quants",   "deepseek-v3-yarn-bf16", "gpt-oss-quants",   "internlm2-bf16"};
 
 static void set_seeds(struct run *r, const struct kind *k, size_t round)
 {
@@ -395,7 +397,8 @@ static void set_seeds(struct run *r, const struct kind *k, size_t round)
     if (k->try == try_safetensors || k->try == try_config || k->try == try_generation) {
         folder = k->try == try_generation ? folders[0] : folder;
         add_folder(r, folder);
-        snprintf(name, sizeof name, "hf/%s/%s", folder, k->try == try_safetensors ? "model.safetensors" : k->try == try_config ? "config.json" : "generation_config.json");
+        snprintf(name, sizeof name, "hf/%s/%s", folder,
+                 k->try == try_safetensors ? "model.safetensors" : k->try == try_config ? "config.json" : "generation_config.json");
         add_seed(r, name);
     } else if (k->try == try_tokenizer || k->try == try_pieces) {
         add_golden(r, k->try == try_tokenizer ? "tokenizers" : "models", round);
