@@ -39,6 +39,7 @@ TESTS += %D%/golden_model_test
 endif
 
 # The table of doc/models.md is what this test makes.
+EXTRA_DIST += doc/models.md
 if WITH_CPU
 if HAVE_CHECK
 check_PROGRAMS += %D%/families_test

@@ -31,7 +31,7 @@ mutate_sources = tests/fuzz/mutate.c $(librefexec_la_SOURCES) $(libtext_la_SOURC
 	$(libquant_avx2_la_SOURCES) $(libqtype_la_SOURCES) $(libops_la_SOURCES) $(libopsuite_la_SOURCES) $(libbase_la_SOURCES)
 mutate:
 	$(AM_V_GEN)$(CC) -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined $(DEFS) -I. $(GOLDEN_CPPFLAGS) \
-	  $(TEST_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS) $(AVX2_CFLAGS) -o tests/fuzz/mutate-asan \
+	  $(TEST_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS) -o tests/fuzz/mutate-asan \
 	  $(addprefix $(srcdir)/,$(sort $(filter %.c,$(mutate_sources)))) $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(TEST_LIBS) -lm -lpthread
 	tests/fuzz/mutate-asan $(MUTATIONS) $$(date +%s)
 .PHONY: mutate
