@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+EXTRA_DIST += %D%/synth_gguf %D%/kl %D%/compare %D%/low_bit %D%/payload-1024.lua
 EXTRA_DIST += %D%/synth_gguf %D%/kl %D%/compare
 
 noinst_PROGRAMS += %D%/step_bench

@@ -17,7 +17,29 @@ check_PROGRAMS += %D%/http_replay %D%/request_replay %D%/grammar_replay %D%/tool
 %C%_tools_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_tools_replay_LDADD = libtools.la libbase.la $(JANSSON_LIBS)
 dist_check_SCRIPTS += %D%/corpus_test
+dist_check_SCRIPTS += %D%/corpus_test %D%/mutate_test
 TESTS += %D%/corpus_test
+
+# Damaged models: a few in `make check`; `make mutate` makes MUTATIONS of each kind with AddressSanitizer.
+EXTRA_DIST += %D%/mutate.c
+if HAVE_CHECK
+check_PROGRAMS += %D%/mutate
+TESTS += %D%/mutate_test
+%C%_mutate_SOURCES = %D%/mutate.c
+%C%_mutate_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_mutate_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_mutate_LDADD = libtext.la $(REFEXEC_LIBS) $(JANSSON_LIBS)
+endif
+MUTATIONS = 20000
+mutate_sources = tests/fuzz/mutate.c $(librefexec_la_SOURCES) $(libtext_la_SOURCES) $(libmodel_la_SOURCES) $(libquant_la_SOURCES) \
+	$(libquant_avx2_la_SOURCES) $(libqtype_la_SOURCES) $(libops_la_SOURCES) $(libopsuite_la_SOURCES) $(libbase_la_SOURCES)
+mutate:
+	$(AM_V_GEN)$(CC) -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined $(DEFS) -I. $(GOLDEN_CPPFLAGS) \
+	  $(TEST_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS) -o tests/fuzz/mutate-asan \
+	  $(addprefix $(srcdir)/,$(sort $(filter %.c,$(mutate_sources)))) $(JANSSON_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) $(TEST_LIBS) -lm -lpthread
+	tests/fuzz/mutate-asan $(MUTATIONS) $$(date +%s)
+.PHONY: mutate
+CLEANFILES += tests/fuzz/mutate-asan mutate.found
 
 FUZZ_SECONDS = 60
 FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
