@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * step_bench [-o KEY=VALUE]… [-b GB/s] [-c] PLUGIN.so MODEL.gguf: steps of a model through a backend's table, as the
- * engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill of one prompt.
+ * step_bench [-o KEY=VALUE]… [-b GB/s] [-n STREAMS,CONTEXT] [-c] PLUGIN.so MODEL.gguf: steps of a model through a
+ * backend's table, as the engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill of one
+ * prompt.
  *
  *   -b  the device's bandwidth: decode is also shown as a share of the time that its bytes take
+ *   -n  only decode of so many streams at this context
  *   -c  check instead: the logits of a second device, opened with kernels=portable, beside those of the first
  */
 #include "runtime/base/clock.h"
@@ -64,6 +66,14 @@ static void open_bench(struct bench *b, const char *plugin, const char *path, co
     for (uint32_t s = 0; s < MAX_SEQ; s++) /* half of the blocks for the longest, all for sequence 0 */
         for (uint32_t i = 0; i < MAX_LEN / BLOCK; i++)
             b->table[s * (MAX_LEN / BLOCK) + i] = (i * MAX_SEQ + s) % (MAX_SEQ * (MAX_LEN / BLOCK) / 2);
+}
+
+static void close_bench(struct bench *b)
+{
+    b->be->release(b->dev, b->plan);
+    lm_model_destroy(b->model, b->be, b->dev);
+    lm_gguf_close(b->g);
+    b->be->close(b->dev);
 }
 
 /* Rows of `n_seq` sequences of n tokens each from position pos; one output each. */
@@ -193,13 +203,17 @@ int main(int argc, char **argv)
     size_t n = 0;
     double bandwidth = 0;
     bool checks = false;
-    for (int c; (c = getopt(argc, argv, "o:b:c")) != -1;) {
+    unsigned only[2] = {0};
+    for (int c; (c = getopt(argc, argv, "o:b:n:c")) != -1;) {
         char *eq = c == 'o' ? strchr(optarg, '=') : NULL;
         if (c == 'o' && eq && n < MAX_OPTION) {
             *eq = '\0';
             option[n++] = (struct lm_option){optarg, eq + 1};
         } else if (c == 'b') {
             bandwidth = atof(optarg);
+        } else if (c == 'n' && sscanf(optarg, "%u,%u", &only[0], &only[1]) == 2 && only[0] >= 1 && only[0] <= MAX_SEQ && only[1] >= 64 &&
+                   only[1] <= MAX_LEN) {
+            continue;
         } else if (c == 'c') {
             checks = true;
         } else {
@@ -207,7 +221,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc - optind != 2) {
-        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-c] PLUGIN.so MODEL.gguf\n");
+        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-c] PLUGIN.so MODEL.gguf\n");
         return 2;
     }
     open_bench(&first, argv[optind], argv[optind + 1], option, n);
@@ -217,10 +231,16 @@ int main(int argc, char **argv)
         check(&first, &second);
         return 0;
     }
-    const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {32, 256}};
+    const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {12, 1088}, {32, 256}};
+    if (only[0]) {
+        decode(&first, only[0], only[1], bandwidth);
+        close_bench(&first);
+        return 0;
+    }
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
         decode(&first, streams[i][0], streams[i][1], bandwidth);
     prefill(&first, 1024);
     prefill(&first, 512);
+    close_bench(&first);
     return 0;
 }
