@@ -153,7 +153,26 @@ static void prefill(struct bench *b, uint32_t rows)
     fflush(stdout);
 }
 
-/* One step on both; the relative error of the logits. */
+/* The relative error of what the last step left of an activation. */
+static void compare_act(struct bench *a, struct bench *b, uint32_t act)
+{
+    struct lm_err err = {0};
+    const struct lm_act *of = &a->model->graph.act[act];
+    uint32_t rows = of->rows == LM_ROWS_TOK ? a->step.n_tok : a->step.n_out;
+    size_t n = (size_t)rows * of->dim;
+    float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y);
+    double diff = 0, size = 0;
+    need(a->be->copy_out(a->dev, a->plan, act, x, rows, &err), &err, "copy_out");
+    need(b->be->copy_out(b->dev, b->plan, act, y, rows, &err), &err, "copy_out");
+    for (size_t i = 0; i < n; i++) {
+        diff += (x[i] - y[i]) * (double)(x[i] - y[i]);
+        size += y[i] * (double)y[i];
+    }
+    printf("      activation %u of %u columns: relative error %.2e\n", act, of->dim, sqrt(diff / size));
+    free(x), free(y);
+}
+
+/* One step on both; the relative error of the logits, and where it is large that of every activation. */
 static void compare(struct bench *a, struct bench *b, uint32_t n_seq, uint32_t n, uint32_t pos, const char *what)
 {
     struct lm_err err = {0};
@@ -175,6 +194,8 @@ static void compare(struct bench *a, struct bench *b, uint32_t n_seq, uint32_t n
         same += a->sampled[s].token == b->sampled[s].token;
     printf("check %-28s relative error %.2e, %u of %u tokens alike, first %d and %d\n", what, sqrt(diff / size), same, n_seq, a->sampled[0].token,
            b->sampled[0].token);
+    for (uint32_t i = 0; i < a->model->graph.n_act && !(sqrt(diff / size) < 0.1); i++)
+        compare_act(a, b, i);
     fflush(stdout);
     free(x), free(y);
 }

@@ -21,6 +21,8 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ATTN_F16] = {{"attn.cl"}, "-DKV=0"},
     [GPU_ATTN_BF16] = {{"attn.cl"}, "-DKV=1"},
     [GPU_ATTN_F32] = {{"attn.cl"}, "-DKV=2"},
+    [GPU_ATTN_I8] = {{"attn.cl"}, "-DKV=3"},
+    [GPU_SAMPLE] = {{"sample.cl"}, ""},
     [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
     [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=0 -DTT=512"},
     [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=1 -DTT=512"},
