@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * step_bench [-o KEY=VALUE]… [-b GB/s] [-n STREAMS,CONTEXT] [-c] PLUGIN.so MODEL.gguf: steps of a model through a
- * backend's table, as the engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill of one
- * prompt.
+ * step_bench [-o KEY=VALUE]… [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-c] PLUGIN.so MODEL.gguf: steps of a model
+ * through a backend's table, as the engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill
+ * of one prompt.
  *
  *   -b  the device's bandwidth: decode is also shown as a share of the time that its bytes take
  *   -n  only decode of so many streams at this context
+ *   -r  instead so often a prefill and 100 steps of 1, 12 and 32 streams: fails unless all tokens are the same each time
  *   -c  check instead: the logits of a second device, opened with kernels=portable, beside those of the first
  */
 #include "runtime/base/clock.h"
@@ -153,6 +154,33 @@ static void prefill(struct bench *b, uint32_t rows)
     fflush(stdout);
 }
 
+/* A prefill and 100 greedy steps of n_seq streams, RUNS times. Returns how many runs were unlike the first. */
+static int repeat(struct bench *b, uint32_t n_seq, int runs)
+{
+    enum { STEPS = 100, PROMPT = 64 };
+    static int32_t first_run[STEPS][MAX_SEQ];
+    int unlike = 0;
+    for (int run_no = 0; run_no < runs; run_no++) {
+        bool same = true;
+        fill(b, n_seq, PROMPT, 0);
+        run(b);
+        for (uint32_t i = 0; i < STEPS; i++) {
+            for (uint32_t s = 0; s < n_seq; s++) {
+                int32_t token = b->sampled[s].token;
+                same = same && token >= 0 && (run_no == 0 || token == first_run[i][s]);
+                first_run[i][s] = run_no == 0 ? token : first_run[i][s];
+                b->token[s] = token < 0 ? 0 : token;
+            }
+            fill(b, n_seq, 1, PROMPT + i);
+            run(b);
+        }
+        unlike += !same;
+    }
+    printf("%2u streams, 100 steps, %d runs: %d unlike the first\n", n_seq, runs, unlike);
+    fflush(stdout);
+    return unlike;
+}
+
 /* The relative error of what the last step left of an activation. */
 static void compare_act(struct bench *a, struct bench *b, uint32_t act)
 {
@@ -225,7 +253,8 @@ int main(int argc, char **argv)
     double bandwidth = 0;
     bool checks = false;
     unsigned only[2] = {0};
-    for (int c; (c = getopt(argc, argv, "o:b:n:c")) != -1;) {
+    int runs = 0, unlike = 0;
+    for (int c; (c = getopt(argc, argv, "o:b:n:r:c")) != -1;) {
         char *eq = c == 'o' ? strchr(optarg, '=') : NULL;
         if (c == 'o' && eq && n < MAX_OPTION) {
             *eq = '\0';
@@ -235,6 +264,8 @@ int main(int argc, char **argv)
         } else if (c == 'n' && sscanf(optarg, "%u,%u", &only[0], &only[1]) == 2 && only[0] >= 1 && only[0] <= MAX_SEQ && only[1] >= 64 &&
                    only[1] <= MAX_LEN) {
             continue;
+        } else if (c == 'r' && atoi(optarg) > 0) {
+            runs = atoi(optarg);
         } else if (c == 'c') {
             checks = true;
         } else {
@@ -242,7 +273,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc - optind != 2) {
-        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-c] PLUGIN.so MODEL.gguf\n");
+        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-c] PLUGIN.so MODEL.gguf\n");
         return 2;
     }
     open_bench(&first, argv[optind], argv[optind + 1], option, n);
@@ -251,6 +282,12 @@ int main(int argc, char **argv)
         open_bench(&second, argv[optind], argv[optind + 1], option, n + 1);
         check(&first, &second);
         return 0;
+    }
+    for (uint32_t i = 0; i < 3 && runs; i++)
+        unlike += repeat(&first, (const uint32_t[]){1, 12, 32}[i], runs);
+    if (runs) {
+        close_bench(&first);
+        return unlike ? 1 : 0;
     }
     const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {12, 1088}, {32, 256}};
     if (only[0]) {

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/fuse_read.h"
 
-#include <math.h>
 #include <stdlib.h>
 
-enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 256, MIN_SPAN_1 = 32,
-       SUMS_PER_UNIT = 12, SUMS_BYTES = 32768, GROUPS_PER_UNIT = 3 };
+enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 256 };
 
-_Static_assert(sizeof(struct gpu_phase) == 27 * 4 + 4 + 30 * 8, "as struct phase of phase.cl");
+_Static_assert(sizeof(struct gpu_phase) == 96 + 24 * 8, "struct phase of phase.cl has no padding");
 
 struct gpu_fuse {
     struct gpu_phases one, many; /* of steps of one row; of more */
     struct gpu_kernel *step[3], *gemm, *rows, *flash;
     struct gpu_buf **half; /* [n_act] activations that matmuls read, as f16; NULL: none */
-    struct gpu_buf **tag;  /* [n_act] one row's tagged words; NULL: none */
     struct gpu_buf *bar, *count, *best;
-    struct gpu_buf *sums, *sums_count; /* of gemm's groups that share columns */
     uint32_t target; /* of the barrier's counter, which wraps */
-    uint32_t turn;   /* tag of the next step's phase 0: 16 bits, and no phase's is 0 */
-    uint32_t n_split; /* of attention in the last step of one row */
 };
 
 static void buffers_of(const struct gpu_plan *p, const struct gpu_fuse *f, struct gpu_buf **out)
@@ -28,7 +22,6 @@ static void buffers_of(const struct gpu_plan *p, const struct gpu_fuse *f, struc
     for (uint32_t i = 0; i < g->n_act; i++) {
         out[i] = p->act[i];
         out[s.half + i] = f->half[i];
-        out[s.tag + i] = f->tag[i];
     }
     for (uint32_t i = 0; i < g->n_layer; i++) {
         out[s.key + i] = p->kv[i].k;
@@ -44,8 +37,6 @@ static void buffers_of(const struct gpu_plan *p, const struct gpu_fuse *f, struc
     out[s.part + 1] = f->count;
     out[s.part + 2] = f->best;
     out[s.part + 3] = p->token;
-    out[s.part + 4] = f->sums;
-    out[s.part + 5] = f->sums_count;
 }
 
 /* The device's addresses of all buffers, by a kernel that writes where its argument points. */
@@ -86,41 +77,22 @@ static size_t half_bytes(const struct lm_plan_desc *d, uint32_t act)
     return (rows + TILE_ROWS - 1) / TILE_ROWS * (size_t)TILE_ROWS * d->graph->act[act].dim * 2;
 }
 
-/* Tagged words of an activation: two values each; of attention parts with their maximum and sum, one for each unit or head. */
-static size_t tag_bytes(const struct lm_plan_desc *d, uint32_t act, uint32_t n_unit)
-{
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < d->graph->n_op; i++) {
-        const struct lm_op *op = &d->graph->op[i];
-        if (op->y != act)
-            continue;
-        size_t n_part = op->kind == LM_OP_ATTENTION ? (size_t)n_unit + op->u.attn.n_head : 0;
-        size_t need = n_part ? n_part * (op->u.attn.head_dim * sizeof(float) + 16) : d->graph->act[act].dim * sizeof(float);
-        bytes = need > bytes ? need : bytes;
-    }
-    return d->graph->act[act].dim < d->graph->n_vocab ? bytes : 0;
-}
-
-size_t gpu_fuse_bytes(const struct lm_plan_desc *d, uint32_t n_unit)
+size_t gpu_fuse_bytes(const struct lm_plan_desc *d)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < d->graph->n_act; i++)
-        bytes += (is_matmul_input(d->graph, i) ? half_bytes(d, i) : 0) + tag_bytes(d, i, n_unit);
-    return bytes + SUMS_PER_UNIT * (size_t)n_unit * (SUMS_BYTES + 4);
-}
-
-static int write_zeros(struct gpu_driver *d, struct gpu_buf *buf, size_t bytes, struct lm_err *err)
-{
-    void *zero = calloc(1, bytes);
-    int rc = zero ? d->call->write(d, buf, 0, zero, bytes, err) : lm_fail(err, LM_ENOMEM, "no memory for zeros");
-    free(zero);
-    return rc;
+        bytes += is_matmul_input(d->graph, i) ? half_bytes(d, i) : 0;
+    return bytes;
 }
 
 static int make_zeroed(struct gpu_driver *d, size_t bytes, struct gpu_buf **out, struct lm_err *err)
 {
-    int rc = d->call->buf_create(d, bytes, out, err);
-    return rc == 0 ? write_zeros(d, *out, bytes, err) : rc;
+    void *zero = calloc(1, bytes);
+    int rc = zero ? d->call->buf_create(d, bytes, out, err) : lm_fail(err, LM_ENOMEM, "no memory for zeros");
+    if (rc == 0)
+        rc = d->call->write(d, *out, 0, zero, bytes, err);
+    free(zero);
+    return rc;
 }
 
 static uint32_t most_heads(const struct lm_graph *g)
@@ -137,25 +109,17 @@ static int make_memory(const struct gpu_plan *p, struct gpu_fuse *f, struct lm_e
     const struct lm_graph *g = p->desc.graph;
     int rc = 0;
     f->half = calloc((size_t)g->n_act + 1, sizeof *f->half);
-    f->tag = calloc((size_t)g->n_act + 1, sizeof *f->tag);
     f->one.at = calloc((size_t)g->n_op + 2, sizeof *f->one.at);
     f->many.at = calloc((size_t)g->n_op + 2, sizeof *f->many.at);
-    if (!f->half || !f->tag || !f->one.at || !f->many.at)
+    if (!f->half || !f->one.at || !f->many.at)
         return lm_fail(err, LM_ENOMEM, "no memory for phases");
     for (uint32_t i = 0; i < g->n_act && rc == 0; i++)
         if (is_matmul_input(g, i))
             rc = p->drv->call->buf_create(p->drv, half_bytes(&p->desc, i), &f->half[i], err);
-    for (uint32_t i = 0; i < g->n_act && rc == 0; i++)
-        if (tag_bytes(&p->desc, i, p->drv->caps.n_unit))
-            rc = make_zeroed(p->drv, tag_bytes(&p->desc, i, p->drv->caps.n_unit), &f->tag[i], err);
     if (rc == 0)
         rc = make_zeroed(p->drv, 256, &f->bar, err);
     if (rc == 0)
         rc = make_zeroed(p->drv, (size_t)GPU_FUSE_ROWS * most_heads(g) * 4, &f->count, err);
-    if (rc == 0)
-        rc = p->drv->call->buf_create(p->drv, SUMS_PER_UNIT * (size_t)p->drv->caps.n_unit * SUMS_BYTES, &f->sums, err);
-    if (rc == 0)
-        rc = make_zeroed(p->drv, SUMS_PER_UNIT * (size_t)p->drv->caps.n_unit * 4, &f->sums_count, err);
     return rc == 0 ? p->drv->call->buf_create(p->drv, MAX_PARTS * 12, &f->best, err) : rc;
 }
 
@@ -201,16 +165,16 @@ static int read_graph(struct gpu_plan *p, struct gpu_lib *lib, struct gpu_fuse *
     size_t n = gpu_fuse_places(p).n, n_act = p->desc.graph->n_act;
     struct gpu_buf **buf = calloc(n, sizeof *buf);
     uint64_t *address = calloc(n, sizeof *address);
-    struct gpu_act_state *state = calloc(2 * n_act + 1, sizeof *state);
-    int rc = buf && address && state ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu addresses", n);
+    bool *has_half = calloc(2 * n_act + 1, sizeof *has_half);
+    int rc = buf && address && has_half ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu addresses", n);
     if (rc == 0) {
         buffers_of(p, f, buf);
         rc = read_addresses(p, lib, buf, n, address, err);
     }
     if (rc == 0)
-        *out_good = gpu_fuse_read(&(struct gpu_reader){.p = p, .merge = true, .state = state, .out = &f->one, .address = address}) &&
-                    gpu_fuse_read(&(struct gpu_reader){.p = p, .state = state + n_act, .out = &f->many, .address = address});
-    free(buf), free(address), free(state);
+        *out_good = gpu_fuse_read(&(struct gpu_reader){.p = p, .merge = true, .has_half = has_half, .out = &f->one, .address = address}) &&
+                    gpu_fuse_read(&(struct gpu_reader){.p = p, .has_half = has_half + n_act, .out = &f->many, .address = address});
+    free(buf), free(address), free(has_half);
     return rc;
 }
 
@@ -227,8 +191,6 @@ int gpu_fuse_create(struct gpu_lib *lib, struct gpu_plan *p, struct gpu_fuse **o
     if (!may_fuse(p))
         return 0;
     struct gpu_fuse *f = calloc(1, sizeof *f);
-    if (f)
-        f->turn = 1; /* memory begins with zeros */
     int rc = f ? make_memory(p, f, err) : lm_fail(err, LM_ENOMEM, "no memory for phases");
     if (rc == 0)
         rc = get_kernels(p, lib, f, err);
@@ -251,12 +213,11 @@ void gpu_fuse_destroy(struct gpu_plan *p, struct gpu_fuse *f)
     struct gpu_driver *d = p->drv;
     if (!f)
         return;
-    for (uint32_t i = 0; f->half && f->tag && i < p->desc.graph->n_act; i++)
-        d->call->buf_destroy(d, f->half[i]), d->call->buf_destroy(d, f->tag[i]);
+    for (uint32_t i = 0; f->half && i < p->desc.graph->n_act; i++)
+        d->call->buf_destroy(d, f->half[i]);
     d->call->buf_destroy(d, f->one.buf), d->call->buf_destroy(d, f->many.buf);
     d->call->buf_destroy(d, f->bar), d->call->buf_destroy(d, f->count), d->call->buf_destroy(d, f->best);
-    d->call->buf_destroy(d, f->sums), d->call->buf_destroy(d, f->sums_count);
-    free(f->half), free(f->tag), free(f->one.at), free(f->many.at);
+    free(f->half), free(f->one.at), free(f->many.at);
     free(f);
 }
 
@@ -298,22 +259,21 @@ static int launch(struct gpu_plan *p, const struct lm_step *step, struct gpu_ker
 }
 
 /*
- * The tag of a step of one row. Every tagged word is written in each, but for those of splits that there are no more:
- * when their number changes, none may look like one of a time when the tags began anew.
+ * How many of a group's warps take an item of attention, `longest` keys: so that the groups, whose turns end together, are
+ * done first. A turn costs as much as some keys besides.
  */
-static int take_turn(struct gpu_plan *p, struct gpu_fuse *f, uint32_t n_split, uint32_t *out, struct lm_err *err)
+static uint32_t warps_for(uint32_t items, uint32_t longest, uint32_t warps, uint32_t n_group)
 {
-    const struct lm_graph *g = p->desc.graph;
-    int rc = 0;
-    if (f->turn + f->one.n > UINT16_MAX)
-        f->turn = 1;
-    for (uint32_t i = 0; i < g->n_op && rc == 0 && n_split != f->n_split; i++)
-        if (g->op[i].kind == LM_OP_ATTENTION && f->tag[g->op[i].y])
-            rc = write_zeros(p->drv, f->tag[g->op[i].y], tag_bytes(&p->desc, g->op[i].y, p->drv->caps.n_unit), err);
-    f->n_split = n_split;
-    *out = f->turn;
-    f->turn += f->one.n;
-    return rc;
+    enum { TURN = 16 };
+    uint32_t best = warps, least = UINT32_MAX;
+    for (uint32_t width = warps; width > 0; width /= 2) {
+        uint32_t at_once = n_group * (warps / width), time = (items + at_once - 1) / at_once * (longest / width + TURN);
+        if (time < least) {
+            least = time;
+            best = width;
+        }
+    }
+    return best;
 }
 
 static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, struct lm_err *err)
@@ -323,38 +283,17 @@ static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_s
     for (uint32_t r = 0; r < step->n_tok; r++)
         longest = (uint32_t)step->pos[r] + 1 > longest ? (uint32_t)step->pos[r] + 1 : longest;
     uint32_t items = step->n_tok * most_heads(p->desc.graph), n = items && n_group > items ? n_group / items : 1;
-    uint32_t least = rows == 1 ? MIN_SPAN_1 : MIN_SPAN, span = ((longest + n - 1) / n + least - 1) / least * least;
+    uint32_t span = ((longest + n - 1) / n + MIN_SPAN - 1) / MIN_SPAN * MIN_SPAN;
     if (n == 1)
         span = longest;
     int k = rows == 1 ? 0 : rows <= 16 ? 1 : 2;
-    uint32_t warps = k == 2 ? 8 : 16, width = warps, n_split = (longest + span - 1) / span; /* warps for an item */
-    while (k > 0 && n_split == 1 && width > 1 && items * width / 2 >= n_group * warps)
-        width /= 2;
-    uint32_t turn = 0;
-    int rc = rows == 1 ? take_turn(p, f, n_split, &turn, err) : 0;
-    if (rc < 0)
-        return rc;
+    uint32_t warps = k == 2 ? 8 : 16, n_split = (longest + span - 1) / span;
+    uint32_t width = n_split == 1 ? warps_for(items, longest, warps, n_group) : warps;
     const uint32_t more[] = {n_split, span, width}, groups[] = {n_group, 1};
     const struct gpu_arg first[] = {{.kind = GPU_ARG_BUF, .buf = l->buf}, {.kind = GPU_ARG_U32, .u = l->n},
-                                    {.kind = GPU_ARG_BUF, .buf = f->bar}, {.kind = GPU_ARG_U32, .u = f->target},
-                                    {.kind = GPU_ARG_U32, .u = turn}};
-    f->target += l->n_wait * n_group;
-    return launch(p, step, f->step[k], first, 5, more, 3, groups, warps * 32, err);
-}
-
-/* Into how many parts gemm's columns go, so that its groups fill the device evenly: a unit takes GROUPS_PER_UNIT at once. */
-static uint32_t parts_of(const struct gpu_plan *p, uint32_t groups, uint32_t kc)
-{
-    uint32_t at_once = GROUPS_PER_UNIT * p->drv->caps.n_unit, best = 1;
-    double least = INFINITY;
-    for (uint32_t n = 1; n <= 4 && n * 8 <= kc && (n == 1 || groups * n <= SUMS_PER_UNIT * p->drv->caps.n_unit); n++) {
-        double time = (groups * n + at_once - 1) / at_once / (double)n + 0.04 * (n - 1);
-        if (time < least) {
-            least = time;
-            best = n;
-        }
-    }
-    return best;
+                                    {.kind = GPU_ARG_BUF, .buf = f->bar}, {.kind = GPU_ARG_U32, .u = f->target}};
+    f->target += (l->n - 1) * n_group;
+    return launch(p, step, f->step[k], first, 4, more, 3, groups, warps * 32, err);
 }
 
 static int launch_phase(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, uint32_t i, uint32_t tiles_at, uint32_t n_tile,
@@ -363,12 +302,10 @@ static int launch_phase(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_
     const struct gpu_phase *ph = &f->many.at[i];
     const struct gpu_arg first[] = {{.kind = GPU_ARG_BUF, .buf = f->many.buf}, {.kind = GPU_ARG_U32, .u = i}};
     uint32_t rows = ph->out ? step->n_out : step->n_tok, tiles = ph->tiles[0] + ph->tiles[1] + ph->tiles[2];
-    uint32_t across = (rows + TILE_ROWS - 1) / TILE_ROWS, down = (tiles + GEMM_TILES - 1) / GEMM_TILES;
-    uint32_t n_part = parts_of(p, across * down, ph->kc);
-    const uint32_t gemm[] = {across, down * n_part};
+    const uint32_t gemm[] = {(rows + TILE_ROWS - 1) / TILE_ROWS, (tiles + GEMM_TILES - 1) / GEMM_TILES};
     const uint32_t flash[] = {n_tile, ph->n_head}, norm[] = {rows, 1}, gather[] = {rows < 64 ? rows * 4 : 256, 1};
     switch (ph->kind) {
-    case PH_MATMUL: return launch(p, step, f->gemm, first, 2, &n_part, 1, gemm, 128, err);
+    case PH_MATMUL: return launch(p, step, f->gemm, first, 2, NULL, 0, gemm, 128, err);
     case PH_NORM: return launch(p, step, f->rows, first, 2, NULL, 0, norm, 128, err);
     case PH_GATHER: return launch(p, step, f->rows, first, 2, NULL, 0, gather, 128, err);
     case PH_ATTENTION: return launch(p, step, f->flash, first, 2, &tiles_at, 1, flash, 128, err);

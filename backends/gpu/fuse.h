@@ -3,7 +3,7 @@
 #define GPU_FUSE_H
 /**
  * A graph as phases (cl/phase.cl) for devices of class GPU_NVIDIA: a step of up to GPU_FUSE_ROWS rows is one launch with
- * a barrier of the grid between phases (of one row: tagged words instead of most), more rows are a launch for each phase.
+ * a barrier of the grid between phases, more rows are a launch for each phase.
  *
  * Fused are: norm with the matmuls behind it (one row), matmuls of one input, rope and cache store behind them, gate
  * and up with their activation, a matmul with the residual add. Every activation gets its value all the same.
@@ -21,18 +21,16 @@ enum { GPU_FUSE_ROWS = 32 };
 struct gpu_phase {
     uint32_t kind, out, n_mat, epi, tiles[3], outputs[3];
     uint32_t k, kc, head_dim, n_head, n_kv, n_rot, window, block, gelu;
-    uint32_t wait, from, parts; /* of one row: barrier before it; phase that made tag_x; tag_x is attention's parts */
     float eps, w_add, scale, cap, mscale;
     uint64_t w[3], s[3], y[3], bias[3];
     uint64_t x, x2, y2, half_x, half_y, norm_w, norm_y, key, value, angles, part, count;
-    uint64_t tag_x, tag_k, tag_v, tag_y[3];
 };
 
 struct gpu_plan;
 struct gpu_fuse; /* the phases of a plan and what they need on the device */
 
-/** Bytes of a plan's phases' own memory on a device of n_unit: activations as f16, tagged words. */
-size_t gpu_fuse_bytes(const struct lm_plan_desc *desc, uint32_t n_unit);
+/** Bytes of a plan's phases' own memory: activations as f16. */
+size_t gpu_fuse_bytes(const struct lm_plan_desc *desc);
 
 /**
  * Turn the plan, whose buffers are there, into phases.

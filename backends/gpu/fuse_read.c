@@ -13,14 +13,14 @@ static const struct lm_op *op_at(const struct gpu_reader *r, uint32_t i)
 struct gpu_places gpu_fuse_places(const struct gpu_plan *p)
 {
     const struct lm_graph *g = p->desc.graph;
-    struct gpu_places s = {.half = g->n_act, .tag = 2 * (size_t)g->n_act};
-    s.key = s.tag + g->n_act;
+    struct gpu_places s = {.half = g->n_act};
+    s.key = s.half + g->n_act;
     s.value = s.key + g->n_layer;
     s.angles = s.value + g->n_layer;
     s.w = s.angles + p->n_angles;
     s.b = s.w + g->n_op;
     s.part = s.b + g->n_op;
-    s.n = s.part + 6;
+    s.n = s.part + 4;
     return s;
 }
 
@@ -36,51 +36,11 @@ static uint64_t act_at(const struct gpu_reader *r, uint32_t act)
     return r->address[act];
 }
 
-/* Phase `ph`, which is to be the next one, writes an activation; `outputs`: as a sum, so many columns. */
-static void wrote(const struct gpu_reader *r, uint32_t act, bool tagged, uint32_t outputs)
-{
-    r->state[act] = (struct gpu_act_state){.written = true, .made = tagged ? r->out->n + 1 : 0, .outputs = outputs};
-}
-
 /* Where a phase puts the f16 of an activation; 0: no matmul wants it. */
 static uint64_t half_at(const struct gpu_reader *r, uint32_t act)
 {
-    r->state[act].has_half = !r->merge;
-    return r->merge ? 0 : r->address[gpu_fuse_places(r->p).half + act];
-}
-
-/* Where a phase of one row puts an activation's tagged words. */
-static uint64_t tag_at(const struct gpu_reader *r, uint32_t act)
-{
-    return r->merge ? r->address[gpu_fuse_places(r->p).tag + act] : 0;
-}
-
-/* A barrier of the grid before the phase. */
-static void wait_before(const struct gpu_reader *r, struct gpu_phase *ph)
-{
-    ph->wait = r->merge;
-    for (uint32_t i = 0; i < r->p->desc.graph->n_act && r->merge; i++)
-        r->state[i].written = false;
-}
-
-/* The phase reads an activation's value as memory has it. */
-static void needs(const struct gpu_reader *r, uint32_t act, struct gpu_phase *ph)
-{
-    if (r->state[act].written && !ph->wait)
-        wait_before(r, ph);
-}
-
-/* The phase reads its input, whole, from tagged words if it is there. */
-static void needs_input(const struct gpu_reader *r, uint32_t act, struct gpu_phase *ph)
-{
-    const struct gpu_act_state *s = &r->state[act];
-    if (!r->merge || !s->made) {
-        needs(r, act, ph);
-        return;
-    }
-    ph->tag_x = tag_at(r, act);
-    ph->from = s->made - 1;
-    ph->parts = s->parts;
+    r->has_half[act] = true;
+    return r->address[gpu_fuse_places(r->p).half + act];
 }
 
 static bool is_whole_norm(const struct gpu_reader *r, const struct lm_op *op)
@@ -125,9 +85,8 @@ static bool set_matrices(const struct gpu_reader *r, uint32_t i, uint32_t n, str
         ph->s[m] = ph->w[m] + (uint64_t)w->slice[0].s_at * 4;
         ph->bias[m] = r->address[s.b + i + m];
         ph->y[m] = act_at(r, op->y);
+        r->has_half[op->y] = false;
     }
-    ph->part = r->address[s.part + 4];
-    ph->count = r->address[s.part + 5];
     ph->n_mat = n;
     ph->k = op_at(r, i)->w->cols;
     ph->kc = ph->k / 128;
@@ -157,8 +116,6 @@ static uint32_t take_qkv(const struct gpu_reader *r, uint32_t i, struct gpu_phas
     ph->block = r->p->desc.block_size;
     ph->key = r->address[s.key + store->u.attn.layer];
     ph->value = r->address[s.value + store->u.attn.layer];
-    for (uint32_t m = 0; m < 3; m++)
-        ph->tag_y[m] = tag_at(r, op_at(r, i + m)->y);
     return 3;
 }
 
@@ -172,7 +129,7 @@ static uint32_t take_glu(const struct gpu_reader *r, uint32_t i, struct gpu_phas
     ph->epi = EPI_GLU;
     ph->gelu = op->kind == LM_OP_GELU_MUL;
     ph->y2 = act_at(r, op->y);
-    ph->tag_y[0] = tag_at(r, op->y);
+    ph->half_y = half_at(r, op->y);
     for (uint32_t m = 0; m < 2; m++)
         if (op_at(r, i + m)->y == op->y)
             ph->y[m] = 0; /* overwritten */
@@ -184,13 +141,10 @@ static uint32_t take_add(const struct gpu_reader *r, uint32_t i, struct gpu_phas
     const struct lm_op *mat = op_at(r, i), *op = op_at(r, i + 1);
     if (op->kind != LM_OP_ADD || (op->x == mat->y) == (op->x2 == mat->y) || op->y == mat->x || op->y == mat->y)
         return 0;
-    uint32_t x2 = op->x == mat->y ? op->x2 : op->x;
     ph->epi = EPI_ADD;
-    ph->x2 = act_at(r, x2);
+    ph->x2 = act_at(r, op->x == mat->y ? op->x2 : op->x);
     ph->y2 = act_at(r, op->y);
-    ph->tag_y[0] = tag_at(r, op->y);
-    if (r->state[x2].outputs != ph->outputs[0]) /* else every work-item reads what it wrote itself */
-        needs(r, x2, ph);
+    r->has_half[op->y] = false;
     return 1;
 }
 
@@ -200,24 +154,12 @@ static bool writes(const struct gpu_phase *ph, uint64_t address)
     return address && (ph->y2 == address || ph->y[0] == address || ph->y[1] == address || ph->y[2] == address);
 }
 
-/* What the matmuls at op i and the `more` ops behind them leave. */
-static void wrote_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t n, uint32_t more, struct gpu_phase *ph)
-{
-    const struct lm_op *last = op_at(r, i + n);
-    for (uint32_t m = 0; m < n; m++)
-        wrote(r, op_at(r, i + m)->y, ph->epi == EPI_QKV, 0);
-    if (more == 1)
-        wrote(r, last->y, true, ph->epi == EPI_ADD ? ph->outputs[0] : 0);
-    if (ph->epi == EPI_GLU)
-        ph->half_y = half_at(r, last->y);
-}
-
 /* Matmuls at op i, behind norm op `norm` (LM_NONE: none) that may be merged. Returns the ops taken; 0: cannot. */
 static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t norm)
 {
     uint32_t n = count_matmuls(r, i), x = op_at(r, i)->x, more = 0;
     struct gpu_phase ph = {.kind = PH_MATMUL};
-    if (norm == LM_NONE && !r->state[x].has_half && !r->merge)
+    if (norm == LM_NONE && !r->has_half[x] && !r->merge)
         return 0;
     if (n == 0 || !set_matrices(r, i, n, &ph) || (r->merge && ph.kc > MAX_KC_1))
         return 0;
@@ -231,18 +173,12 @@ static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t no
         set_norm(r, norm, &ph);
         if (writes(&ph, ph.x) || writes(&ph, ph.norm_y))
             return 0;
-        x = op_at(r, norm)->x;
-        wrote(r, op_at(r, norm)->y, false, 0);
     } else {
         ph.x = act_at(r, x);
         ph.half_x = r->address[gpu_fuse_places(r->p).half + x];
     }
     if (writes(&ph, ph.x))
         return 0;
-    needs_input(r, x, &ph);
-    if (ph.parts)
-        ph.head_dim = r->state[x].outputs;
-    wrote_matmuls(r, i, n, more, &ph);
     struct gpu_phase *to = new_phase(r, PH_MATMUL, op_at(r, i)->y);
     ph.out = to->out;
     *to = ph;
@@ -256,12 +192,11 @@ static uint32_t take_norm(const struct gpu_reader *r, uint32_t i)
         return 0;
     if (r->merge && op_at(r, i + 1)->kind == LM_OP_MATMUL && op_at(r, i + 1)->x == op->y) {
         uint32_t n = take_matmuls(r, i + 1, i);
+        r->has_half[op->y] = false;
         return n ? n + 1 : 0;
     }
     struct gpu_phase *ph = new_phase(r, PH_NORM, op->y);
     set_norm(r, i, ph);
-    needs(r, op->x, ph);
-    wrote(r, op->y, false, 0);
     ph->half_y = half_at(r, op->y);
     return 1;
 }
@@ -272,21 +207,9 @@ static uint32_t take_attention(const struct gpu_reader *r, uint32_t i)
     struct gpu_places s = gpu_fuse_places(r->p);
     if ((op->u.attn.head_dim != 64 && op->u.attn.head_dim != 128) || lm_v_dim(op) != op->u.attn.head_dim || op->w || op->u.attn.slope)
         return 0;
-    const struct lm_op *store = op_at(r, i - 1);
-    if (store->kind != LM_OP_KV_STORE || store->u.attn.layer != op->u.attn.layer || !r->state[op->x].written)
-        return 0;
-    if (r->merge && (!r->state[op->x].made || !r->state[store->x].made || !r->state[store->x2].made))
-        return 0;
     struct gpu_phase *ph = new_phase(r, PH_ATTENTION, op->y);
     ph->x = act_at(r, op->x);
     ph->y2 = act_at(r, op->y);
-    if (r->merge) { /* its result is as many parts as a step has splits: head_dim is kept for who reads them */
-        needs_input(r, op->x, ph);
-        ph->tag_k = tag_at(r, store->x);
-        ph->tag_v = tag_at(r, store->x2);
-        ph->tag_y[0] = tag_at(r, op->y);
-        r->state[op->y] = (struct gpu_act_state){.written = true, .parts = true, .made = r->out->n, .outputs = op->u.attn.head_dim};
-    }
     ph->half_y = half_at(r, op->y);
     ph->head_dim = op->u.attn.head_dim;
     ph->n_head = op->u.attn.n_head;
@@ -308,8 +231,6 @@ static uint32_t take_gather(const struct gpu_reader *r, uint32_t i)
     struct gpu_phase *ph = new_phase(r, PH_GATHER, op->y);
     ph->x = act_at(r, op->x);
     ph->y2 = act_at(r, op->y);
-    needs(r, op->x, ph);
-    wrote(r, op->y, false, 0);
     ph->half_y = half_at(r, op->y);
     ph->k = r->p->desc.graph->act[op->y].dim;
     return 1;
@@ -323,9 +244,7 @@ static uint32_t take_sample(const struct gpu_reader *r, uint32_t i)
     a->x = act_at(r, op->x);
     a->k = r->p->desc.graph->n_vocab;
     a->part = r->address[s.part + 2];
-    wait_before(r, a);
     struct gpu_phase *b = new_phase(r, PH_ARGMAX_JOIN, op->x);
-    wait_before(r, b);
     b->part = a->part;
     b->y2 = r->address[s.part + 3];
     return 1;
@@ -348,8 +267,6 @@ bool gpu_fuse_read(const struct gpu_reader *r)
         if (n == 0)
             return false;
     }
-    for (uint32_t i = 0; i < r->out->n; i++)
-        r->out->n_wait += i > 0 && (!r->merge || r->out->at[i].wait);
     return true;
 }
 

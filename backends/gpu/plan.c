@@ -162,7 +162,7 @@ int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *de
     struct gpu_plan *p = NULL;
     int rc = new_plan(desc, &p, err);
     if (rc == 0) {
-        *out = (struct lm_plan_size){.scratch_bytes = scratch_bytes(p) + (drv->caps.class == GPU_NVIDIA ? gpu_fuse_bytes(desc, drv->caps.n_unit) : 0)};
+        *out = (struct lm_plan_size){.scratch_bytes = scratch_bytes(p) + (drv->caps.class == GPU_NVIDIA ? gpu_fuse_bytes(desc) : 0)};
         for (uint32_t i = 0; i < desc->graph->n_layer; i++)
             out->block_bytes += 2 * kv_bytes(&p->desc, i);
     }

@@ -12,11 +12,9 @@ struct phase {
     uint n_mat, epi, tiles[3], outputs[3];
     uint k, kc;
     uint head_dim, n_head, n_kv, n_rot, window, block, gelu;
-    uint wait, from, parts; /* of a step of one row, see tagged() */
     float eps, w_add, scale, cap, mscale;
     ulong w[3], s[3], y[3], bias[3];
     ulong x, x2, y2, half_x, half_y, norm_w, norm_y, key, value, angles, part, count;
-    ulong tag_x, tag_k, tag_v, tag_y[3];
 };
 
 /* What changes from step to step. */
@@ -24,61 +22,7 @@ struct now {
     __global const int *step;
     uint n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width;
     uint pos0, seq0; /* of row 0 */
-    uint tag;        /* of phase 0 */
 };
-
-/*
- * Tagged words: how the phases of a step of one row hand values on without a barrier of the grid. A word holds two
- * floats, whose lowest 8 bits make up a number: the tag of the phase that wrote them. Who reads the word until it has
- * the tag has the values too. A word is written anew only when all who read it are done, since between two phases that
- * write it each group reads what all others have made.
- */
-INLINE ulong tag_bits(uint tag)
-{
-    return (ulong)(tag >> 8 & 255u) << 32 | (tag & 255u);
-}
-
-INLINE ulong tagged(float a, float b, uint tag)
-{
-    return ((ulong)(as_uint(b) & ~255u) << 32 | (as_uint(a) & ~255u)) | tag_bits(tag);
-}
-
-INLINE bool has_tag(ulong word, ulong bits)
-{
-    return (word & 0x000000ff000000fful) == bits;
-}
-
-INLINE float first_of(ulong word)
-{
-    return as_float((uint)word & ~255u);
-}
-
-INLINE float second_of(ulong word)
-{
-    return as_float((uint)(word >> 32) & ~255u);
-}
-
-INLINE void put_tagged(ulong at, ulong word)
-{
-    asm volatile("st.relaxed.gpu.global.u64 [%0],%1;" ::"l"(at), "l"(word) : "memory");
-}
-
-#define LOAD_TAGGED2(a, b, at) asm volatile("ld.relaxed.gpu.global.v2.u64 {%0,%1},[%2];" : "=l"(a), "=l"(b) : "l"(at) : "memory")
-
-/* Eight values, from a multiple of 16 bytes on. */
-INLINE void read_tagged8(ulong at, ulong bits, float *v)
-{
-    ulong w[4];
-    do {
-        LOAD_TAGGED2(w[0], w[1], at);
-        LOAD_TAGGED2(w[2], w[3], at + 16);
-    } while (!has_tag(w[0], bits) || !has_tag(w[1], bits) || !has_tag(w[2], bits) || !has_tag(w[3], bits));
-#pragma unroll
-    for (uint i = 0; i < 4; i++) {
-        v[2 * i] = first_of(w[i]);
-        v[2 * i + 1] = second_of(w[i]);
-    }
-}
 
 INLINE float sum_group(float v, __local float *part)
 {
@@ -213,42 +157,33 @@ INLINE struct early early_of(__local const struct phase *p, const struct now *t,
 }
 
 /* The output of one row: bias, activation, residual, rope and cache, as the phase says. Whole warps call it. */
-INLINE void finish(__local const struct phase *p, const struct now *t, uint row, uint tile, uint g, float v, bool ok, struct early e, uint tag)
+INLINE void finish(__local const struct phase *p, const struct now *t, uint row, uint tile, uint g, float v, bool ok, struct early e)
 {
     uint at = 0, m = ok ? matrix_of(p, tile, &at) : 0, o = at * 8 + g;
     ok = ok && o < p->outputs[m];
     if (ok && p->bias[m])
         v += ((__global const float *)p->bias[m])[o];
     float near = shx(v, 1), far = shx(v, 8);
+    if (!ok)
+        return;
     size_t i = (size_t)row * p->outputs[m] + o;
     if (p->epi == EPI_QKV && m < 2 && o % p->head_dim < p->n_rot)
         v = o % 2 ? v * e.c + near * e.s : v * e.c - near * e.s;
-    if (ok && p->y[m])
+    if (p->y[m])
         ((__global float *)p->y[m])[i] = v;
-    if (p->epi == EPI_ADD) {
-        v += e.x2;
-        if (ok)
-            ((__global float *)p->y2)[i] = v;
-    }
-    if (p->epi == EPI_GLU) {
+    if (p->epi == EPI_ADD)
+        ((__global float *)p->y2)[i] = e.x2 + v;
+    if (p->epi == EPI_GLU && m == 0) {
         float u = 0.7978845608f * (v + 0.044715f * v * v * v);
-        v = p->gelu ? v / (1 + native_exp(-2 * u)) * far : v / (1 + native_exp(-v)) * far;
-        ok = ok && m == 0;
-        if (ok) {
-            ((__global float *)p->y2)[i] = v;
-            put_half(p->half_y, row, o, p->outputs[0], v);
-        }
+        float h = p->gelu ? v / (1 + native_exp(-2 * u)) * far : v / (1 + native_exp(-v)) * far;
+        ((__global float *)p->y2)[i] = h;
+        put_half(p->half_y, row, o, p->outputs[0], h);
     }
-    if (ok && p->epi == EPI_QKV && m > 0) {
+    if (p->epi == EPI_QKV && m > 0) {
         uint pos = pos_of(t, row);
         size_t to = (((size_t)e.block * p->n_kv + o / p->head_dim) * p->block + pos % p->block) * p->head_dim + o % p->head_dim;
         ((__global ushort *)(m == 1 ? p->key : p->value))[to] = f2h(v);
     }
-#if defined(MT) && MT == 0
-    float second = shx(v, 1);
-    if (ok && p->tag_y[m] && o % 2 == 0)
-        put_tagged(p->tag_y[m] + (ulong)o * 4, tagged(v, second, tag));
-#endif
 }
 
 /* Rows are shared by as many groups as there are for each; each computes the factor of the whole row. */

@@ -53,52 +53,20 @@ INLINE void unpack8(uint4 v, float *f)
         v4 = ((__global const uint4 *)p->value)[at];                                                                    \
     }
 
-/* A lane's eight columns of a query, scaled: of one row as soon as they are made. */
-INLINE void read_q(__local const struct phase *p, const struct now *t, uint row, uint h, uint lane, float *q)
-{
-#if MT == 0
-    read_tagged8(p->tag_x + (h * p->head_dim + lane * 8) * 4, tag_bits(t->tag + p->from), q);
-#else
-    __global const float *x = (__global const float *)p->x + ((size_t)row * p->n_head + h) * p->head_dim + lane * 8;
-    vstore4(((__global const float4 *)x)[0], 0, q);
-    vstore4(((__global const float4 *)x)[1], 1, q);
-#endif
-#pragma unroll
-    for (uint i = 0; i < 8; i++)
-        q[i] *= p->scale;
-}
-
-#if MT == 0
-/* The key and value of the row itself, which are not in the cache yet; by one warp. */
-INLINE void attend_newest(__local const struct phase *p, const struct now *t, uint kv, uint lane, uint lanes, const float *q, struct soft *s)
-{
-    float k[8], v[8], z = 0;
-    ulong at = (kv * p->head_dim + lane * 8) * 4, bits = tag_bits(t->tag + p->from);
-    read_tagged8(p->tag_k + at, bits, k);
-    read_tagged8(p->tag_v + at, bits, v);
-#pragma unroll
-    for (uint i = 0; i < 8; i++)
-        z += q[i] * k[i];
-    for (uint mask = lanes / 2; mask; mask /= 2)
-        z += shx(z, mask);
-    if (p->cap > 0)
-        z = p->cap * tanh(z / p->cap);
-    if (LID < lanes)
-        merge(s, z, 1, v);
-}
-#endif
-
-/* Keys begin .. end - 1 of one head (and that of the row itself, if `newest`), by `width` warps: lanes of 8 columns, 32 / lanes keys of a warp at once, DEEP times, and the next on their way. */
-INLINE void attend(__local const struct phase *p, const struct now *t, uint row, uint h, uint begin, uint end, uint width, bool newest, struct soft *s)
+/* Keys begin .. end - 1 of one head, by `width` warps: lanes of 8 columns, 32 / lanes keys of a warp at once, DEEP times, and the next on their way. */
+INLINE void attend(__local const struct phase *p, const struct now *t, uint row, uint h, uint begin, uint end, uint width, struct soft *s)
 {
     enum { DEEP = TT == 512 ? 2 : 4 };
     uint lanes = p->head_dim / 8, per = 32 / lanes, lane = LID % 32 % lanes, first = LID / 32 % width * per + LID % 32 / lanes;
     uint seq = seq_of(t, row), kv = h / (p->n_head / p->n_kv);
+    __global const float *q = (__global const float *)p->x + ((size_t)row * p->n_head + h) * p->head_dim + lane * 8;
     __global const int *table = t->step + t->table_at + seq * t->stride;
     float qs[8];
 #pragma unroll
-    for (uint i = 0; i < 8; i++)
+    for (uint i = 0; i < 8; i++) {
+        qs[i] = q[i] * p->scale;
         s->acc[i] = 0;
+    }
     s->top = -INFINITY;
     s->sum = 0;
     uint4 kn[DEEP], vn[DEEP];
@@ -113,7 +81,6 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
             block[d] = (uint)table[min(begin + stride + d * width * per + first, end - 1) / p->block];
         }
     }
-    read_q(p, t, row, h, lane, qs);
     for (uint j0 = begin; j0 < end; j0 += stride) {
         uint4 kv4[DEEP], vv4[DEEP];
         float z[DEEP], most = s->top;
@@ -161,10 +128,6 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
                 s->acc[i] += w * f[i];
         }
     }
-#if MT == 0
-    if (newest && LID < 32)
-        attend_newest(p, t, kv, lane, lanes, qs, s);
-#endif
     for (uint mask = lanes; mask < 32; mask *= 2) {
         float other[8], top = shx(s->top, mask), sum = shx(s->sum, mask);
 #pragma unroll
@@ -182,72 +145,6 @@ INLINE void leave(__local const struct phase *p, uint row, uint h, float v, uint
     put_half(p->half_y, row, h * p->head_dim + i, p->n_head * p->head_dim, v);
 }
 
-/* The warps' parts of a head, from local memory: a lane's weight of part i is in lane i. Returns the sum of all. */
-INLINE float weigh_parts(const __local float *of, uint width, float *weight, float *top)
-{
-    float its = LID % 32 < width ? of[LID % 32 * (MAX_HD + 2) + MAX_HD] : -INFINITY, most = its;
-    for (uint mask = 8; mask; mask /= 2)
-        most = fmax(most, shx(most, mask));
-    most = lane0(most);
-#if MT == 0
-    most = as_float(as_uint(most) & ~255u); /* as a tagged word keeps it */
-#endif
-    *weight = its > -INFINITY ? native_exp(its - most) : 0;
-    float sum = LID % 32 < width ? *weight * of[LID % 32 * (MAX_HD + 2) + MAX_HD + 1] : 0;
-    for (uint mask = 8; mask; mask /= 2)
-        sum += shx(sum, mask);
-    *top = most;
-    return lane0(sum);
-}
-
-INLINE float weighed(const __local float *of, uint width, float weight, uint c)
-{
-    float acc = 0;
-#pragma unroll
-    for (uint i = 0; i < NW; i++)
-        acc += lane_of(weight, i) * of[min(i, width - 1) * (MAX_HD + 2) + c];
-    return acc;
-}
-
-INLINE void put_warp(__local struct local_mem *m, const struct soft *s, uint lanes)
-{
-    __local float *to = m->u.acc + LID / 32 * (MAX_HD + 2);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (LID % 32 < lanes)
-#pragma unroll
-        for (uint i = 0; i < 8; i++)
-            to[LID % 32 * 8 + i] = s->acc[i];
-    if (LID % 32 == 0) {
-        to[MAX_HD] = s->top;
-        to[MAX_HD + 1] = s->sum;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-}
-
-#if MT == 0
-/* One row: a group takes a split of a head and leaves it as tagged words, [head][split][head_dim and maximum, sum, none]. */
-INLINE void attention(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint tag)
-{
-    uint hd = p->head_dim, pos = t->pos0, from = p->window && pos >= p->window ? pos - p->window + 1 : 0;
-    for (uint item = WG; item < p->n_head * t->n_split; item += NWG) {
-        uint begin = from + item % t->n_split * t->span, end = min(begin + t->span, pos + 1);
-        struct soft s;
-        float weight, top;
-        attend(p, t, 0, item / t->n_split, begin, min(end, pos), NW, end == pos + 1 && begin < end, &s);
-        put_warp(m, &s, hd / 8);
-        float sum = weigh_parts(m->u.acc, NW, &weight, &top);
-        ulong to = p->tag_y[0] + (ulong)item * (hd * 4 + 16);
-        for (uint c = LID; c < hd; c += TT) {
-            float acc = weighed(m->u.acc, NW, weight, c), second = shx(acc, 1);
-            if (c % 2 == 0)
-                put_tagged(to + c * 4, tagged(acc, second, tag));
-        }
-        if (LID == 0)
-            put_tagged(to + hd * 4, tagged(top, sum, tag));
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-}
-#else
 /* A whole group has left a split: the last of a head to do so joins them. */
 INLINE void join_splits(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint row, uint h,
                         __global const float *part)
@@ -280,7 +177,7 @@ INLINE void join_splits(__local const struct phase *p, const struct now *t, __lo
  * Warps take a split of a head of a row, t->width of them one: all of a group where there are few, one where there are
  * many. The last group of a head to arrive joins its splits, of which there are several only with whole groups.
  */
-INLINE void attention(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint tag)
+INLINE void attention(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
 {
     uint hd = p->head_dim, lanes = hd / 8, width = t->width, per = NW / width, own = LID / 32 / width, at = LID % (width * 32);
     uint items = t->n_tok * p->n_head * t->n_split;
@@ -290,13 +187,34 @@ INLINE void attention(__local const struct phase *p, const struct now *t, __loca
         uint begin = from + split * t->span, end = min(begin + t->span, pos + 1);
         bool mine = first + own < items;
         struct soft s;
-        attend(p, t, row, h, begin, end, width, false, &s);
-        put_warp(m, &s, lanes);
-        const __local float *of = m->u.acc + own * width * (MAX_HD + 2);
-        float weight, top, sum = weigh_parts(of, width, &weight, &top);
+        attend(p, t, row, h, begin, end, width, &s);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        __local float *to = m->u.acc + LID / 32 * (MAX_HD + 2), *of = m->u.acc + own * width * (MAX_HD + 2);
+        if (LID % 32 < lanes)
+#pragma unroll
+            for (uint i = 0; i < 8; i++)
+                to[LID % 32 * 8 + i] = s.acc[i];
+        if (LID % 32 == 0) {
+            to[MAX_HD] = s.top;
+            to[MAX_HD + 1] = s.sum;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        /* every warp weighs the parts itself: lane i part i */
+        float its = LID % 32 < width ? of[LID % 32 * (MAX_HD + 2) + MAX_HD] : -INFINITY, top = its, weight, sum;
+        for (uint mask = 8; mask; mask /= 2)
+            top = fmax(top, shx(top, mask));
+        top = lane0(top);
+        weight = its > -INFINITY ? native_exp(its - top) : 0;
+        sum = LID % 32 < width ? weight * of[LID % 32 * (MAX_HD + 2) + MAX_HD + 1] : 0;
+        for (uint mask = 8; mask; mask /= 2)
+            sum += shx(sum, mask);
+        sum = lane0(sum);
         __global float *part = (__global float *)p->part + ((size_t)row * p->n_head + h) * t->n_split * (hd + 2);
         for (uint c = at; c < hd; c += width * 32) {
-            float acc = weighed(of, width, weight, c);
+            float acc = 0;
+#pragma unroll
+            for (uint i = 0; i < NW; i++)
+                acc += lane_of(weight, i) * of[min(i, width - 1) * (MAX_HD + 2) + c];
             if (!mine)
                 continue;
             if (t->n_split == 1)
@@ -313,7 +231,6 @@ INLINE void attention(__local const struct phase *p, const struct now *t, __loca
         join_splits(p, t, m, row, h, part);
     }
 }
-#endif
 
 /* The largest of some logits: value, id and whether one was a NaN or +inf. */
 struct best {
@@ -375,58 +292,42 @@ INLINE void argmax_join(__local const struct phase *p, const struct now *t, __lo
     }
 }
 
-/*
- * The phases by turns, three of them in local memory. Before a phase is a barrier of the grid, or it waits itself for what
- * it reads (of one row, see tagged()). A matmul's first weights are asked for when the matmul before it is done.
- */
 __kernel __attribute__((reqd_work_group_size(TT, 1, 1)))
-void step(__global const struct phase *list, uint n_phase, __global uint *bar, uint target, uint tag, __global const int *in, uint n_tok,
-          uint n_out, uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width)
+void step(__global const struct phase *list, uint n_phase, __global uint *bar, uint target, __global const int *in, uint n_tok, uint n_out,
+          uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width)
 {
     __local struct local_mem m __attribute__((aligned(16)));
-    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width, (uint)in[pos_at], (uint)in[seq_at], tag};
+    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width, (uint)in[pos_at], (uint)in[seq_at]};
     struct bases next;
     struct ring r;
-    uint primed = 0; /* the matmul whose weights are on their way; 0: none */
 #pragma unroll
     for (uint i = 0; i < RING; i++) {
         r.w[i] = (uint4)(0);
         r.s[i] = (uint2)(0);
     }
     load_phase(list, 0, &m.ph[0]);
-    load_phase(list, min(1u, n_phase - 1), &m.ph[1]);
     barrier(CLK_LOCAL_MEM_FENCE);
     if (m.ph[0].kind == PH_MATMUL)
         prime(&m.ph[0], &next, &r, first_tile(&m.ph[0], WG));
     for (uint i = 0; i < n_phase; i++) {
-        __local struct phase *p = &m.ph[i % 3], *after = &m.ph[(i + 1) % 3], *third = &m.ph[(i + 2) % 3];
-        if (i + 2 < n_phase)
-            load_phase(list, i + 2, third);
+        __local struct phase *p = &m.ph[i % 2], *after = &m.ph[(i + 1) % 2];
+        if (i + 1 < n_phase)
+            load_phase(list, i + 1, after);
         switch (p->kind) {
-        case PH_MATMUL: matmul(p, &t, &m, &next, &r, tag + i); break;
+        case PH_MATMUL: matmul(p, &t, &m, &next, &r); break;
         case PH_NORM: norm(p, &t, m.sum); break;
-        case PH_ATTENTION: attention(p, &t, &m, tag + i); break;
+        case PH_ATTENTION: attention(p, &t, &m); break;
         case PH_GATHER: gather(p, &t); break;
         case PH_ARGMAX: argmax(p, &t, &m); break;
         case PH_ARGMAX_JOIN: argmax_join(p, &t, &m); break;
         }
         if (i + 1 == n_phase)
             break;
-        bool wait = MT > 0 || after->wait;
-        if (wait)
-            grid_arrive(bar);
-        else
-            barrier(CLK_LOCAL_MEM_FENCE); /* third is there */
-        uint ahead = after->kind == PH_MATMUL ? i + 1 : i + 2 < n_phase && third->kind == PH_MATMUL ? i + 2 : 0;
-        if (ahead > primed) {
-            __local struct phase *to = ahead == i + 1 ? after : third;
-            prime(to, &next, &r, first_tile(to, WG));
-            primed = ahead;
-        }
-        if (wait) {
-            target += NWG;
-            grid_wait(bar, target);
-        }
+        grid_arrive(bar);
+        if (after->kind == PH_MATMUL)
+            prime(after, &next, &r, first_tile(after, WG));
+        target += NWG;
+        grid_wait(bar, target);
     }
 }
 

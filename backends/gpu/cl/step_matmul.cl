@@ -14,7 +14,7 @@ union scratch {
 };
 
 struct local_mem {
-    struct phase ph[3];
+    struct phase ph[2];
     union scratch u;
     float sum[NW + 1];
     uint flag;
@@ -91,175 +91,49 @@ INLINE void quantize8(float *v, uint i, __local struct local_mem *m)
         ((__local float *)&m->scale[kc])[j] = most * (1.0f / 127.0f);
 }
 
-/* Piece i of what attention left in parts, four at once: each its eight columns, its maximum and its sum. */
-INLINE void read_parts(__local const struct phase *p, const struct now *t, uint i, ulong bits, float *v)
+/* Quantize x, some pieces loaded at once; returns the norm's factor, and leaves the group's share of the norm's result. */
+INLINE float quantize(__local const struct phase *p, __local struct local_mem *m)
 {
-    enum { AT_ONCE = 4 };
-    uint hd = p->head_dim, h = i * 8 / hd;
-    ulong stride = hd * 4 + 16, at = p->tag_x + h * t->n_split * stride, end = at + hd * 4;
-    float top = -INFINITY, sum = 0;
-    at += i * 8 % hd * 4;
-#pragma unroll
-    for (uint j = 0; j < 8; j++)
-        v[j] = 0;
-    for (uint s0 = 0; s0 < t->n_split; s0 += AT_ONCE) {
-        ulong w[AT_ONCE][6];
-        bool there;
-        do {
-            there = true;
-#pragma unroll
-            for (uint d = 0; d < AT_ONCE; d++) {
-                ulong s = min(s0 + d, t->n_split - 1) * stride;
-                LOAD_TAGGED2(w[d][0], w[d][1], at + s);
-                LOAD_TAGGED2(w[d][2], w[d][3], at + s + 16);
-                LOAD_TAGGED2(w[d][4], w[d][5], end + s);
-            }
-#pragma unroll
-            for (uint d = 0; d < AT_ONCE; d++)
-#pragma unroll
-                for (uint j = 0; j < 5; j++)
-                    there = there && has_tag(w[d][j], bits);
-        } while (!there);
-#pragma unroll
-        for (uint d = 0; d < AT_ONCE; d++) {
-            float its = s0 + d < t->n_split ? first_of(w[d][4]) : -INFINITY, most = fmax(top, its);
-            float old = top == -INFINITY ? 0 : native_exp(top - most), new = its == -INFINITY ? 0 : native_exp(its - most);
-            sum = sum * old + second_of(w[d][4]) * new;
-#pragma unroll
-            for (uint j = 0; j < 8; j++)
-                v[j] = v[j] * old + (j % 2 ? second_of(w[d][j / 2]) : first_of(w[d][j / 2])) * new;
-            top = most;
-        }
-    }
-#pragma unroll
-    for (uint j = 0; j < 8; j++)
-        v[j] /= sum;
-}
-
-/* Piece i of the input: from a launch before, or as soon as its phase has made it. */
-INLINE void read_piece(__local const struct phase *p, const struct now *t, uint i, ulong bits, float *v)
-{
-    if (p->parts)
-        read_parts(p, t, i, bits, v);
-    else if (p->tag_x)
-        read_tagged8(p->tag_x + i * 32, bits, v);
-    else {
-        vstore4(((__global const float4 *)p->x)[2 * i], 0, v);
-        vstore4(((__global const float4 *)p->x)[2 * i + 1], 1, v);
-    }
-}
-
-/* Many tagged pieces without a norm: several are waited for at once. */
-INLINE void quantize_long(__local const struct phase *p, uint n, ulong bits, __local struct local_mem *m)
-{
-    enum { AT_ONCE = 3 };
-    for (uint i0 = 0; i0 < n; i0 += AT_ONCE * TT) {
-        ulong w[AT_ONCE][4];
-        bool there;
-        do {
-            there = true;
-#pragma unroll
-            for (uint d = 0; d < AT_ONCE; d++) {
-                ulong at = p->tag_x + min(i0 + d * TT + LID, n - 4 + LID % 4) * 32;
-                LOAD_TAGGED2(w[d][0], w[d][1], at);
-                LOAD_TAGGED2(w[d][2], w[d][3], at + 16);
-            }
-#pragma unroll
-            for (uint d = 0; d < AT_ONCE; d++)
-#pragma unroll
-                for (uint j = 0; j < 4; j++)
-                    there = there && has_tag(w[d][j], bits);
-        } while (!there);
-#pragma unroll
-        for (uint d = 0; d < AT_ONCE; d++) {
-            float v[8];
-            if (i0 + d * TT >= n)
-                break;
-#pragma unroll
-            for (uint j = 0; j < 8; j++)
-                v[j] = j % 2 ? second_of(w[d][j / 2]) : first_of(w[d][j / 2]);
-            quantize8(v, min(i0 + d * TT + LID, n - 4 + LID % 4), m);
-        }
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-}
-
-/* Of what all groups with tiles have, but only one has to leave as an activation's value: this group's share. */
-struct share { uint of, n; };
-
-INLINE struct share share_of(__local const struct phase *p)
-{
-    uint per = p->epi == EPI_GLU ? 2 : 1, all = (p->tiles[0] + p->tiles[1] + p->tiles[2]) / per;
-    struct share s = {all < NWG ? first_tile(p, WG) / per : WG, min(all, NWG)};
-    return s;
-}
-
-/*
- * Quantize the input, times the norm's weights; the group's share of the product is left. The sums of squares of the
- * warps are left in m->sum.
- */
-INLINE void quantize(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
-{
-    __global const float4 *nw = (__global const float4 *)p->norm_w;
-    __global float4 *to = (__global float4 *)(nw ? p->norm_y : p->parts ? p->x : 0);
-    const struct share share = share_of(p);
+    enum { PIECES = NW == 16 ? 1 : 2 };
+    __global const float4 *x = (__global const float4 *)p->x, *nw = (__global const float4 *)p->norm_w;
     uint n = p->kc * 16;
-    ulong bits = tag_bits(t->tag + p->from);
-    float squares = 0;
-    if (p->tag_x && !nw && !p->parts && n > TT) {
-        quantize_long(p, n, bits, m);
-        return;
-    }
-    for (uint i0 = 0; i0 < n; i0 += TT) {
-        uint i = min(i0 + LID, n - 4 + LID % 4); /* whole warps: of the last block again, where there are no more */
-        float v[8], w[8];
-        if (nw) { /* before the wait */
-            vstore4(nw[2 * i], 0, w);
-            vstore4(nw[2 * i + 1], 1, w);
-        }
-        read_piece(p, t, i, bits, v);
-        if (nw) {
+    float squares = 0, factor = 1;
+    for (uint i0 = 0; i0 < n; i0 += PIECES * TT) {
+        float v[PIECES][8], w[PIECES][8];
 #pragma unroll
-            for (uint j = 0; j < 8; j++) {
-                squares += i0 + LID < n ? v[j] * v[j] : 0;
-                v[j] *= w[j] + p->w_add;
+        for (uint t = 0; t < PIECES; t++) {
+            uint i = min(i0 + t * TT + LID, n - 4 + LID % 4); /* whole warps: of the last block again, where there are no more */
+            vstore4(x[2 * i], 0, v[t]);
+            vstore4(x[2 * i + 1], 1, v[t]);
+            if (nw) {
+                vstore4(nw[2 * i], 0, w[t]);
+                vstore4(nw[2 * i + 1], 1, w[t]);
             }
         }
-        if (to && i % share.n == share.of) {
-            to[2 * i] = (float4)(v[0], v[1], v[2], v[3]);
-            to[2 * i + 1] = (float4)(v[4], v[5], v[6], v[7]);
-        }
-        quantize8(v, i, m);
-    }
-    for (uint mask = 16; mask && nw; mask /= 2)
-        squares += shx(squares, mask);
-    if (LID % 32 == 0)
-        m->sum[LID / 32] = squares;
-    barrier(CLK_LOCAL_MEM_FENCE);
-}
-
-/* What the norm makes of the whole row: a factor. */
-INLINE float factor_of(__local const struct phase *p, const __local struct local_mem *m)
-{
-    float sum = 0;
-    if (!p->norm_w)
-        return 1;
 #pragma unroll
-    for (uint i = 0; i < NW; i++)
-        sum += m->sum[i];
-    return 1 / sqrt(sum / (float)p->k + p->eps);
-}
-
-/* The group's share of the norm's result: what quantize() left, by the same work-items. Nobody waits for it. */
-INLINE void leave_norm(__local const struct phase *p, float factor)
-{
-    __global float4 *to = (__global float4 *)p->norm_y;
-    const struct share share = share_of(p);
-    for (uint i = LID; i < p->kc * 16 && p->norm_w; i += TT)
-        if (i % share.n == share.of) {
-            to[2 * i] *= factor;
-            to[2 * i + 1] *= factor;
+        for (uint t = 0; t < PIECES; t++) {
+            uint i = min(i0 + t * TT + LID, n - 4 + LID % 4);
+            if (i0 + t * TT >= n)
+                break;
+            if (nw) {
+#pragma unroll
+                for (uint j = 0; j < 8; j++) {
+                    squares += i0 + t * TT + LID < n ? v[t][j] * v[t][j] : 0;
+                    v[t][j] *= w[t][j] + p->w_add;
+                }
+            }
+            quantize8(v[t], i, m);
         }
+    }
+    if (nw)
+        factor = 1 / sqrt(sum_group(squares, m->sum) / (float)p->k + p->eps);
+    else
+        barrier(CLK_LOCAL_MEM_FENCE);
+    uint begin = (uint)((ulong)p->k * WG / NWG), end = (uint)((ulong)p->k * (WG + 1) / NWG);
+    if (nw)
+        for (uint i = begin + LID; i < end; i += TT)
+            ((__global float *)p->norm_y)[i] = ((__global const float *)x)[i] * factor * (((__global const float *)nw)[i] + p->w_add);
+    return factor;
 }
 
 /* What a warp needs of x for one unit. */
@@ -342,14 +216,11 @@ INLINE void multiply_many(__local struct local_mem *m, const struct bases *next,
     }
 }
 
-INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *m, struct bases *next, struct ring *r, uint tag)
+INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *m, struct bases *next, struct ring *r)
 {
     uint from = first_tile(p, WG), end = first_tile(p, WG + 1), n_warp = min(p->kc, (uint)NW);
     const struct early e = early_of(p, t, 0, from + LID / 8, LID % 8);
-    float factor = 1;
-    if (from == end)
-        return;
-    quantize(p, t, m);
+    float factor = quantize(p, m);
     for (uint begin = from; begin < end; begin += CHUNK) {
         uint stop = min(begin + CHUNK, end);
         if (begin > from)
@@ -360,7 +231,6 @@ INLINE void matmul(__local const struct phase *p, const struct now *t, __local s
             multiply_many(m, next, r, begin, stop, 96 / NW);
         else
             multiply_few(m, next, r, begin, stop);
-        factor = factor_of(p, m);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint i = LID; i < (stop - begin + 3) / 4 * 32; i += TT) {
             bool ok = begin + i / 8 < stop;
@@ -368,11 +238,10 @@ INLINE void matmul(__local const struct phase *p, const struct now *t, __local s
 #pragma unroll
             for (uint j = 0; j < NW; j++)
                 v += ok && j < n_warp ? m->u.red[i * (NW + 1) + j] : 0;
-            finish(p, t, 0, begin + i / 8, i % 8, v * factor, ok, begin == from ? e : early_of(p, t, 0, begin + i / 8, i % 8), tag);
+            finish(p, t, 0, begin + i / 8, i % 8, v * factor, ok, begin == from ? e : early_of(p, t, 0, begin + i / 8, i % 8));
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    leave_norm(p, factor);
 }
 #else
 /* Tiles are taken NT at a time by all warps, each its own columns. */
@@ -395,18 +264,34 @@ INLINE void prime(__local const struct phase *p, struct bases *a, struct ring *r
         load_slot(a, r, i, begin + i, LID / 32 < a->kc ? end : 0, LID / 32); /* four are all, where a group has no more */
 }
 
-/* Unit kc of `n` tiles times x. */
+/* Sixteen bytes of x, asked for where this stands. */
+#define LOAD_X(v, at) asm volatile("ld.global.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"((v).x), "=r"((v).y), "=r"((v).z), "=r"((v).w) : "l"(at) : "memory")
+
+/* Unit kc of `n` tiles times x; of 16 rows all of x is asked for before the first is used. */
 INLINE void multiply(__local const struct phase *p, const struct ring *r, uint kc, float acc[MT][NT][4], uint n)
 {
-    __global const uint4 *x = (__global const uint4 *)p->half_x + (size_t)kc * 256 + LID % 32;
+    ulong from = p->half_x + ((ulong)kc * 256 + LID % 32) * 16;
+#if MT == 1
+    uint4 x[4][1][2];
 #pragma unroll
     for (uint j = 0; j < 4; j++) {
+        LOAD_X(x[j][0][0], from + j * 1024);
+        LOAD_X(x[j][0][1], from + j * 1024 + 512);
+    }
+#endif
+#pragma unroll
+    for (uint j = 0; j < 4; j++) {
+#if MT == 1
+        uint4(*a)[2] = x[j];
+#else
         uint4 a[MT][2];
 #pragma unroll
         for (uint m = 0; m < MT; m++) {
-            a[m][0] = x[(size_t)m * p->kc * 256 + j * 64];
-            a[m][1] = x[(size_t)m * p->kc * 256 + j * 64 + 32];
+            __global const uint4 *at = (__global const uint4 *)(from + (ulong)m * p->kc * 4096 + j * 1024);
+            a[m][0] = at[0];
+            a[m][1] = at[32];
         }
+#endif
 #pragma unroll
         for (uint i = 0; i < n; i++) {
             uint b[4];
@@ -426,6 +311,9 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
 {
     uint wid = LID / 32, g = LID % 32 / 4, c = LID % 4, n_warp = min(p->kc, (uint)NW);
     __local float *to = l->u.tile + wid * 512 + g * 32 + 2 * c;
+#if TT == 512 /* with fewer work-items there are no registers for it */
+    struct early e = early_of(p, t, min(m * 16 + LID / 32, max(rows, 1u) - 1), tile + ((LID % 32 >> 3) ^ (LID / 32 & 3)), LID & 7);
+#endif
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (uint h = 0; h < 2; h++) {
@@ -443,47 +331,53 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
 #pragma unroll
         for (uint q = 0; q < NW; q++)
             v += q < n_warp ? l->u.tile[q * 512 + o] : 0;
-        finish(p, t, m * 16 + row, n, at & 7, v, n < end, early_of(p, t, m * 16 + row, n, at & 7), 0);
+#if TT != 512
+        struct early e = early_of(p, t, m * 16 + row, n, at & 7);
+#endif
+        finish(p, t, m * 16 + row, n, at & 7, v, n < end, e);
     }
 }
 
-/* By `n` tiles at a time, a constant. */
-INLINE void matmul_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, const struct bases *next, struct ring *r, uint n)
+/* `n` tiles from `tile` on, a constant; at the end the first ones behind them are on their way. */
+INLINE void round_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, const struct bases *next, struct ring *r, uint tile,
+                     uint end, uint n)
 {
-    uint from = first_tile(p, WG), end = first_tile(p, WG + 1), rows = p->out ? t->n_out : t->n_tok;
-    for (uint tile = from; tile < end; tile += n) {
-        float acc[MT][NT][4];
+    float acc[MT][NT][4];
 #pragma unroll
-        for (uint m = 0; m < MT; m++)
+    for (uint m = 0; m < MT; m++)
 #pragma unroll
-            for (uint i = 0; i < NT; i++)
+        for (uint i = 0; i < NT; i++)
 #pragma unroll
-                for (uint e = 0; e < 4; e++)
-                    acc[m][i][e] = 0;
-        for (uint kc = LID / 32; kc < p->kc; kc += NW) {
-            struct ring have = *r;
-            bool last = kc + NW >= p->kc;
+            for (uint e = 0; e < 4; e++)
+                acc[m][i][e] = 0;
+    for (uint kc = LID / 32; kc < p->kc; kc += NW) {
+        struct ring have = *r;
+        bool last = kc + NW >= p->kc;
 #pragma unroll
-            for (uint i = 0; i < n; i++)
-                load_slot(next, r, i, last ? tile + n + i : tile + i, end, last ? LID / 32 : kc + NW);
-            multiply(p, &have, kc, acc, n);
+        for (uint i = 0; i < NT; i++)
+            load_slot(next, r, i, last ? tile + n + i : tile + i, last || i < n ? end : 0, last ? LID / 32 : kc + NW);
+        multiply(p, &have, kc, acc, n);
+    }
+#pragma unroll
+    for (uint m = 0; m < MT; m++)
+#pragma unroll
+        for (uint i = 0; i < n; i += 4)
+            if (tile + i < end)
+                join_warps(p, t, l, m, tile + i, min(end, tile + n), p->out ? t->n_out : t->n_tok, acc[m][i], acc[m][min(i + 1, n - 1)],
+                           acc[m][min(i + 2, n - 1)], acc[m][min(i + 3, n - 1)]);
+}
+
+INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct bases *next, struct ring *r)
+{
+    uint end = first_tile(p, WG + 1);
+    for (uint tile = first_tile(p, WG); tile < end;)
+        if (NT > 4 && end - tile > 4) {
+            round_by(p, t, l, next, r, tile, end, NT);
+            tile += NT;
+        } else {
+            round_by(p, t, l, next, r, tile, end, 4);
+            tile += 4;
         }
-#pragma unroll
-        for (uint m = 0; m < MT; m++)
-#pragma unroll
-            for (uint i = 0; i < n; i += 4)
-                if (tile + i < end)
-                    join_warps(p, t, l, m, tile + i, min(end, tile + n), rows, acc[m][i], acc[m][min(i + 1, n - 1)], acc[m][min(i + 2, n - 1)],
-                               acc[m][min(i + 3, n - 1)]);
-    }
     barrier(CLK_LOCAL_MEM_FENCE);
-}
-
-INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct bases *next, struct ring *r, uint tag)
-{
-    if (NT > 4 && first_tile(p, WG + 1) - first_tile(p, WG) > 4)
-        matmul_by(p, t, l, next, r, NT);
-    else
-        matmul_by(p, t, l, next, r, 4);
 }
 #endif
