@@ -36,6 +36,11 @@ enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled)
     return tiled ? GPU_TILES : (enum gpu_program_id)(GPU_WEIGHT + gpu_kind_index(k));
 }
 
+enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype)
+{
+    return dtype == LM_KV_I8 ? GPU_ATTN_I8 : (enum gpu_program_id)(GPU_ATTN_F16 + dtype);
+}
+
 bool gpu_lib_is_portable(enum gpu_program_id id)
 {
     return id < GPU_STEP_1 || id > GPU_PREFILL_128;

@@ -29,6 +29,7 @@ extern const struct gpu_source gpu_sources[];
 struct gpu_lib {
     struct gpu_driver *drv;
     struct gpu_program *program[GPU_N_PROGRAM];
+    bool tested[GPU_N_PROGRAM]; /* by selftest.h */
 };
 
 /** Ask for a program; what is asked for is built at once by gpu_lib_build(). */
@@ -36,6 +37,9 @@ struct gpu_need { bool program[GPU_N_PROGRAM]; };
 
 /** The program of a kind, or of tiles. */
 enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled);
+
+/** That of a cache; not LM_KV_AUTO, and none that plan.h refuses. */
+enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype);
 
 /**
  * Build what is needed and not there yet, several at a time.

@@ -172,22 +172,18 @@ int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *de
 
 static int make(struct gpu_plan *p, size_t bytes, const char *what, struct gpu_buf **out, struct lm_err *err)
 {
-    uint64_t most = p->drv->caps.max_alloc_bytes;
-    if (bytes > most)
-        return lm_fail(err, LM_ENOMEM, "%s takes %zu MiB; the device allocates at most %llu MiB at once", what, bytes >> 20,
-                       (unsigned long long)(most >> 20));
-    int rc = p->drv->call->buf_create(p->drv, bytes ? bytes : 4, out, err);
-    return rc < 0 ? lm_fail_in(err, rc, "%s, %zu MiB", what, bytes >> 20) : 0;
+    return gpu_make(p->drv, bytes, what, "lower max-num-batched-tokens", out, err);
 }
 
 static int make_cache(struct gpu_plan *p, struct lm_err *err)
 {
+    static const char remedy[] = "lower gpu-memory-utilization or max-model-len";
     int rc = 0;
     for (uint32_t i = 0; i < p->desc.graph->n_layer && rc == 0; i++) {
         size_t bytes = kv_bytes(&p->desc, i) * p->desc.n_block;
-        rc = make(p, bytes, "keys of a layer (lower gpu-memory-utilization or max-model-len)", &p->kv[i].k, err);
+        rc = gpu_make(p->drv, bytes, "keys of a layer", remedy, &p->kv[i].k, err);
         if (rc == 0)
-            rc = make(p, bytes, "values of a layer (lower gpu-memory-utilization or max-model-len)", &p->kv[i].v, err);
+            rc = gpu_make(p->drv, bytes, "values of a layer", remedy, &p->kv[i].v, err);
     }
     return rc;
 }
@@ -236,7 +232,7 @@ static int make_buffers(struct gpu_plan *p, struct lm_err *err)
     if (rc == 0)
         rc = make(p, ((size_t)p->desc.max_out + 1) * 4, "tokens", &p->token, err);
     for (uint32_t i = 0; i < g->n_act && rc == 0; i++)
-        rc = make(p, act_bytes(&p->desc, i), "an activation (lower max-num-batched-tokens)", &p->act[i], err);
+        rc = make(p, act_bytes(&p->desc, i), "an activation", &p->act[i], err);
     for (uint32_t i = 0; i < p->n_angles && rc == 0; i++)
         rc = make_angles(p, &p->angles[i], err);
     if (rc == 0)
@@ -286,7 +282,7 @@ static enum gpu_program_id program_of(const struct gpu_plan *p, enum gpu_kernel_
 {
     if (fixed[id].program != GPU_ATTN_F16)
         return fixed[id].program;
-    return p->desc.kv_dtype == LM_KV_I8 ? GPU_ATTN_I8 : (enum gpu_program_id)(GPU_ATTN_F16 + p->desc.kv_dtype);
+    return gpu_lib_attention(p->desc.kv_dtype);
 }
 
 static enum gpu_program_id weight_program(const struct lm_weight *w)
