@@ -179,7 +179,7 @@ START_TEST(test_cl_cl__what_has_no_kernel_is_refused_by_name)
     ck_assert_int_eq(be->measure(dev, &desc, &size, &err), LM_EUNSUPPORTED);
     ck_assert_int_eq(be->prepare(dev, &desc, &plan, &err), LM_EUNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.msg, "1024"));
-    desc.kv_dtype = LM_KV_I8;
+    desc.kv_dtype = LM_KV_I4;
     ck_assert_int_eq(be->measure(dev, &desc, &size, &err), LM_EUNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.msg, "kv-cache-dtype"));
     be->close(dev);

@@ -13,7 +13,8 @@ struct cl_driver {
     struct gpu_driver base; /* first */
     struct cl_builder builder;
     cl_command_queue queue;
-    cl_event last;             /* of the newest command; NULL: nothing queued since wait() */
+    cl_event last;             /* of the newest command that has one; NULL: nothing queued since wait() */
+    bool launched;             /* something without an event was queued after it */
     bool is_processor;
     uint64_t limit;            /* bytes to use; 0: no limit but the device's */
     atomic_uint_fast64_t used; /* bytes allocated */
@@ -106,6 +107,7 @@ static void keep_last(struct cl_driver *c, cl_event event)
     if (c->last)
         clReleaseEvent(c->last);
     c->last = event;
+    c->launched = false;
 }
 
 /* Wait for an event: spin a little for a GPU, then sleep. */
@@ -208,6 +210,7 @@ static int drv_launch(struct gpu_driver *d, const struct gpu_launch *l, struct l
     const size_t global[2] = {(size_t)l->groups[0] * l->local, l->groups[1]}, local[2] = {l->local, 1};
     if (code == CL_SUCCESS)
         code = clEnqueueNDRangeKernel(c->queue, k, 2, NULL, global, local, 0, NULL, NULL);
+    c->launched = true;
     if (code == CL_SUCCESS)
         return 0;
     return lm_fail_in(err, cl_fail(err, code, "launch"), "%s", cl_kernel_name(l->kernel));
@@ -217,11 +220,11 @@ static int drv_flush(struct gpu_driver *d, struct lm_err *err)
 {
     struct cl_driver *c = of(d);
     cl_event event;
-    cl_int code = clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &event);
-    if (code == CL_SUCCESS) {
+    cl_int code = c->launched || !c->last ? clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &event) : CL_SUCCESS;
+    if (code == CL_SUCCESS && (c->launched || !c->last))
         keep_last(c, event);
+    if (code == CL_SUCCESS)
         code = clFlush(c->queue);
-    }
     return code == CL_SUCCESS ? 0 : cl_fail(err, code, "clFlush");
 }
 

@@ -18,7 +18,9 @@ struct local_mem {
     union scratch u;
     float sum[NW + 1];
     uint flag;
-#if MT == 0
+#if MT > 0
+    uint pos[MT * 16], block[MT * 16]; /* of each row, see struct now */
+#else
     uint4 aq[MAX_KC * 8]; /* [kc][c][low nibbles' columns, high ones'] of four words */
     int4 minus[MAX_KC * 4]; /* -8 x their sums */
     float4 scale[MAX_KC];
@@ -311,9 +313,12 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
 {
     uint wid = LID / 32, g = LID % 32 / 4, c = LID % 4, n_warp = min(p->kc, (uint)NW);
     __local float *to = l->u.tile + wid * 512 + g * 32 + 2 * c;
-#if TT == 512 /* with fewer work-items there are no registers for it */
-    struct early e = early_of(p, t, min(m * 16 + LID / 32, max(rows, 1u) - 1), tile + ((LID % 32 >> 3) ^ (LID / 32 & 3)), LID & 7);
-#endif
+    struct early e[512 / TT];
+#pragma unroll
+    for (uint i = 0; i < 512 / TT; i++) {
+        uint o = LID + i * TT;
+        e[i] = early_of(p, t, min(m * 16 + o / 32, max(rows, 1u) - 1), tile + ((o % 32 >> 3) ^ (o / 32 & 3)), o & 7);
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (uint h = 0; h < 2; h++) {
@@ -323,18 +328,16 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
         vstore2((float2)(a3[2 * h], a3[2 * h + 1]), 0, to + h * 256 + ((3 ^ (g & 3)) << 3));
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint o = LID; o < 512; o += TT) {
-        uint row = o / 32, at = o % 32, n = tile + ((at >> 3) ^ (row & 3));
+#pragma unroll
+    for (uint i = 0; i < 512 / TT; i++) {
+        uint o = LID + i * TT, row = o / 32, at = o % 32, n = tile + ((at >> 3) ^ (row & 3));
         float v = 0;
         if (m * 16 + row >= rows) /* a whole warp */
             continue;
 #pragma unroll
         for (uint q = 0; q < NW; q++)
             v += q < n_warp ? l->u.tile[q * 512 + o] : 0;
-#if TT != 512
-        struct early e = early_of(p, t, m * 16 + row, n, at & 7);
-#endif
-        finish(p, t, m * 16 + row, n, at & 7, v, n < end, e);
+        finish(p, t, m * 16 + row, n, at & 7, v, n < end, e[i]);
     }
 }
 
