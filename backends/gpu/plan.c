@@ -121,7 +121,7 @@ static int check_ops(struct gpu_plan *p, struct lm_err *err)
 static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err)
 {
     int rc = lm_plan_check(desc, err);
-    if (rc == 0 && (desc->kv_dtype == LM_KV_I16 || desc->kv_dtype == LM_KV_I4))
+    if (rc == 0 && desc->kv_dtype != LM_KV_AUTO && desc->kv_dtype > LM_KV_F32 && desc->kv_dtype != LM_KV_I8)
         rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of this type: kv-cache-dtype of this backend is auto, float16, bfloat16, float32 or int8");
     struct gpu_plan *p = rc < 0 ? NULL : calloc(1, sizeof *p);
     if (rc < 0)
