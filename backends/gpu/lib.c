@@ -22,6 +22,8 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ATTN_BF16] = {{"attn.cl"}, "-DKV=1"},
     [GPU_ATTN_F32] = {{"attn.cl"}, "-DKV=2"},
     [GPU_ATTN_I8] = {{"attn.cl"}, "-DKV=3"},
+    [GPU_ATTN_E4M3] = {{"attn.cl"}, "-DKV=4"},
+    [GPU_ATTN_E5M2] = {{"attn.cl"}, "-DKV=5"},
     [GPU_SAMPLE] = {{"sample.cl"}, ""},
     [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
     [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=0 -DTT=512"},
@@ -38,7 +40,12 @@ enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled)
 
 enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype)
 {
-    return dtype == LM_KV_I8 ? GPU_ATTN_I8 : (enum gpu_program_id)(GPU_ATTN_F16 + dtype);
+    switch (dtype) {
+    case LM_KV_I8: return GPU_ATTN_I8;
+    case LM_KV_E4M3: return GPU_ATTN_E4M3;
+    case LM_KV_E5M2: return GPU_ATTN_E5M2;
+    default: return (enum gpu_program_id)(GPU_ATTN_F16 + dtype);
+    }
 }
 
 bool gpu_lib_is_portable(enum gpu_program_id id)

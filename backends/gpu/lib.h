@@ -12,7 +12,7 @@
 enum gpu_program_id {
     GPU_ROW,                                /* row.cl */
     GPU_ATTN_F16, GPU_ATTN_BF16, GPU_ATTN_F32, /* attn.cl, in the order of enum lm_kv_dtype */
-    GPU_ATTN_I8,
+    GPU_ATTN_I8, GPU_ATTN_E4M3, GPU_ATTN_E5M2,
     GPU_SAMPLE,                             /* sample.cl */
     GPU_TILES,                              /* weight.cl for tiles */
     GPU_STEP_1, GPU_STEP_16, GPU_STEP_32,   /* step.cl for so many rows at most */

@@ -30,6 +30,8 @@ static size_t kv_bytes(const struct lm_plan_desc *d, uint32_t layer)
             n_head = d->graph->op[i].u.attn.n_kv_head;
     if (d->kv_dtype == LM_KV_I8)
         return d->block_size * (dim + n_head * sizeof(float));
+    if (d->kv_dtype == LM_KV_E4M3 || d->kv_dtype == LM_KV_E5M2)
+        return d->block_size * dim;
     return d->block_size * dim * (d->kv_dtype == LM_KV_F32 ? 4 : 2);
 }
 
@@ -121,8 +123,8 @@ static int check_ops(struct gpu_plan *p, struct lm_err *err)
 static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err)
 {
     int rc = lm_plan_check(desc, err);
-    if (rc == 0 && desc->kv_dtype != LM_KV_AUTO && desc->kv_dtype > LM_KV_F32 && desc->kv_dtype != LM_KV_I8)
-        rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of this type: kv-cache-dtype of this backend is auto, float16, bfloat16, float32 or int8");
+    if (rc == 0 && (desc->kv_dtype == LM_KV_I16 || desc->kv_dtype == LM_KV_I4))
+        rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of this type: kv-cache-dtype of this backend is auto, float16, bfloat16, float32, int8 or fp8");
     struct gpu_plan *p = rc < 0 ? NULL : calloc(1, sizeof *p);
     if (rc < 0)
         return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The paged cache of one layer and attention over it, for one type of cache: KV 0 f16, 1 bf16, 2 f32, 3 int8.
+ * The paged cache of one layer and attention over it, for one type of cache: KV 0 f16, 1 bf16, 2 f32, 3 int8, 4 e4m3, 5 e5m2.
  *
  * k, v  [block]([kv head][slot][head_dim], of int8 then [kv head][slot] f32: what its numbers are multiplied by), of v
  *       [v_dim]; step: pos_at, seq_at and table_at are where its arrays begin
@@ -23,9 +23,35 @@ static ushort to_bf16(float v)
 #define KV_TYPE float
 #define KV_LOAD(p, i) (p)[i]
 #define KV_STORE(p, i, v) (p)[i] = (v)
-#else
+#elif KV == 3
 #define KV_TYPE char
 #define KV_LOAD(p, i) (float)(p)[i]
+#else
+#define KV_TYPE uchar
+#define KV_LOAD(p, i) of_f8((p)[i])
+#define KV_STORE(p, i, v) (p)[i] = to_f8(v)
+/* As runtime/base/fp8.h, without denormals of f32. */
+enum { MANTISSA = KV == 4 ? 3 : 2, LOWER = (KV == 4 ? 120 : 112) << 23, MOST = KV == 4 ? 0x43e00000 : 0x47600000, FIRST_BAD = KV == 4 ? 0x7f : 0x7c };
+
+static float of_f8(uint b)
+{
+    uint a = b & 127u;
+    float v = a < 1u << MANTISSA ? (float)a * (KV == 4 ? 0x1p-9f : 0x1p-16f) : as_float((a << (23 - MANTISSA)) + LOWER);
+    v = a >= FIRST_BAD ? NAN : v;
+    return b & 128u ? -v : v;
+}
+
+static uchar to_f8(float f)
+{
+    uint x = as_uint(f), sign = x >> 24 & 0x80u, a = x & 0x7fffffffu, shift = 23 - MANTISSA;
+    float unit = KV == 4 ? 0x1p14f : 0x1p7f; /* sums with it are whole subnormals */
+    if (a >= 0x7f800000u)
+        return (uchar)(sign | 0x7fu);
+    a = min(a, (uint)MOST);
+    if (a < LOWER + (1u << 23))
+        return (uchar)(sign | (as_uint(as_float(a) + unit) - as_uint(unit)));
+    return (uchar)(sign | (a - LOWER + (1u << (shift - 1)) - 1 + (a >> shift & 1u)) >> shift);
+}
 #endif
 
 enum { CHUNK = 64, MAX_DIM = 576 };
