@@ -41,22 +41,34 @@ static int read_cache(const char *value, struct cl_option *out, struct lm_err *e
     return read_text("cache", value, out->cache, sizeof out->cache, err);
 }
 
+/* The number of the word that value is. */
+static int read_word(const char *key, const char *value, const char *const words[3], struct lm_err *err)
+{
+    for (int i = 0; i < 3; i++)
+        if (strcmp(value, words[i]) == 0)
+            return i;
+    return lm_fail(err, LM_ECONFIG, "%s = %.40s: not one of %s, %s, %s", key, value, words[0], words[1], words[2]);
+}
+
 static int read_kernels(const char *value, struct cl_option *out, struct lm_err *err)
 {
-    static const char *const words[] = {"auto", "portable", "nvidia"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(value, words[i]) == 0) {
-            out->kernels = (enum cl_kernels)i;
-            return 0;
-        }
-    return lm_fail(err, LM_ECONFIG, "kernels = %.40s: not one of auto, portable, nvidia", value);
+    int rc = read_word("kernels", value, (const char *const[]){"auto", "portable", "nvidia"}, err);
+    out->kernels = rc < 0 ? out->kernels : (enum cl_kernels)rc;
+    return rc < 0 ? rc : 0;
+}
+
+static int read_self_test(const char *value, struct cl_option *out, struct lm_err *err)
+{
+    int rc = read_word("self-test", value, (const char *const[]){"auto", "yes", "no"}, err);
+    out->self_test = rc < 0 ? out->self_test : (enum cl_self_test)rc;
+    return rc < 0 ? rc : 0;
 }
 
 static const struct {
     const char *key;
     int (*read)(const char *value, struct cl_option *out, struct lm_err *err);
 } options[] = {{"device", read_device}, {"platform", read_platform}, {"memory", read_memory}, {"cache", read_cache},
-               {"kernels", read_kernels}};
+               {"kernels", read_kernels}, {"self-test", read_self_test}};
 
 static bool same_key(const char *a, const char *b)
 {
@@ -75,7 +87,7 @@ int cl_option_read(const struct lm_option *option, size_t n, struct cl_option *o
         while (k < n_key && !same_key(option[i].key, options[k].key))
             k++;
         if (k == n_key)
-            return lm_fail(err, LM_ECONFIG, "[backend cl]: unknown key '%.40s'; there are device, platform, memory, cache, kernels",
+            return lm_fail(err, LM_ECONFIG, "[backend cl]: unknown key '%.40s'; there are device, platform, memory, cache, kernels, self-test",
                            option[i].key);
         int rc = options[k].read(option[i].value, &o, err);
         if (rc < 0)
