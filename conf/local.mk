@@ -11,7 +11,8 @@ noinst_PROGRAMS += %D%/generate
 
 # After a change of knobs.def: write the files that are made from it anew.
 update-generated: %D%/generate
-	$(AM_V_GEN)%D%/generate ini > $(srcdir)/conf/llmserve.ini && %D%/generate man > $(srcdir)/man/llmserve.ini.5
+	$(AM_V_GEN)%D%/generate ini > $(srcdir)/conf/llmserve.ini && %D%/generate man > $(srcdir)/man/llmserve.ini.5 && \
+	%D%/generate flags > flags.tmp && sed -i -e '/^.\\" BEGIN flags/,/^.\\" END flags/{/BEGIN flags/!{/END flags/!d}}' -e '/^.\\" BEGIN flags/r flags.tmp' $(srcdir)/man/llmserved.8 && rm flags.tmp
 .PHONY: update-generated
 
 exampledir = $(docdir)
