@@ -9,7 +9,8 @@ llmserve_SOURCES = %D%/llmserve/main.c %D%/llmserve/command.h %D%/llmserve/check
 	%D%/llmserve/token_io.c %D%/llmserve/token_io.h %D%/llmserve/render.c \
 	%D%/llmserve/schema_check.c %D%/llmserve/quantize.c %D%/llmserve/calibrate.c %D%/llmserve/calibrate.h \
 	%D%/llmserve/progress.c %D%/llmserve/progress.h
-llmserve_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+llmserve_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
+llmserve_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS) $(JANSSON_CFLAGS)
 llmserve_LDADD = libengine.la libplugin.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(JANSSON_LIBS)
 
 if HAVE_CHECK
