@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define DRAIN_TICK_US 10000
+#define DRAIN_FRESH_US 200000u  /* for connections that were accepted and have not asked yet */
 #define DRAIN_LINGER_US 500000u /* for answers on their way once all requests are done */
 
 static uint64_t us(double seconds)
@@ -200,7 +201,8 @@ static void on_fatal(void *arg, int code, const char *msg)
 static void on_ready(void *arg)
 {
     struct lm_server *s = arg;
-    lm_service_on_ready(s->service);
+    if (lm_service_on_ready(s->service))
+        lm_http_server_accept(s->http);
 }
 
 static void fail_models(struct lm_server *s)
@@ -229,7 +231,8 @@ static void on_drain_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct lm_server *s = arg;
     uint64_t now = lm_now_us();
-    if (!s->stopped_us && s->n_busy && now < s->drain_until_us)
+    bool fresh = now - s->drain_us < DRAIN_FRESH_US && lm_http_server_n_conn(s->http) > 0;
+    if (!s->stopped_us && (s->n_busy || fresh) && now < s->drain_until_us)
         return;
     if (!s->stopped_us) {
         if (s->n_busy)
@@ -250,7 +253,8 @@ void lm_server_drain(struct lm_server *s)
         return;
     lm_log(LM_INFO, "server", "draining running=%zu", s->n_busy);
     s->draining = true;
-    s->drain_until_us = lm_now_us() + us(s->conf->server.drain_timeout);
+    s->drain_us = lm_now_us();
+    s->drain_until_us = s->drain_us + us(s->conf->server.drain_timeout);
     lm_service_stopping(s->service);
     lm_http_server_drain(s->http);
     event_add(s->drain_timer, &tick);

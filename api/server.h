@@ -69,7 +69,7 @@ struct lm_server {
     size_t n_busy;     /* requests that are not answered yet */
     size_t n_busy_bytes; /* of their bodies */
     bool draining;
-    uint64_t drain_until_us, stopped_us;
+    uint64_t drain_us, drain_until_us, stopped_us; /* when it began to drain, when it must end, when the engines were told to */
     struct event *drain_timer;
     int fatal_code; /* LM_E*; 0: none */
     char fatal_msg[sizeof((struct lm_err *)0)->msg];

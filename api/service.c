@@ -74,18 +74,19 @@ int lm_service_create(struct lm_server *s, struct lm_service **out, struct lm_er
     return 0;
 }
 
-void lm_service_on_ready(struct lm_service *v)
+bool lm_service_on_ready(struct lm_service *v)
 {
     char state[128];
     if (!v || v->ready)
-        return;
+        return false;
     for (size_t i = 0; i < v->server->n_model; i++)
         if (!lm_served_serves(v->server->model[i]))
-            return;
+            return false;
     v->ready = true;
     snprintf(state, sizeof state, "READY=1\nSTATUS=Serving %zu model%s on port %u", v->server->n_model, v->server->n_model == 1 ? "" : "s",
              v->server->port);
     notify(state);
+    return true;
 }
 
 void lm_service_stopping(struct lm_service *v)

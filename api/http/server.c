@@ -266,12 +266,13 @@ int lm_http_server_adopt(struct lm_http_server *s, int fd, uint16_t *out_port, s
         set_options(s, fd);
     if (add_listener(s, fd))
         return lm_fail(err, LM_ENOMEM, "out of memory for listening sockets");
-    if (evconnlistener_enable(s->listener[s->n_listener - 1]) < 0) {
-        evconnlistener_free(s->listener[--s->n_listener]);
-        return lm_fail(err, LM_ENOMEM, "out of memory for listening sockets");
-    }
     *out_port = sa.ss_family == AF_UNIX ? 0 : ntohs(*port_of((struct sockaddr *)&sa));
     return 0;
+}
+
+void lm_http_server_accept(struct lm_http_server *s)
+{
+    on_resume(-1, 0, s);
 }
 
 static void set_default(size_t *field, size_t value)

@@ -522,7 +522,7 @@ static int check_early(const struct lm_call *call, struct lm_api_error *e)
         return lm_api_fail(e, 400, NULL, "Unsupported Media Type: Only 'application/json' is allowed");
     if (coding && strcasecmp(coding, "identity") != 0)
         return lm_api_fail(e, 415, NULL, "Unsupported Media Type: a Content-Encoding is not accepted");
-    if (s->draining)
+    if (s->stopped_us)
         return lm_api_fail(e, 503, NULL, "The server is shutting down.");
     if (!any_serves(s))
         return lm_api_fail(e, 503, NULL, "The engine is %s.", lm_served_state(s->model[0]));

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fresh Debian in a folder, and commands in it. Needs root, debootstrap and a mirror of packages."""
-import os, shutil, subprocess, tempfile
+import os, re, shutil, subprocess, tempfile
 
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 # As in the slim images of Debian's containers: no documentation, no translations.
@@ -64,3 +64,15 @@ class Root:
 
 def temporary(where=None):
     return tempfile.TemporaryDirectory(prefix="llmserve-root-", dir=where, ignore_cleanup_errors=True)
+
+
+def newer(deb, out):
+    """The same package with a higher version."""
+    folder = out + "/tree"
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(["dpkg-deb", "-R", deb, folder], check=True)
+    control = open(folder + "/DEBIAN/control").read()
+    version = re.search(r"^Version: (.*)", control, re.M)[1]
+    open(folder + "/DEBIAN/control", "w").write(control.replace(version, version + "+1"))
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", folder, out + "/" + os.path.basename(deb).replace(version, version + "+1")], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(folder)
