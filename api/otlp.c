@@ -11,6 +11,7 @@
 #include <event2/http.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define BATCH_SECONDS 1
 #define BATCH_SPANS 512 /* are sent at once */
@@ -29,6 +30,7 @@ struct lm_otlp {
     struct lm_bytes queue, batch; /* spans, separated by commas */
     size_t n_queue, n_batch;
     unsigned n_try; /* of the batch */
+    int family; /* that a name is looked up for */
     bool ending, complained;
     uint64_t n_sent, n_dropped;
 };
@@ -122,6 +124,10 @@ static void on_answer(struct evhttp_request *req, void *arg)
     o->req = NULL;
     if (ok == o->complained)
         complain(o, status);
+    if (!status && o->dns) { /* a name may stand for an address that nobody listens on: localhost for ::1 */
+        o->family = o->family == AF_INET ? AF_INET6 : AF_INET;
+        evhttp_connection_set_family(o->conn, o->family);
+    }
     if (!ok && may_pass(status) && !o->ending && ++o->n_try <= RETRIES) {
         arm(o, RETRY_SECONDS << (o->n_try - 1));
         return;
@@ -197,6 +203,9 @@ static int connect_to(struct lm_otlp *o, const struct evhttp_uri *uri, struct lm
     o->conn = evhttp_connection_base_new(o->base, o->dns, bare, (unsigned short)port);
     if (!o->host_header || !o->path || !o->timer || !o->conn || (!is_address(bare) && !o->dns))
         return lm_fail(err, LM_ENOMEM, "out of memory");
+    o->family = AF_INET;
+    if (o->dns)
+        evhttp_connection_set_family(o->conn, o->family);
     evhttp_connection_set_timeout(o->conn, ANSWER_SECONDS);
     evhttp_connection_set_max_headers_size(o->conn, ANSWER_BYTES);
     evhttp_connection_set_max_body_size(o->conn, ANSWER_BYTES);

@@ -4,7 +4,8 @@ writes them, so that a picture cannot differ from its table."""
 import html, re
 
 # file, heading of the section, pattern of the rows' unit, what the picture says
-CHARTS = [("speed.svg", "Speed, cpu backend", "tok/s", "Tokens a second, more is better")]
+CHARTS = [("speed.svg", "Speed, cpu backend", "tok/s", "Tokens a second, more is better"),
+          ("speed-cl.svg", "Speed, cl backend", "tok/s", "One NVIDIA H200: tokens a second, more is better")]
 COLORS = ["#0a6cc4", "#999999", "#d98a1f"]
 BAR, GAP, LEFT, WIDTH = 18, 14, 190, 720
 
@@ -23,7 +24,7 @@ def number(cell):
 
 
 def chart(rows, unit, caption):
-    columns = [i for i, name in enumerate(rows[0]) if name and name != "ratio"]
+    columns = [i for i, name in enumerate(rows[0]) if name and name not in ("ratio", "share")]
     rows = [(r[0], [(rows[0][i], number(r[i]), r[i]) for i in columns]) for r in rows[1:] if unit in r[1]]
     assert rows, "no row in " + unit
     out, y = [], 30
