@@ -11,6 +11,16 @@
 
 #define CLIENT_LEFT 499 /* the status that nginx logs for a client that left before the answer */
 
+void lm_record_copy(const char *s, char *out, size_t size)
+{
+    size_t n = strlen(s);
+    if (n >= size)
+        for (n = size - 1; n && (s[n] & 0xc0) == 0x80; n--)
+            ;
+    memcpy(out, s, n);
+    out[n] = 0;
+}
+
 struct lm_record *lm_record_begin(const struct lm_record_sink *sink, const struct lm_http_req *req, const char *route)
 {
     if (!sink->access && !sink->otlp)
@@ -25,10 +35,8 @@ struct lm_record *lm_record_begin(const struct lm_record_sink *sink, const struc
     if (sink->otlp || *r->trace.parent_id)
         lm_trace_parent(&r->trace, r->traceparent);
     snprintf(r->method, sizeof r->method, "%s", req->method);
-    snprintf(r->path, sizeof r->path, "%s", req->path);
+    lm_record_copy(req->path, r->path, sizeof r->path);
     snprintf(r->peer, sizeof r->peer, "%s", req->peer);
-    for (size_t n = strlen(r->path); n == sizeof r->path - 1 && n && (r->path[n] & 0xc0) == 0x80; n--)
-        r->path[n] = 0;
     r->route = route;
     r->start_us = req->start_us;
     clock_gettime(CLOCK_REALTIME, &now);

@@ -51,6 +51,8 @@ struct lm_record {
 
 /** NULL: nobody wants it, or there is no memory. */
 struct lm_record *lm_record_begin(const struct lm_record_sink *sink, const struct lm_http_req *req, const char *route);
+/** [any] As much of a UTF-8 text as fits, in whole characters. */
+void lm_record_copy(const char *s, char *out, size_t size);
 /** Tell it and free it. Takes NULL. */
 void lm_record_end(struct lm_record *r);
 

@@ -26,7 +26,7 @@ static void set_id(const struct lm_gen *g, char *out, size_t size)
 {
     struct lm_bytes id = {0};
     lm_shape_id(g, &id);
-    snprintf(out, size, "%s", g->params.request_id ? g->params.request_id : id.data ? id.data : "");
+    lm_record_copy(g->params.request_id ? g->params.request_id : id.data ? id.data : "", out, size);
     lm_bytes_fini(&id);
 }
 
