@@ -32,11 +32,32 @@ static void add_section(struct lm_bytes *b, enum lm_knob_section section,
             row(b, &lm_knobs[i], dashed(lm_knobs[i].name, name, sizeof name));
 }
 
+#define COMMENT_BYTES 110 /* of a line; the file's reader takes no longer one than 199 */
+
+/* As comment lines, broken at spaces and behind '|'. */
+static void add_comment(struct lm_bytes *b, const char *s)
+{
+    while (*s) {
+        size_t n = strlen(s), cut = n;
+        for (size_t i = 1; n > COMMENT_BYTES && i <= COMMENT_BYTES; i++)
+            if (s[i] == ' ' || s[i - 1] == '|')
+                cut = i;
+        lm_bytes_add_str(b, "# ");
+        lm_bytes_add(b, s, cut);
+        lm_bytes_add_char(b, '\n');
+        s += cut;
+        s += *s == ' ';
+    }
+}
+
 static void ini_row(struct lm_bytes *b, const struct lm_knob *k, const char *name)
 {
-    lm_bytes_addf(b, "# %s", k->help);
-    add_range(b, k);
-    lm_bytes_addf(b, "\n# %s =%s%s\n", name, *k->def ? " " : "", k->def);
+    struct lm_bytes text = {0};
+    lm_bytes_add_str(&text, k->help);
+    add_range(&text, k);
+    add_comment(b, text.data ? text.data : "");
+    lm_bytes_fini(&text);
+    lm_bytes_addf(b, "# %s =%s%s\n", name, *k->def ? " " : "", k->def);
 }
 
 char *lm_conf_default_ini(void)
@@ -78,6 +99,8 @@ static void add_troff(struct lm_bytes *b, const char *s)
         if (*s == '\\' || *s == '-')
             lm_bytes_add_char(b, '\\');
         lm_bytes_add_char(b, *s);
+        if (*s == '|') /* a line may break here */
+            lm_bytes_add_str(b, "\\:");
     }
 }
 
