@@ -36,5 +36,5 @@ unit = $(AM_V_GEN)$(MKDIR_P) %D%/systemd && sed -e 's,@bindir[@],$(bindir),' -e 
 %D%/systemd/llmserved@.service: %D%/systemd/llmserved.service.in Makefile
 	$(unit) -e 's,@config[@],%i,' -e 's,@of_instance[@], (%i),' $(srcdir)/%D%/systemd/llmserved.service.in > '$@'
 
-dist_check_SCRIPTS += %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test
-TESTS += %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test
+dist_check_SCRIPTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test
+TESTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test
