@@ -2,7 +2,6 @@
 #include "api/openai/beam.h"
 #include "api/openai/openai.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/log.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -22,23 +21,10 @@ static struct lm_choice *of_seq(struct lm_seq *q)
     return (struct lm_choice *)((char *)q - offsetof(struct lm_choice, seq));
 }
 
-/* Counts and times only: what was asked and answered is nobody's business. */
-static void log_end(const struct lm_gen *g)
-{
-    size_t n_prompt_tok = 0, n_output_tok = 0;
-    for (size_t i = 0; i < g->n_prompt; i++)
-        n_prompt_tok += g->prompt[i].n;
-    for (size_t i = 0; i < g->n_choice; i++)
-        n_output_tok += g->choice[i].n_tok;
-    lm_log(LM_DEBUG, "http", "%s answers=%zu unfinished=%zu prompt_tokens=%zu output_tokens=%zu seconds=%.3f status=%d",
-           g->call.server->route[g->call.route].path, g->n_choice, g->n_open, n_prompt_tok, n_output_tok,
-           (double)(lm_now_us() - g->start_us) / 1e6, g->error.status ? g->error.status : 200);
-}
-
 static void destroy(struct lm_gen *g)
 {
     struct lm_server *s = g->call.server;
-    log_end(g);
+    lm_gen_tell(g);
     for (size_t i = 0; i < g->n_choice; i++) {
         struct lm_choice *c = &g->choice[i];
         if (c->seq.id && !c->done)
@@ -84,6 +70,8 @@ static void on_gone(struct lm_http_req *req, void *arg)
 {
     struct lm_gen *g = arg;
     g->call.req = NULL;
+    if (g->call.record)
+        g->call.record->left = true;
     lm_gen_leave(g);
 }
 
@@ -291,7 +279,11 @@ static void on_embedding(struct lm_seq *q, const float *v, uint32_t dim)
 
 static void count_times(struct lm_choice *c, const struct lm_msg_finished *f)
 {
-    struct lm_model_metrics *m = &c->gen->model->metrics;
+    struct lm_gen *g = c->gen;
+    struct lm_model_metrics *m = &g->model->metrics;
+    g->queue_us = f->queue_us;
+    g->prefill_us = f->prefill_us;
+    g->decode_us = f->decode_us;
     lm_hist_add(m, LM_HIST_QUEUE, (double)f->queue_us / 1e6);
     lm_hist_add(m, LM_HIST_PREFILL, (double)f->prefill_us / 1e6);
     lm_hist_add(m, LM_HIST_DECODE, (double)f->decode_us / 1e6);
@@ -545,7 +537,7 @@ static int check_early(const struct lm_call *call, struct lm_api_error *e)
         return lm_api_fail(e, 400, NULL, "Unsupported Media Type: Only 'application/json' is allowed");
     if (coding && strcasecmp(coding, "identity") != 0)
         return lm_api_fail(e, 415, NULL, "Unsupported Media Type: a Content-Encoding is not accepted");
-    if (s->draining)
+    if (s->stopped_us)
         return lm_api_fail(e, 503, NULL, "The server is shutting down.");
     if (!any_serves(s))
         return lm_api_fail(e, 503, NULL, "The engine is %s.", lm_served_state(s->model[0]));
@@ -588,6 +580,8 @@ void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
     req->on_gone = on_gone;
     req->on_drain = on_drain;
     req->arg = g;
+    if (g->call.record)
+        g->call.record->held = true;
     s->n_busy++;
     s->n_busy_bytes += g->n_body;
     lm_workers_submit(s->workers, &g->job);

@@ -112,6 +112,7 @@ struct lm_gen {
     struct lm_bytes head;      /* what every event begins with */
     struct lm_bytes out, piece; /* scratch */
     struct event *ping;
+    uint64_t queue_us, prefill_us, decode_us; /* of the answer that ended last */
     bool in_worker, streaming, wrote, paused;
     bool kept; /* it goes on without a client */
 };
@@ -167,6 +168,9 @@ void lm_choice_call_id(const struct lm_choice *c, const struct lm_said_part *p, 
 
 /** Order the finished choices of each prompt by their mean log-probability and number the first n. */
 void lm_choice_rank(struct lm_gen *g);
+
+/** [loop] Its end: the debug line, and the record. */
+void lm_gen_tell(struct lm_gen *g);
 
 /** Tokens of the whole request. */
 struct lm_usage { size_t n_prompt_tok, n_output_tok, n_cached_tok, n_reasoning_tok; };

@@ -132,7 +132,8 @@ struct lm_usage lm_gen_usage(const struct lm_gen *g)
     struct lm_usage u = {0};
     for (size_t i = 0; i < g->n_prompt; i++) {
         u.n_prompt_tok += g->prompt[i].n;
-        u.n_cached_tok += g->choice[i * (size_t)g->params.best_of].n_cached;
+        if (g->n_choice)
+            u.n_cached_tok += g->choice[i * (size_t)g->params.best_of].n_cached;
     }
     for (size_t i = 0; i < g->n_choice; i++) {
         u.n_output_tok += g->choice[i].n_tok;

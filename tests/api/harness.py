@@ -52,7 +52,8 @@ class Reply:
 
 
 class Server:
-    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m", plugins=None):
+    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m", plugins=None, listen=None):
+        """listen: a listening socket that is handed over as a service manager does it."""
         self.dir = tempfile.TemporaryDirectory(prefix="llmserve-test-")
         self.log_path, self.gate_path = self.dir.name + "/fake.log", self.dir.name + "/gate"
         if model is None:
@@ -62,10 +63,17 @@ class Server:
         command = [os.path.join(BUILD, "llmserved"), "--port", "0", "--model", model, "--served-model-name", name, *flags]
         command += ["--engine-path", FAKE] if fake else ["--plugin-dir", plugins or os.path.join(BUILD, ".libs")]
         environment = {**os.environ, "LLMSERVE_FAKE_LOG": self.log_path, "LLMSERVE_FAKE_GATE": self.gate_path, **(env or {})}
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True, errors="replace",
-                                        cwd=self.dir.name, env=environment)
-        self.log = Lines(self.process.stderr)
-        if wait_port:
+        if listen:
+            command = ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh", *command]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
+                                        cwd=self.dir.name, env=environment, pass_fds=(3,) if listen else (),
+                                        preexec_fn=(lambda: os.dup2(listen.fileno(), 3)) if listen else None)
+        self.log, self.out = Lines(self.process.stderr), Lines(self.process.stdout)
+        if listen and listen.family != socket.AF_UNIX:
+            self.port = listen.getsockname()[1]
+            if wait_ready:
+                self.log.wait("server: ready model=")
+        elif wait_port:
             self.port = int(self.log.wait("listening on http://").rsplit(":", 1)[1])
             if wait_ready:
                 self.log.wait("server: ready model=")
