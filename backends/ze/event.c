@@ -44,12 +44,11 @@ int ze_event_wait(struct ze_events *e, enum ze_event_id id, uint64_t deadline_us
             return 0;
         uint64_t now = lm_now_us(), spent = now - start;
         bool late = spent >= deadline_us;
-        if (code == ZE_RESULT_NOT_READY && (late || now - asked > ASK_US)) {
-            ze_result_t state = e->ze->DeviceGetStatus(e->device);
-            code = state == ZE_RESULT_SUCCESS ? code : state;
+        if (code != ZE_RESULT_ERROR_DEVICE_LOST && (late || now - asked > ASK_US)) {
+            code = e->ze->DeviceGetStatus(e->device);
             asked = now;
         }
-        if (code != ZE_RESULT_NOT_READY)
+        if (code == ZE_RESULT_ERROR_DEVICE_LOST) /* any other failure says nothing of what is queued: ask again */
             return ze_fail(err, code, "waiting");
         if (late)
             return lm_fail(err, LM_ETIMEOUT, "the device has not ended after %llu us", (unsigned long long)deadline_us);

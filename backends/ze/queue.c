@@ -255,11 +255,23 @@ static int record(struct ze_queue *q, struct ze_slot *s, struct lm_err *err)
     return rc;
 }
 
-/* What was appended before a failure runs, too: its end must be seen. */
-static void close_failed(struct ze_queue *q)
+static int wait_done(struct ze_queue *q, uint64_t deadline_us, struct lm_err *err)
 {
-    q->hung = q->ze->CommandListAppendBarrier(q->immediate, q->events->event[ZE_EVENT_STEP], 0, NULL) != ZE_RESULT_SUCCESS;
-    q->in_flight = true;
+    int rc = q->in_flight ? ze_event_wait(q->events, ZE_EVENT_STEP, deadline_us, err) : 0;
+    q->hung = rc == LM_ETIMEOUT;
+    q->in_flight = q->hung;
+    return rc;
+}
+
+/* What was appended before a failure runs, too: see its end, so that the caller may free what it uses. */
+static void end_failed(struct ze_queue *q)
+{
+    ze_result_t code = q->ze->CommandListAppendBarrier(q->immediate, q->events->event[ZE_EVENT_STEP], 0, NULL);
+    q->in_flight = code != ZE_RESULT_ERROR_DEVICE_LOST;
+    if (q->in_flight && code == ZE_RESULT_SUCCESS)
+        wait_done(q, GPU_COPY_DEADLINE_US, NULL);
+    else
+        q->hung = q->in_flight;
 }
 
 static int submit(struct ze_queue *q, struct lm_err *err)
@@ -268,7 +280,7 @@ static int submit(struct ze_queue *q, struct lm_err *err)
     if (!s) {
         int rc = append(q, q->immediate, &q->pending, err);
         if (rc < 0) {
-            close_failed(q);
+            end_failed(q);
             return rc;
         }
         q->in_flight = true;
@@ -284,14 +296,6 @@ static int submit(struct ze_queue *q, struct lm_err *err)
     ze_result_t code = q->ze->CommandQueueExecuteCommandLists(q->queue, 1, &s->list, NULL);
     q->in_flight = code == ZE_RESULT_SUCCESS;
     return result(err, code, "zeCommandQueueExecuteCommandLists");
-}
-
-static int wait_done(struct ze_queue *q, uint64_t deadline_us, struct lm_err *err)
-{
-    int rc = q->in_flight ? ze_event_wait(q->events, ZE_EVENT_STEP, deadline_us, err) : 0;
-    q->hung = rc == LM_ETIMEOUT;
-    q->in_flight = q->hung;
-    return rc;
 }
 
 int ze_queue_flush(struct ze_queue *q, struct lm_err *err)

@@ -98,9 +98,8 @@ struct queue {
     struct object object;
     struct device *device;
     pthread_t thread;
-    bool stop, in_order;
+    bool stop, in_order, busy; /* busy: runs a command just now */
     struct command *head;
-    uint64_t submitted, completed;
     struct queue *next; /* of all */
 };
 
@@ -168,6 +167,8 @@ void drv_queue_destroy(struct queue *q);
 void drv_queue_submit(struct queue *q, struct command *c); /* with the lock; takes c */
 /** May the device still use this memory, kernel or event? With the lock; a hung queue counts. */
 bool drv_queue_uses(const struct memory *m, const struct kernel *k, const struct event *e);
+/** A lost device touches nothing any more: wait for what runs. With the lock. */
+void drv_queue_settle(void);
 void drv_command_free(struct command *c);
 
 /** The functions that the tables name, in order of the files. */

@@ -49,9 +49,10 @@ ze_result_t drv_enter(const char *function)
 {
     ze_result_t code = ZE_RESULT_SUCCESS;
     drv_lock();
-    n_call++;
+    bool poll = strcmp(function, "drv_event_query") == 0 || strcmp(function, "drv_device_status") == 0;
+    n_call += !poll;
     for (int i = 0; i < n_fault; i++)
-        if ((strcmp(fault[i].call, "any") == 0 || strcmp(fault[i].call, function + strlen("drv_")) == 0) && --fault[i].n == 0)
+        if (((strcmp(fault[i].call, "any") == 0 && !poll) || strcmp(fault[i].call, function + strlen("drv_")) == 0) && --fault[i].n == 0)
             code = (ze_result_t)fault[i].code;
     if (code == ZE_RESULT_ERROR_DEVICE_LOST) {
         drv.lost = true;

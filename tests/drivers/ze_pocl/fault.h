@@ -5,7 +5,7 @@
  * Faults on request. In ZE_POCL_FAULT, separated by commas:
  *
  *   CALL:N:CODE   the N-th call of drv_CALL returns CODE (hexadecimal); 70000001, device lost, stays for all calls
- *   any:N:CODE    the N-th call of whichever
+ *   any:N:CODE    the N-th call of whichever but event_query and device_status, whose number is a matter of time
  *   hang:N        the N-th launch of a kernel never ends
  *
  * A destroying call does its work and then returns the code. A test in the same process asks by the functions below,
@@ -21,7 +21,7 @@ bool drv_fault_hangs(void);
 
 /** Replace the faults; NULL: none. Counts begin anew, a lost device is well again. */
 __attribute__((visibility("default"))) void ze_pocl_faults(const char *text);
-/** Calls since then. */
+/** Calls since then, of those that `any` counts. */
 __attribute__((visibility("default"))) long ze_pocl_calls(void);
 /** What is there still, in words; returns how many objects, allocations and misuses. */
 __attribute__((visibility("default"))) long ze_pocl_live(char *out, size_t n);

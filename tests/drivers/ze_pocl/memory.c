@@ -108,6 +108,8 @@ ze_result_t drv_mem_free(ze_context_handle_t c, void *p)
     if (!drv_is(c, K_CONTEXT))
         return drv_misuse(ZE_RESULT_ERROR_INVALID_NULL_HANDLE, "zeMemFree of a handle that is none");
     drv_lock();
+    if (drv.lost)
+        drv_queue_settle();
     struct memory **at = &drv.memory;
     while (*at && (*at)->at != p)
         at = &(*at)->next;

@@ -87,13 +87,18 @@ static bool run_one(struct queue *q, struct command *c)
         return false;
     if (c->op == OP_LIST)
         return run_list(q, c->list);
-    drv_unlock();
-    if (c->op == OP_COPY)
-        memmove(c->dst, c->src, c->bytes);
-    if (c->op == OP_LAUNCH)
-        run_kernel(c);
-    drv_lock();
-    if (c->signal)
+    q->busy = !drv.lost;
+    if (q->busy) {
+        drv_unlock();
+        if (c->op == OP_COPY)
+            memmove(c->dst, c->src, c->bytes);
+        if (c->op == OP_LAUNCH)
+            run_kernel(c);
+        drv_lock();
+        q->busy = false;
+        pthread_cond_broadcast(&drv.changed);
+    }
+    if (c->signal && !drv.lost)
         c->signal->signaled = true;
     c->done = true;
     return !q->stop;
@@ -115,8 +120,6 @@ static void *work(void *arg)
         while (*at != c)
             at = &(*at)->next;
         *at = c->next;
-        q->completed++;
-        pthread_cond_broadcast(&drv.changed);
         drv_command_free(c);
     }
     drv_unlock();
@@ -170,7 +173,6 @@ void drv_queue_submit(struct queue *q, struct command *c)
         at = &(*at)->next;
     c->next = NULL;
     *at = c;
-    q->submitted++;
     pthread_cond_broadcast(&drv.changed);
 }
 
@@ -178,6 +180,13 @@ void drv_command_free(struct command *c)
 {
     free(c->arg);
     free(c);
+}
+
+void drv_queue_settle(void)
+{
+    for (struct queue *q = drv.queues; q; q = q->next)
+        while (q->busy)
+            pthread_cond_wait(&drv.changed, &drv.lock);
 }
 
 static bool in(const struct memory *m, const void *p)
