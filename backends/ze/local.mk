@@ -20,12 +20,17 @@ ze_la_LIBADD = libze.la
 
 if HAVE_CHECK
 if WITH_ZE_POCL
-ze_tests = %D%/fault_test %D%/golden_test %D%/ops_test %D%/weight_test %D%/ze_test
+ze_tests = %D%/engine_test %D%/fault_test %D%/golden_test %D%/ops_test %D%/weight_test %D%/ze_test
 check_PROGRAMS += $(ze_tests)
 TESTS += $(ze_tests)
 ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"backends/ze/plugin_test.h"' \
 	-DTEST_DRIVER='"$(abs_top_builddir)/tests/drivers/.libs/ze_pocl.so"' -DTEST_CACHE='"$(abs_top_builddir)/ze-cache"' \
 	-DTEST_LLVM_SPIRV='"$(LLVM_SPIRV)"'
+%C%_engine_test_SOURCES = %D%/engine_test.c
+%C%_engine_test_CPPFLAGS = $(GOLDEN_CPPFLAGS) -DTEST_ENGINE='"$(abs_top_builddir)/llmserve-engine"' \
+	-DTEST_PLUGIN_DIR='"$(abs_top_builddir)/.libs"'
+%C%_engine_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
+%C%_engine_test_LDADD = libfront.la $(TEST_LIBS)
 %C%_fault_test_SOURCES = %D%/fault_test.c %D%/bed_test.h %D%/plugin_test.h
 %C%_fault_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_fault_test_LDADD = $(TEST_LIBS)

@@ -54,6 +54,8 @@ ze_result_t drv_enter(const char *function)
     for (int i = 0; i < n_fault; i++)
         if (((strcmp(fault[i].call, "any") == 0 && !poll) || strcmp(fault[i].call, function + strlen("drv_")) == 0) && --fault[i].n == 0)
             code = (ze_result_t)fault[i].code;
+    if (code != ZE_RESULT_SUCCESS && getenv("ZE_POCL_TRACE"))
+        fprintf(stderr, "ze_pocl: %s returns %x\n", function, (unsigned)code);
     if (code == ZE_RESULT_ERROR_DEVICE_LOST) {
         drv.lost = true;
         pthread_cond_broadcast(&drv.changed);
