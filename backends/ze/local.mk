@@ -18,9 +18,13 @@ ze_la_SOURCES = %D%/ze.c
 ze_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_backend$$'
 ze_la_LIBADD = libze.la
 
+check_PROGRAMS += %D%/spirv_files
+%C%_spirv_files_SOURCES = %D%/spirv_files.c
+%C%_spirv_files_LDADD = libze.la
+
 if HAVE_CHECK
 if WITH_ZE_POCL
-ze_tests = %D%/engine_test %D%/fault_test %D%/golden_test %D%/ops_test %D%/weight_test %D%/ze_test
+ze_tests = %D%/list_test %D%/engine_test %D%/fault_test %D%/golden_test %D%/ops_test %D%/weight_test %D%/ze_test
 check_PROGRAMS += $(ze_tests)
 TESTS += $(ze_tests)
 ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"backends/ze/plugin_test.h"' \
@@ -38,6 +42,9 @@ ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"
 %C%_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_golden_test_LDADD = $(REFEXEC_LIBS)
+%C%_list_test_SOURCES = %D%/list_test.c
+%C%_list_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
+%C%_list_test_LDADD = libze.la $(TEST_LIBS)
 %C%_ops_test_SOURCES = backends/gpu/plugin_ops_test.c %D%/plugin_test.h
 %C%_ops_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_ops_test_LDADD = libopsuite.la $(TEST_LIBS)

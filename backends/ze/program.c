@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/ze/program.h"
-#include "backends/ze/model.h"
 
 #include <stdlib.h>
 
@@ -32,11 +31,10 @@ static int fail_build(const struct ze_builder *b, ze_module_build_log_handle_t l
     return rc;
 }
 
-static ze_result_t make(const struct ze_builder *b, ze_module_format_t format, const unsigned char *data, size_t n, const char *flags,
+static ze_result_t make(const struct ze_builder *b, ze_module_format_t format, const unsigned char *data, size_t n,
                         ze_module_handle_t *out, ze_module_build_log_handle_t *log)
 {
-    const ze_module_desc_t desc = {.stype = ZE_STRUCTURE_TYPE_MODULE_DESC, .format = format, .inputSize = n, .pInputModule = data,
-                                   .pBuildFlags = flags};
+    const ze_module_desc_t desc = {.stype = ZE_STRUCTURE_TYPE_MODULE_DESC, .format = format, .inputSize = n, .pInputModule = data};
     return b->ze->ModuleCreate(b->context, b->device.id, &desc, out, log);
 }
 
@@ -45,7 +43,7 @@ static bool from_cache(const struct ze_builder *b, const struct gpu_cache_key *k
 {
     size_t n = 0;
     unsigned char *binary = gpu_cache_read(&b->cache, key, &n);
-    bool good = binary && make(b, ZE_MODULE_FORMAT_NATIVE, binary, n, key->options, out, NULL) == ZE_RESULT_SUCCESS;
+    bool good = binary && make(b, ZE_MODULE_FORMAT_NATIVE, binary, n, out, NULL) == ZE_RESULT_SUCCESS;
     free(binary);
     return good;
 }
@@ -61,11 +59,11 @@ static void keep(const struct ze_builder *b, const struct gpu_cache_key *key, ze
     free(binary);
 }
 
-static int from_spirv(const struct ze_builder *b, const struct ze_spirv *s, const char *flags, ze_module_handle_t *out, struct lm_err *err)
+static int from_spirv(const struct ze_builder *b, const struct ze_spirv *s, ze_module_handle_t *out, struct lm_err *err)
 {
     ze_module_build_log_handle_t log = NULL;
     int rc = 0;
-    ze_result_t code = make(b, ZE_MODULE_FORMAT_IL_SPIRV, s->data, s->n, flags, out, &log);
+    ze_result_t code = make(b, ZE_MODULE_FORMAT_IL_SPIRV, s->data, s->n, out, &log);
     if (code == ZE_RESULT_ERROR_MODULE_BUILD_FAILURE)
         rc = fail_build(b, log, s->name, code, err);
     else if (code != ZE_RESULT_SUCCESS)
@@ -78,18 +76,17 @@ static int from_spirv(const struct ze_builder *b, const struct ze_spirv *s, cons
 int ze_program_create(const struct ze_builder *b, const char *name, struct gpu_program **out, struct lm_err *err)
 {
     const struct ze_spirv *s = ze_spirv;
-    const char *flags = ze_model_flags(ze_model_find(b->device.vendor, b->device.model));
     while (s->name && strcmp(s->name, name) != 0)
         s++;
     if (!s->name)
         return lm_fail(err, LM_EUNSUPPORTED, "%s is not among the embedded programs", name);
-    const struct gpu_cache_key key = {s->data, s->n, flags, b->device.name, b->device.version};
+    const struct gpu_cache_key key = {s->data, s->n, "", b->device.name, b->device.version};
     struct gpu_program *p = calloc(1, sizeof *p);
     if (!p)
         return lm_fail(err, LM_ENOMEM, "no memory for a program");
     p->ze = b->ze;
     if (!from_cache(b, &key, &p->module)) {
-        int rc = from_spirv(b, s, flags, &p->module, err);
+        int rc = from_spirv(b, s, &p->module, err);
         if (rc < 0) {
             free(p);
             return rc;
