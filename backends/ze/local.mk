@@ -30,6 +30,10 @@ TESTS += $(ze_tests)
 ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"backends/ze/plugin_test.h"' \
 	-DTEST_DRIVER='"$(abs_top_builddir)/tests/drivers/.libs/ze_pocl.so"' -DTEST_CACHE='"$(abs_top_builddir)/ze-cache"' \
 	-DTEST_LLVM_SPIRV='"$(LLVM_SPIRV)"'
+check_PROGRAMS += %D%/launch_bench
+%C%_launch_bench_SOURCES = %D%/launch_bench.c
+%C%_launch_bench_CFLAGS = $(AM_CFLAGS) $(ze_plugin) -DTEST_EMPTY
+%C%_launch_bench_LDADD = libmodel.la libqtype.la libbase.la
 %C%_engine_test_SOURCES = %D%/engine_test.c
 %C%_engine_test_CPPFLAGS = $(GOLDEN_CPPFLAGS) -DTEST_ENGINE='"$(abs_top_builddir)/llmserve-engine"' \
 	-DTEST_PLUGIN_DIR='"$(abs_top_builddir)/.libs"'
