@@ -9,5 +9,5 @@ TESTS += %D%/cl_test %D%/ze_test %D%/front_test %D%/family_test %D%/guard_test %
 
 # ze against cl and cpu with models of one's own: make check-ze-models MODELS=/a.gguf:/b.gguf
 check-ze-models: $(check_LTLIBRARIES) all
-	LLMSERVE_BUILD='$(abs_top_builddir)' LLMSERVE_TEST_MODELS='$(MODELS)' $(srcdir)/%D%/ze_test -v Ze
+	LLMSERVE_BUILD='$(abs_top_builddir)' LLMSERVE_TEST_MODELS='$(MODELS)' LLMSERVE_TEST_DEADLINE=600 $(srcdir)/%D%/ze_test -v Ze
 .PHONY: check-ze-models
