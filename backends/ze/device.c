@@ -40,6 +40,7 @@ static int describe(const struct ze_api *ze, struct ze_device *d, struct lm_err 
     if (ze->DevicePciGetPropertiesExt(d->root, &pci) == ZE_RESULT_SUCCESS)
         snprintf(d->pci, sizeof d->pci, "%04x:%02x:%02x.%x", pci.address.domain & 0xffff, pci.address.bus & 0xff,
                  pci.address.device & 0xff, pci.address.function & 0xf);
+    d->is_gpu = p.type == ZE_DEVICE_TYPE_GPU;
     d->is_tile = d->id != d->root;
     if (d->is_tile)
         snprintf(d->name, sizeof d->name, "%.70s, tile %u", p.name, p.subdeviceId);
@@ -62,7 +63,7 @@ static int describe(const struct ze_api *ze, struct ze_device *d, struct lm_err 
 
 static bool wanted(const struct ze_device *d, const struct ze_option *o)
 {
-    return !o || strstr(d->name, o->device) || strstr(d->pci, o->device);
+    return d->is_gpu && (!o || strstr(d->name, o->device) || strstr(d->pci, o->device));
 }
 
 /* A device, or its tiles where there are several. */

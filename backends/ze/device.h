@@ -20,7 +20,7 @@ struct ze_device {
     char pci[ZE_PCI_BYTES];      /* "0000:03:00.0"; "": not known */
     uint32_t driver_number;      /* version as the driver gives it */
     uint32_t vendor, model;      /* of PCI */
-    bool is_tile, shares_memory; /* shares_memory: integrated, its memory is the machine's */
+    bool is_gpu, is_tile, shares_memory; /* shares_memory: integrated, its memory is the machine's */
     uint32_t tile;
     struct gpu_caps caps;
 };

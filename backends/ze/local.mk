@@ -9,7 +9,7 @@ libze_la_SOURCES = %D%/api.c %D%/api.h %D%/copy.c %D%/copy.h %D%/device.c %D%/de
 	%D%/program.c %D%/program.h %D%/queue.c %D%/queue.h
 nodist_libze_la_SOURCES = %D%/spirv.c
 libze_la_LIBADD = libgpu.la
-CLEANFILES += %D%/spirv.c
+CLEANFILES += %D%/spirv.c ze-cache/*
 %D%/spirv.c: backends/gpu/programs$(EXEEXT) %D%/embed
 	$(AM_V_GEN)$(MKDIR_P) %D% && $(srcdir)/%D%/embed backends/gpu/programs$(EXEEXT) '$(SPIRV_CLANG)' '$(LLVM_SPIRV)' >$@.tmp && mv $@.tmp $@
 

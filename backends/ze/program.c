@@ -31,10 +31,17 @@ static int fail_build(const struct ze_builder *b, ze_module_build_log_handle_t l
     return rc;
 }
 
+/* Offsets have 32 bits unless they are asked for with 64, which costs instructions. */
+static const char *flags_of(const struct ze_builder *b)
+{
+    return b->device.caps.max_alloc_bytes > UINT32_MAX ? "-ze-opt-greater-than-4GB-buffer-required" : "";
+}
+
 static ze_result_t make(const struct ze_builder *b, ze_module_format_t format, const unsigned char *data, size_t n,
                         ze_module_handle_t *out, ze_module_build_log_handle_t *log)
 {
-    const ze_module_desc_t desc = {.stype = ZE_STRUCTURE_TYPE_MODULE_DESC, .format = format, .inputSize = n, .pInputModule = data};
+    const ze_module_desc_t desc = {.stype = ZE_STRUCTURE_TYPE_MODULE_DESC, .format = format, .inputSize = n, .pInputModule = data,
+                                   .pBuildFlags = flags_of(b)};
     return b->ze->ModuleCreate(b->context, b->device.id, &desc, out, log);
 }
 
@@ -80,7 +87,7 @@ int ze_program_create(const struct ze_builder *b, const char *name, struct gpu_p
         s++;
     if (!s->name)
         return lm_fail(err, LM_EUNSUPPORTED, "%s is not among the embedded programs", name);
-    const struct gpu_cache_key key = {s->data, s->n, "", b->device.name, b->device.version};
+    const struct gpu_cache_key key = {s->data, s->n, flags_of(b), b->device.name, b->device.version};
     struct gpu_program *p = calloc(1, sizeof *p);
     if (!p)
         return lm_fail(err, LM_ENOMEM, "no memory for a program");
