@@ -152,6 +152,36 @@ START_TEST(test_ze_ze__binaries_are_kept_and_a_bad_one_is_rebuilt)
 }
 END_TEST
 
+START_TEST(test_ze_ze__copies_larger_than_every_buffer_arrive_whole)
+{
+    enum { ROWS = 5, COLS = (1 << 20) + 4 }; /* 20 MiB: no multiple of 4 or 16 */
+    struct lm_act act[] = {{LM_ROWS_TOK, COLS}, {LM_ROWS_TOK, COLS}};
+    struct lm_op op = {.kind = LM_OP_ADD, .x = 0, .x2 = 0, .y = 1};
+    const struct lm_graph g = {.act = act, .n_act = 2, .op = &op, .n_op = 1, .n_vocab = 10};
+    const struct lm_plan_desc desc = {.graph = &g, .max_tok = ROWS, .max_seq = 1, .max_len = 128, .block_size = 16, .n_block = 8};
+    int32_t token[ROWS] = {0}, pos[ROWS] = {0, 1, 2, 3, 4};
+    const uint32_t seq_row[] = {0, ROWS}, table[8] = {0};
+    const struct lm_step step = {.n_tok = ROWS, .n_seq = 1, .token = token, .pos = pos, .seq_row = seq_row, .block_table = table, .table_stride = 8};
+    struct lm_plan *plan = NULL;
+    struct lm_err err = {0};
+    float *x = malloc((size_t)ROWS * COLS * sizeof *x), *y = calloc((size_t)ROWS * COLS, sizeof *y);
+    struct lm_dev *dev = open_device(NULL, NULL);
+    for (int i = 0; i < ROWS * COLS; i++)
+        x[i] = (float)(i % 8191);
+    ck_assert_msg(be->prepare(dev, &desc, &plan, &err) == 0, "%s", err.msg);
+    ck_assert_msg(be->copy_in(dev, plan, 0, x, ROWS, &err) == 0, "%s", err.msg);
+    ck_assert_msg(be->launch(dev, plan, &step, &err) == 0 && be->sync(dev, 60000000, &err) == 0, "%s", err.msg);
+    ck_assert_msg(be->copy_out(dev, plan, 1, y, ROWS, &err) == 0, "%s", err.msg);
+    for (int i = 0; i < ROWS * COLS; i++)
+        if (y[i] != 2 * x[i])
+            ck_abort_msg("%d: %g, not %g", i, (double)y[i], 2 * (double)x[i]);
+    be->release(dev, plan);
+    be->close(dev);
+    free(x), free(y);
+    nothing_is_left();
+}
+END_TEST
+
 /* Driver calls of launch() for a step of 300 ops. */
 static long calls_of_step(struct bed *b, struct lm_dev *dev, int32_t last_pos)
 {
@@ -221,4 +251,4 @@ END_TEST
 /* The hang leaves objects behind: last. */
 SUITE_MAIN("ze/ze", test_ze_ze__what_cannot_be_opened_says_why, test_ze_ze__a_device_is_chosen_by_index_name_or_pci_address,
            test_ze_ze__memory_is_what_the_driver_has_left, test_ze_ze__binaries_are_kept_and_a_bad_one_is_rebuilt,
-           test_ze_ze__a_step_that_comes_again_is_one_call, test_ze_ze__a_hang_ends_at_the_deadline_and_loses_the_device)
+           test_ze_ze__copies_larger_than_every_buffer_arrive_whole, test_ze_ze__a_step_that_comes_again_is_one_call, test_ze_ze__a_hang_ends_at_the_deadline_and_loses_the_device)
