@@ -42,6 +42,18 @@ static inline int bed_prepare(struct bed *b, const struct lm_backend *be, struct
     return be->prepare(dev, &desc, &b->plan, err);
 }
 
+/* Around a hang, after which objects stay: LeakSanitizer, where there is one, does not count what is made between. */
+extern void __lsan_disable(void) __attribute__((weak));
+extern void __lsan_enable(void) __attribute__((weak));
+
+static inline void bed_leaks(bool are_meant)
+{
+    if (are_meant && __lsan_disable)
+        __lsan_disable();
+    if (!are_meant && __lsan_enable)
+        __lsan_enable();
+}
+
 /* Ones and, in column `top`, twos; added n_op times. 0 and the greedy token in sampled, or the first error. */
 static inline int bed_run(struct bed *b, const struct lm_backend *be, struct lm_dev *dev, int top, float *out, uint64_t deadline_us, struct lm_err *err)
 {

@@ -102,7 +102,9 @@ START_TEST(test_ze_fault__a_hang_is_a_timeout_and_the_next_open_works)
         snprintf(text, sizeof text, "hang:%d", launches[i]);
         faults(text);
         deadline_us = 30000;
+        bed_leaks(true);
         ck_assert_int_eq(life(&right, &err), LM_ETIMEOUT);
+        bed_leaks(false);
         deadline_us = 20000000;
         faults(NULL);
         right = true;

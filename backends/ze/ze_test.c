@@ -230,6 +230,7 @@ START_TEST(test_ze_ze__a_hang_ends_at_the_deadline_and_loses_the_device)
     struct bed b;
     struct lm_err err = {0};
     float y = 0;
+    bed_leaks(true);
     struct lm_dev *dev = open_device(NULL, NULL);
     ck_assert_msg(bed_prepare(&b, be, dev, 5, &err) == 0, "%s", err.msg);
     faults("hang:3");
@@ -239,6 +240,7 @@ START_TEST(test_ze_ze__a_hang_ends_at_the_deadline_and_loses_the_device)
     be->release(dev, b.plan);
     be->close(dev); /* leaves what the device may still write to */
     faults(NULL);
+    bed_leaks(false);
     dev = open_device(NULL, NULL);
     ck_assert_msg(bed_prepare(&b, be, dev, 5, &err) == 0, "%s", err.msg);
     ck_assert_msg(bed_run(&b, be, dev, 1, &y, 60000000, &err) == 0, "%s", err.msg);
