@@ -19,7 +19,8 @@
     CALL(DeviceGetProperties) CALL(DeviceGetComputeProperties) CALL(DeviceGetMemoryProperties)                           \
     CALL(DeviceGetCommandQueueGroupProperties) CALL(DevicePciGetPropertiesExt) CALL(DeviceGetStatus)                     \
     CALL(DeviceCanAccessPeer) CALL(ContextCreate) CALL(ContextDestroy) CALL(MemAllocDevice) CALL(MemAllocHost)           \
-    CALL(MemFree) CALL(EventPoolCreate) CALL(EventPoolDestroy) CALL(EventCreate) CALL(EventDestroy)                      \
+    CALL(MemFree) CALL(MemGetAddressRange) CALL(MemGetIpcHandle) CALL(MemOpenIpcHandle) CALL(MemCloseIpcHandle)           \
+    CALL(EventPoolCreate) CALL(EventPoolDestroy) CALL(EventCreate) CALL(EventDestroy)                      \
     CALL(EventHostReset) CALL(EventQueryStatus) CALL(CommandListCreate) CALL(CommandListCreateImmediate)                 \
     CALL(CommandListDestroy) CALL(CommandListReset) CALL(CommandListClose) CALL(CommandListAppendBarrier)                \
     CALL(CommandListAppendMemoryCopy) CALL(CommandListAppendLaunchKernel) CALL(CommandQueueCreate)                       \

@@ -72,8 +72,7 @@ static int start(struct ze_copy *c, int half, void *dst, const void *src, size_t
     int rc = ze_event_reset(c->events, id, err);
     if (rc < 0)
         return rc;
-    memcpy(c->half[half], src, bytes);
-    ze_result_t code = c->ze->CommandListAppendMemoryCopy(c->list, dst, c->half[half], bytes, c->events->event[id], 0, NULL);
+    ze_result_t code = c->ze->CommandListAppendMemoryCopy(c->list, dst, src, bytes, c->events->event[id], 0, NULL);
     return code == ZE_RESULT_SUCCESS ? 0 : ze_fail(err, code, "zeCommandListAppendMemoryCopy");
 }
 
@@ -84,25 +83,64 @@ static int finish(struct ze_copy *c, int half, bool *busy, struct lm_err *err)
     return rc;
 }
 
+/* Take the list; what was not ended before is never waited for again. */
+static int enter(struct ze_copy *c, struct lm_err *err)
+{
+    pthread_mutex_lock(&c->lock);
+    return c->hung ? lm_fail(err, LM_EDEVICE, "a copy before this one has not ended") : 0;
+}
+
+static int leave(struct ze_copy *c, bool hung, int rc)
+{
+    c->hung = c->hung || hung;
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
 int ze_copy_write(struct ze_copy *c, void *dst, const void *src, size_t bytes, struct lm_err *err)
 {
     bool busy[2] = {false, false};
-    int rc = 0, half = 0;
-    pthread_mutex_lock(&c->lock);
-    if (c->hung)
-        rc = lm_fail(err, LM_EDEVICE, "a copy before this one has not ended");
+    int rc = enter(c, err), half = 0;
     for (size_t at = 0; at < bytes && rc == 0; at += HALF_BYTES, half = !half) {
         size_t n = bytes - at < HALF_BYTES ? bytes - at : HALF_BYTES;
         rc = finish(c, half, &busy[half], err);
-        if (rc == 0)
-            rc = start(c, half, (char *)dst + at, (const char *)src + at, n, err);
-        busy[half] = busy[half] || rc == 0;
+        if (rc < 0)
+            break;
+        memcpy(c->half[half], (const char *)src + at, n);
+        rc = start(c, half, (char *)dst + at, c->half[half], n, err);
+        busy[half] = rc == 0;
     }
     for (int i = 0; i < 2; i++) {
         int end = finish(c, i, &busy[i], rc == 0 ? err : NULL);
         rc = rc == 0 ? end : rc;
     }
-    c->hung = c->hung || busy[0] || busy[1];
-    pthread_mutex_unlock(&c->lock);
-    return rc;
+    return leave(c, busy[0] || busy[1], rc);
+}
+
+int ze_copy_read(struct ze_copy *c, void *dst, const void *src, size_t bytes, struct lm_err *err)
+{
+    bool busy = false;
+    int rc = enter(c, err);
+    for (size_t at = 0; at < bytes && rc == 0; at += HALF_BYTES) {
+        size_t n = bytes - at < HALF_BYTES ? bytes - at : HALF_BYTES;
+        rc = start(c, 0, c->half[0], (const char *)src + at, n, err);
+        busy = rc == 0;
+        if (rc == 0)
+            rc = finish(c, 0, &busy, err);
+        if (rc == 0)
+            memcpy((char *)dst + at, c->half[0], n);
+    }
+    return leave(c, busy, rc);
+}
+
+int ze_copy_direct(struct ze_copy *c, void *dst, const void *src, size_t bytes, struct lm_err *err)
+{
+    bool busy = false;
+    int rc = enter(c, err);
+    if (rc == 0)
+        rc = start(c, 0, dst, src, bytes, err);
+    busy = rc == 0;
+    if (rc == 0)
+        rc = finish(c, 0, &busy, err);
+    return leave(c, busy, rc);
 }

@@ -2,10 +2,10 @@
 #ifndef ZE_COPY_H
 #define ZE_COPY_H
 /**
- * Copies to the device beside its steps, on its copy engine where it has one: host bytes go through two buffers that the
- * device can read, one being filled while the other is on its way.
+ * Copies beside the device's steps, on its copy engine where it has one: host bytes go through two buffers that the device
+ * can reach, one being filled while the other is on its way.
  *
- * Thread   init and fini the engine's; write [any]
+ * Thread   init and fini the engine's; the others [any]
  */
 #include "backends/ze/event.h"
 
@@ -27,6 +27,10 @@ void ze_copy_fini(struct ze_copy *c); /* takes what init() left half-built; afte
 
 /** Copy and wait, at most GPU_COPY_DEADLINE_US for each piece. src may go after the call. */
 int ze_copy_write(struct ze_copy *c, void *dst, const void *src, size_t bytes, struct lm_err *err);
+int ze_copy_read(struct ze_copy *c, void *dst, const void *src, size_t bytes, struct lm_err *err);
+
+/** The same between memories that the device reaches both. */
+int ze_copy_direct(struct ze_copy *c, void *dst, const void *src, size_t bytes, struct lm_err *err);
 
 /** The first group of engines that can do `flag` and, if there is such, nothing of `without`.  Thread [any] */
 uint32_t ze_engine_group(const struct ze_api *ze, ze_device_handle_t device, uint32_t flag, uint32_t without);

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_ARG = 64 };
+enum { MAX_ARG = 64, MAX_PEER = 16 };
 
 struct ze_driver {
     struct gpu_driver base; /* first */
@@ -17,6 +17,7 @@ struct ze_driver {
     struct ze_copy copy;
     uint64_t limit;            /* bytes to use; 0: no limit but the device's */
     atomic_uint_fast64_t used; /* bytes allocated */
+    struct { ze_device_handle_t device; enum ze_peer_way way; } peer[MAX_PEER];
 };
 
 struct gpu_buf {
@@ -159,6 +160,30 @@ static int drv_flush(struct gpu_driver *d, struct lm_err *err)
 static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *err)
 {
     return ze_queue_wait(&of(d)->queue, deadline_us, err);
+}
+
+struct ze_end ze_driver_end(struct gpu_driver *d)
+{
+    struct ze_driver *z = of(d);
+    return (struct ze_end){z->builder.ze, z->builder.context, z->builder.device.id, &z->copy};
+}
+
+void *ze_driver_address(const struct gpu_buf *buf)
+{
+    return buf->at;
+}
+
+int ze_driver_peer_copy(struct gpu_driver *dst, struct gpu_driver *src, void *to, const void *from, size_t bytes, struct lm_err *err)
+{
+    const struct ze_end to_end = ze_driver_end(dst), from_end = ze_driver_end(src);
+    struct ze_driver *z = of(dst);
+    enum ze_peer_way none = ZE_PEER_HOST, *way = &none; /* of more devices than that */
+    for (int i = 0; i < MAX_PEER && way == &none; i++)
+        if (!z->peer[i].device || z->peer[i].device == from_end.device) {
+            z->peer[i].device = from_end.device;
+            way = &z->peer[i].way;
+        }
+    return ze_peer_copy(&to_end, &from_end, way, to, from, bytes, err);
 }
 
 static const struct gpu_driver_call calls = {

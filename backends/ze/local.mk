@@ -6,7 +6,7 @@ if WITH_ZE
 noinst_LTLIBRARIES += libze.la
 libze_la_SOURCES = %D%/api.c %D%/api.h %D%/copy.c %D%/copy.h %D%/device.c %D%/device.h %D%/driver.c %D%/driver.h \
 	%D%/drm.c %D%/drm.h %D%/event.c %D%/event.h %D%/list.c %D%/list.h %D%/model.c %D%/model.h %D%/option.c %D%/option.h \
-	%D%/program.c %D%/program.h %D%/queue.c %D%/queue.h
+	%D%/peer.c %D%/peer.h %D%/program.c %D%/program.h %D%/queue.c %D%/queue.h
 nodist_libze_la_SOURCES = %D%/spirv.c
 libze_la_LIBADD = libgpu.la
 CLEANFILES += %D%/spirv.c ze-cache/*
@@ -24,7 +24,7 @@ check_PROGRAMS += %D%/spirv_files
 
 if HAVE_CHECK
 if WITH_ZE_POCL
-ze_tests = %D%/list_test %D%/engine_test %D%/fault_test %D%/golden_test %D%/ops_test %D%/weight_test %D%/ze_test
+ze_tests = %D%/peer_test %D%/list_test %D%/engine_test %D%/fault_test %D%/golden_test %D%/ops_test %D%/weight_test %D%/ze_test
 check_PROGRAMS += $(ze_tests)
 TESTS += $(ze_tests)
 ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"backends/ze/plugin_test.h"' \
@@ -52,6 +52,9 @@ check_PROGRAMS += %D%/launch_bench
 %C%_ops_test_SOURCES = backends/gpu/plugin_ops_test.c %D%/plugin_test.h
 %C%_ops_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_ops_test_LDADD = libopsuite.la $(TEST_LIBS)
+%C%_peer_test_SOURCES = %D%/peer_test.c
+%C%_peer_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin) -DTEST_DEVICES='"2"'
+%C%_peer_test_LDADD = libze.la $(TEST_LIBS)
 %C%_weight_test_SOURCES = backends/gpu/plugin_weight_test.c
 %C%_weight_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_weight_test_LDADD = libqtype.la $(TEST_LIBS)

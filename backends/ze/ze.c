@@ -67,6 +67,11 @@ static int open_device(const struct lm_open_desc *desc, struct lm_dev **out, str
     return rc < 0 ? rc : gpu_dev_create(drv, out, err);
 }
 
+static int peer_copy(struct lm_dev *dst, struct lm_dev *src, void *to, const void *from, size_t bytes, struct lm_err *err)
+{
+    return ze_driver_peer_copy(gpu_dev_driver(dst), gpu_dev_driver(src), to, from, bytes, err);
+}
+
 const struct lm_backend lm_backend = {
     .abi = LM_BACKEND_ABI,
     .size = sizeof(struct lm_backend),
@@ -87,4 +92,5 @@ const struct lm_backend lm_backend = {
     .copy_out = gpu_dev_copy_out,
     .launch = gpu_dev_launch,
     .sync = gpu_dev_sync,
+    .peer_copy = peer_copy,
 };

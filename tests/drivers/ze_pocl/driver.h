@@ -119,6 +119,7 @@ struct memory {
     char *base, *at;
     size_t bytes, mapped;
     struct device *device; /* NULL: the host's */
+    const struct device *opened[MAX_DEVICE]; /* devices that reach it by an IPC handle */
     struct context *context;
 };
 
@@ -194,6 +195,10 @@ ze_result_t drv_context_destroy(ze_context_handle_t h);
 ze_result_t drv_mem_device(ze_context_handle_t c, const ze_device_mem_alloc_desc_t *d, size_t n, size_t align, ze_device_handle_t dev, void **out);
 ze_result_t drv_mem_host(ze_context_handle_t c, const ze_host_mem_alloc_desc_t *d, size_t n, size_t align, void **out);
 ze_result_t drv_mem_free(ze_context_handle_t c, void *p);
+ze_result_t drv_mem_range(ze_context_handle_t c, const void *p, void **base, size_t *bytes);
+ze_result_t drv_ipc_get(ze_context_handle_t c, const void *p, ze_ipc_mem_handle_t *out);
+ze_result_t drv_ipc_open(ze_context_handle_t c, ze_device_handle_t d, ze_ipc_mem_handle_t h, ze_ipc_memory_flags_t flags, void **out);
+ze_result_t drv_ipc_close(ze_context_handle_t c, const void *p);
 
 ze_result_t drv_pool_create(ze_context_handle_t c, const ze_event_pool_desc_t *d, uint32_t n, ze_device_handle_t *dev, ze_event_pool_handle_t *out);
 ze_result_t drv_pool_destroy(ze_event_pool_handle_t h);

@@ -137,12 +137,15 @@ ze_result_t drv_list_barrier(ze_command_list_handle_t h, ze_event_handle_t s, ui
     return append((struct list *)h, &(struct command){.op = OP_BARRIER}, s, n);
 }
 
-/* Does it lie in the driver's memory, whole? A device reads no other. */
-static bool reaches(const void *p, size_t bytes)
+/* Does it lie in the driver's memory, whole, and is that the device's own, the host's or opened for it? */
+static bool reaches(const struct device *d, const void *p, size_t bytes)
 {
     drv_lock();
     const struct memory *m = drv_memory_at(p);
-    bool good = m && bytes <= (size_t)(m->at + m->bytes - (const char *)p);
+    bool good = m && (!m->device || m->device->root == d->root);
+    for (int i = 0; m && i < MAX_DEVICE; i++)
+        good = good || m->opened[i] == d->root;
+    good = good && bytes <= (size_t)(m->at + m->bytes - (const char *)p);
     drv_unlock();
     return good;
 }
@@ -154,8 +157,9 @@ ze_result_t drv_list_copy(ze_command_list_handle_t h, void *d, const void *p, si
         return code;
     if (!drv_is(h, K_LIST))
         return drv_misuse(ZE_RESULT_ERROR_INVALID_NULL_HANDLE, "zeCommandListAppendMemoryCopy to a handle that is none");
-    if (!bytes || !reaches(d, bytes) || !reaches(p, bytes))
-        return drv_misuse(ZE_RESULT_ERROR_INVALID_ARGUMENT, "a copy from or to memory that is not the driver's");
+    const struct device *device = ((struct list *)h)->device;
+    if (!bytes || !reaches(device, d, bytes) || !reaches(device, p, bytes))
+        return drv_misuse(ZE_RESULT_ERROR_INVALID_ARGUMENT, "a copy from or to memory that the device does not reach");
     return append((struct list *)h, &(struct command){.op = OP_COPY, .dst = d, .src = p, .bytes = bytes}, s, n);
 }
 

@@ -123,8 +123,76 @@ ze_result_t drv_mem_free(ze_context_handle_t c, void *p)
     drv_unlock();
     if (!m)
         return drv_misuse(ZE_RESULT_ERROR_INVALID_ARGUMENT, "zeMemFree of what is not allocated");
-    if (busy)
-        drv_misuse(code, "zeMemFree of memory that the device may still use");
+    if (busy || m->opened[0])
+        drv_misuse(code, "zeMemFree of memory that a device may still use");
     bury(m);
     return code;
+}
+
+ze_result_t drv_mem_range(ze_context_handle_t c, const void *p, void **base, size_t *bytes)
+{
+    ze_result_t code = drv_enter(__func__);
+    if (code != ZE_RESULT_SUCCESS)
+        return code;
+    drv_lock();
+    const struct memory *m = drv_memory_at(p);
+    if (m) {
+        *base = m->at;
+        *bytes = m->bytes;
+    }
+    drv_unlock();
+    return m ? code : drv_misuse(ZE_RESULT_ERROR_INVALID_ARGUMENT, "zeMemGetAddressRange of memory that is not the driver's");
+}
+
+/* An IPC handle is the address: all devices are in this process. */
+ze_result_t drv_ipc_get(ze_context_handle_t c, const void *p, ze_ipc_mem_handle_t *out)
+{
+    ze_result_t code = drv_enter(__func__);
+    if (code != ZE_RESULT_SUCCESS)
+        return code;
+    drv_lock();
+    const struct memory *m = drv_memory_at(p);
+    bool good = m && m->at == p && m->device && m->context == (struct context *)c;
+    drv_unlock();
+    if (!good)
+        return drv_misuse(ZE_RESULT_ERROR_INVALID_ARGUMENT, "zeMemGetIpcHandle of what is no begin of device memory of this context");
+    memset(out, 0, sizeof *out);
+    memcpy(out, &p, sizeof p);
+    return code;
+}
+
+ze_result_t drv_ipc_open(ze_context_handle_t c, ze_device_handle_t d, ze_ipc_mem_handle_t h, ze_ipc_memory_flags_t flags, void **out)
+{
+    ze_result_t code = drv_enter(__func__);
+    void *p;
+    int i = 0;
+    if (code != ZE_RESULT_SUCCESS)
+        return code;
+    memcpy(&p, &h, sizeof p);
+    drv_lock();
+    struct memory *m = drv_memory_at(p);
+    while (m && i < MAX_DEVICE && m->opened[i])
+        i++;
+    bool good = m && i < MAX_DEVICE && drv.peer;
+    if (good) {
+        m->opened[i] = ((const struct device *)d)->root;
+        *out = p;
+    }
+    drv_unlock();
+    return good ? code : ZE_RESULT_ERROR_INVALID_ARGUMENT;
+}
+
+ze_result_t drv_ipc_close(ze_context_handle_t c, const void *p)
+{
+    ze_result_t code = drv_enter(__func__);
+    drv_lock();
+    struct memory *m = drv_memory_at(p);
+    int i = MAX_DEVICE;
+    while (m && i > 0 && !m->opened[i - 1])
+        i--;
+    bool good = m && i > 0;
+    if (good)
+        m->opened[i - 1] = NULL;
+    drv_unlock();
+    return good ? code : drv_misuse(ZE_RESULT_ERROR_INVALID_ARGUMENT, "zeMemCloseIpcHandle of what is not open");
 }

@@ -47,7 +47,8 @@ TABLE(zeGetModuleProcAddrTable, ze_module_dditable_t, .pfnCreate = drv_module_cr
 TABLE(zeGetModuleBuildLogProcAddrTable, ze_module_build_log_dditable_t, .pfnDestroy = drv_log_destroy, .pfnGetString = drv_log_string)
 TABLE(zeGetKernelProcAddrTable, ze_kernel_dditable_t, .pfnCreate = drv_kernel_create, .pfnDestroy = drv_kernel_destroy,
       .pfnSetGroupSize = drv_kernel_group, .pfnSetArgumentValue = drv_kernel_arg)
-TABLE(zeGetMemProcAddrTable, ze_mem_dditable_t, .pfnAllocDevice = drv_mem_device, .pfnAllocHost = drv_mem_host, .pfnFree = drv_mem_free)
+TABLE(zeGetMemProcAddrTable, ze_mem_dditable_t, .pfnAllocDevice = drv_mem_device, .pfnAllocHost = drv_mem_host, .pfnFree = drv_mem_free,
+      .pfnGetAddressRange = drv_mem_range, .pfnGetIpcHandle = drv_ipc_get, .pfnOpenIpcHandle = drv_ipc_open, .pfnCloseIpcHandle = drv_ipc_close)
 EMPTY(zeGetFenceProcAddrTable, ze_fence_dditable_t)
 EMPTY(zeGetDeviceExpProcAddrTable, ze_device_exp_dditable_t)
 EMPTY(zeGetImageProcAddrTable, ze_image_dditable_t)
