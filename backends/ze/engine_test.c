@@ -99,7 +99,6 @@ int main(void)
     close(fd);
     setenv("CK_FORK", "no", 1);
     setenv("ZE_ENABLE_ALT_DRIVERS", TEST_DRIVER, 1);
-    setenv("ZE_POCL_LLVM_SPIRV", TEST_LLVM_SPIRV, 0);
     setenv("ZE_POCL_REPORT", report, 1);
     int rc = suite_run("ze/engine", tests, 1);
     unlink(report);

@@ -24,12 +24,11 @@ check_PROGRAMS += %D%/spirv_files
 
 if HAVE_CHECK
 if WITH_ZE_POCL
-ze_tests = %D%/peer_test %D%/list_test %D%/engine_test %D%/fault_test %D%/golden_test %D%/ops_test %D%/weight_test %D%/ze_test
+ze_tests = %D%/engine_test %D%/fault_test %D%/golden_test %D%/list_test %D%/ops_test %D%/peer_test %D%/weight_test %D%/ze_test
 check_PROGRAMS += $(ze_tests)
 TESTS += $(ze_tests)
 ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"backends/ze/plugin_test.h"' \
-	-DTEST_DRIVER='"$(abs_top_builddir)/tests/drivers/.libs/ze_pocl.so"' -DTEST_CACHE='"$(abs_top_builddir)/ze-cache"' \
-	-DTEST_LLVM_SPIRV='"$(LLVM_SPIRV)"'
+	-DTEST_DRIVER='"$(abs_top_builddir)/tests/drivers/.libs/ze_pocl.so"' -DTEST_CACHE='"$(abs_top_builddir)/ze-cache"'
 check_PROGRAMS += %D%/launch_bench
 %C%_launch_bench_SOURCES = %D%/launch_bench.c
 %C%_launch_bench_CFLAGS = $(AM_CFLAGS) $(ze_plugin) -DTEST_EMPTY

@@ -18,7 +18,6 @@ __attribute__((constructor)) static void choose_driver(void)
     if (which && strcmp(which, "real") == 0)
         return;
     setenv("ZE_ENABLE_ALT_DRIVERS", TEST_DRIVER, 1);
-    setenv("ZE_POCL_LLVM_SPIRV", TEST_LLVM_SPIRV, 0);
 #ifdef TEST_EMPTY /* kernels do nothing, and only the driver is before the plugin: to measure */
     setenv("ZE_POCL_EMPTY", "1", 1);
     setenv("ZE_POCL_MEM", "8589934592", 1);

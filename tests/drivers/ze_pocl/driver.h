@@ -16,7 +16,6 @@
  *   ZE_POCL_EMPTY      1: kernels do nothing              ZE_POCL_REPORT   a file that gets a line at exit: leaks, misuse
  *   ZE_POCL_TRACE      1: a line on standard error for each fault
  *   ZE_POCL_PEER       0: no device reaches another's memory
- *   ZE_POCL_LLVM_SPIRV the translator for a runtime that takes no SPIR-V (llvm-spirv-14)
  *   ZE_AFFINITY_MASK   devices, or device.tile, to show, as Intel's driver reads it
  *
  * Functions are named drv_*: with a plain ze* name the loader's function of that name would be taken.

@@ -75,12 +75,11 @@ static unsigned char *get_file(const char *path, size_t *out_n)
 static unsigned char *translate(const unsigned char *spirv, size_t n, size_t *out_n)
 {
     char dir[] = "/tmp/ze_pocl.XXXXXX", in[64], out[64];
-    const char *tool = getenv("ZE_POCL_LLVM_SPIRV");
     if (!mkdtemp(dir))
         return NULL;
     snprintf(in, sizeof in, "%s/k.spv", dir);
     snprintf(out, sizeof out, "%s/k.bc", dir);
-    char *const argv[] = {(char *)(tool ? tool : "llvm-spirv-14"), "-r", "--spirv-target-env=CL1.2", in, "-o", out, NULL};
+    char *const argv[] = {(char *)LLVM_SPIRV, "-r", "--spirv-target-env=CL1.2", in, "-o", out, NULL};
     bool good = put_file(in, spirv, n) && run_tool(argv);
     unsigned char *bitcode = good ? get_file(out, out_n) : NULL;
     unlink(in);
