@@ -181,13 +181,7 @@ static struct cpu_x prepare_input(const struct worker *w, const struct cpu_phase
     return x;
 }
 
-static void run_matmul(const struct worker *w, const struct lm_op *op, const struct cpu_x *x, struct range panel)
-{
-    if (panel.from < panel.to)
-        cpu_mat_mul(cpu_phase_mat(op->w), x, vector(op->b), w->plan->act[op->y], op->w->rows, panel.from, panel.to, w->local->scratch);
-}
-
-static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t n_row, struct range panel)
+static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t n_row, struct cpu_panels panel)
 {
     const struct lm_graph *g = w->plan->desc.graph;
     const struct cpu_mat *m = cpu_phase_mat(g->op[p->mat].w);
@@ -199,26 +193,16 @@ static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t
 
 static void run_matmuls(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
 {
-    const struct lm_op *op = w->plan->desc.graph->op;
+    const struct lm_graph *g = w->plan->desc.graph;
     struct cpu_x x = prepare_input(w, p, n_row);
-    uint32_t total = 0, before = 0;
-    if (p->tail < p->end) { /* the same columns of each */
-        struct range panel = share(w, cpu_phase_mat(op[p->mat].w)->n_panel);
-        for (uint32_t i = p->mat; i < p->tail; i++)
-            run_matmul(w, &op[i], &x, panel);
-        run_tail(w, p, n_row, panel);
-        return;
-    }
-    for (uint32_t i = p->mat; i < p->tail; i++)
-        total += cpu_phase_mat(op[i].w)->n_panel;
-    struct range all = share(w, total);
     for (uint32_t i = p->mat; i < p->tail; i++) {
-        uint32_t n = cpu_phase_mat(op[i].w)->n_panel;
-        struct range mine = {all.from > before ? all.from - before : 0, all.to > before ? all.to - before : 0};
-        mine.to = mine.to < n ? mine.to : n;
-        run_matmul(w, &op[i], &x, mine);
-        before += n;
+        const struct lm_op *op = &g->op[i];
+        struct cpu_panels panel = cpu_phase_panels(g, p, i, w->index, w->plan->n_thread);
+        if (panel.from < panel.to)
+            cpu_mat_mul(cpu_phase_mat(op->w), &x, vector(op->b), w->plan->act[op->y], op->w->rows, panel.from, panel.to, w->local->scratch);
     }
+    if (p->tail < p->end)
+        run_tail(w, p, n_row, cpu_phase_panels(g, p, p->mat, w->index, w->plan->n_thread));
 }
 
 static void run_moe(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
