@@ -12,7 +12,7 @@ static const struct lm_backend *be;
 
 static struct lm_dev *open_with(const char *key, const char *value)
 {
-    const struct lm_option option[] = {test_platform(), {key, value}};
+    const struct lm_option option[] = {test_option(), {key, value}};
     struct lm_dev *dev = NULL;
     struct lm_err err = {0};
     be = test_plugin();
@@ -22,7 +22,7 @@ static struct lm_dev *open_with(const char *key, const char *value)
 
 static int open_fails(uint32_t device, const char *key, const char *value)
 {
-    const struct lm_option option[] = {test_platform(), {key, value}};
+    const struct lm_option option[] = {test_option(), {key, value}};
     struct lm_dev *dev = NULL;
     struct lm_err err = {0};
     be = test_plugin();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cl/driver.h"
 #include "backends/cl/program.h"
+#include "backends/gpu/host.h"
 #include "runtime/base/clock.h"
 
 #include <sched.h>
@@ -42,27 +43,13 @@ static void drv_close(struct gpu_driver *d)
     free(c);
 }
 
-/* MemAvailable of the machine, for devices that are its processors. */
-static uint64_t host_available(void)
-{
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *f = fopen("/proc/meminfo", "re");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return (uint64_t)kib << 10;
-}
-
 static int drv_mem(struct gpu_driver *d, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
 {
     struct cl_driver *c = of(d);
     uint64_t total = c->limit && c->limit < d->caps.mem_bytes ? c->limit : d->caps.mem_bytes, used = atomic_load(&c->used);
     uint64_t left = total > used ? total - used : 0;
     if (c->is_processor) {
-        uint64_t available = host_available();
+        uint64_t available = gpu_host_available();
         left = available && available < left ? available : left;
     }
     *out_free = left;
@@ -312,7 +299,7 @@ int cl_driver_open(const struct cl_device *device, const struct cl_option *optio
     c->is_processor = (device->type & CL_DEVICE_TYPE_CPU) != 0;
     c->limit = option->memory;
     c->builder.device = *device;
-    cl_cache_init(&c->builder.cache, option->cache, c->is_processor);
+    gpu_cache_init(&c->builder.cache, "cl", option->cache, c->is_processor);
     c->builder.context = clCreateContext(NULL, 1, &device->id, NULL, NULL, &code);
     if (code == CL_SUCCESS)
         c->queue = clCreateCommandQueue(c->builder.context, device->id, 0, &code);

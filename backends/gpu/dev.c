@@ -33,6 +33,11 @@ int gpu_dev_create(struct gpu_driver *drv, struct lm_dev **out, struct lm_err *e
     return 0;
 }
 
+struct gpu_driver *gpu_dev_driver(struct lm_dev *dev)
+{
+    return dev->drv;
+}
+
 void gpu_dev_close(struct lm_dev *dev)
 {
     if (!dev)

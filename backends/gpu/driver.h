@@ -73,7 +73,7 @@ struct gpu_driver_call {
     /** dst is filled when wait() returned. */
     int (*read_later)(struct gpu_driver *d, struct gpu_buf *buf, size_t at, void *dst, size_t bytes, struct lm_err *err);
 
-    /** Build a program, or find it in the cache. name is for messages. */
+    /** Build a program, or find it in the cache. name is that of lib.h: for messages, and for a driver that has them built. */
     int (*program_create)(struct gpu_driver *d, const char *name, const char *source, const char *options,
                           struct gpu_program **out, struct lm_err *err);
     void (*program_destroy)(struct gpu_driver *d, struct gpu_program *p); /* takes NULL */

@@ -6,7 +6,7 @@
 #include "ops/sample.h"
 #include "ops/sample_filter.h"
 
-enum { MAX_ARG = 32, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128 };
+enum { MAX_ARG = 32, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128, TABLE_STEP = 8 };
 
 /* Arguments of one launch. */
 struct args {
@@ -131,9 +131,9 @@ static uint32_t span_of(const struct gpu_plan *p, const struct lm_step *step, co
     uint32_t most = step->n_tok ? GPU_MAX_SPLITS / step->n_tok : 1;
     uint32_t n = groups >= want || groups == 0 ? 1 : (uint32_t)((want + groups - 1) / groups);
     n = n > most ? most : n;
-    uint32_t span = n <= 1 ? longest : (longest + n - 1) / n;
-    if (n > 1)
-        span = (span + MIN_SPAN - 1) / MIN_SPAN * MIN_SPAN;
+    n = n > 0 ? n : 1;
+    uint32_t span = (longest + n - 1) / n;
+    span = (span + MIN_SPAN - 1) / MIN_SPAN * MIN_SPAN; /* the same for many steps: a driver may record them */
     *out_n_split = (longest + span - 1) / span;
     return span;
 }
@@ -332,12 +332,14 @@ static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, st
 /* token, pos, sequence of each row, out_row, then each sequence's blocks; queued as one copy. */
 static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
-    uint32_t n = step->n_tok, stride = 1;
+    uint32_t n = step->n_tok, stride = 1, most = (p->desc.max_len + p->desc.block_size - 1) / p->desc.block_size;
     int32_t *h = p->host_step;
     for (uint32_t r = 0; r < n; r++) {
         uint32_t blocks = (uint32_t)step->pos[r] / p->desc.block_size + 1;
         stride = blocks > stride ? blocks : stride;
     }
+    stride = (stride + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP; /* as long for many steps */
+    stride = stride > most ? most : stride;
     p->pos_at = n, p->seq_at = 2 * n, p->out_at = 3 * n, p->table_at = 3 * n + step->n_out, p->stride = stride;
     if (n > 0) {
         memcpy(h, step->token, n * sizeof *h);

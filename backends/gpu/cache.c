@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backends/cl/cache.h"
+#include "backends/gpu/cache.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +17,7 @@ struct head {
     uint64_t key_bytes, binary_bytes, checksum; /* of key and binary */
 };
 
-static const char magic[8] = "LMCLPRG1";
+static const char magic[8] = "LMGPUPR1";
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash(uint64_t h, const void *data, size_t n)
@@ -26,19 +28,21 @@ static uint64_t hash(uint64_t h, const void *data, size_t n)
     return h;
 }
 
-static char *join_key(const struct cl_cache_key *k, size_t *out_n)
+static char *join_key(const struct gpu_cache_key *k, size_t *out_n)
 {
-    char *s = NULL;
-    int n = asprintf(&s, "%s\n%s\n%s\n%s", k->device, k->driver, k->options, k->source);
-    if (n < 0)
+    size_t n = strlen(k->device) + strlen(k->driver) + strlen(k->options) + 3;
+    char *s = malloc(n + k->n_source + 1);
+    if (!s)
         return NULL;
-    *out_n = (size_t)n;
+    snprintf(s, n + 1, "%s\n%s\n%s\n", k->device, k->driver, k->options);
+    memcpy(s + n, k->source, k->n_source);
+    *out_n = n + k->n_source;
     return s;
 }
 
-static void path_of(const struct cl_cache *c, const char *key, size_t n, char *out, size_t n_out)
+static void path_of(const struct gpu_cache *c, const char *key, size_t n, char *out, size_t n_out)
 {
-    snprintf(out, n_out, "%s/%016" PRIx64 ".clbin", c->folder, hash(0xcbf29ce484222325u, key, n));
+    snprintf(out, n_out, "%s/%016" PRIx64 ".bin", c->folder, hash(0xcbf29ce484222325u, key, n));
 }
 
 static int make_folders(char *path)
@@ -54,18 +58,18 @@ static int make_folders(char *path)
     return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-void cl_cache_init(struct cl_cache *c, const char *option, int is_processor)
+void gpu_cache_init(struct gpu_cache *c, const char *name, const char *option, bool is_processor)
 {
     const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    *c = (struct cl_cache){""};
+    *c = (struct gpu_cache){""};
     if (strcmp(option, "no") == 0 || (strcmp(option, "auto") == 0 && is_processor))
         return;
     if (strcmp(option, "auto") != 0)
         snprintf(c->folder, sizeof c->folder, "%s", option);
     else if (xdg && *xdg == '/')
-        snprintf(c->folder, sizeof c->folder, "%s/llmserve/cl", xdg);
+        snprintf(c->folder, sizeof c->folder, "%s/llmserve/%s", xdg, name);
     else if (home && *home == '/')
-        snprintf(c->folder, sizeof c->folder, "%s/.cache/llmserve/cl", home);
+        snprintf(c->folder, sizeof c->folder, "%s/.cache/llmserve/%s", home, name);
     if (*c->folder && make_folders(c->folder) < 0)
         *c->folder = '\0';
 }
@@ -89,7 +93,7 @@ static unsigned char *read_binary(FILE *f, const char *key, size_t n_key, size_t
     return data;
 }
 
-unsigned char *cl_cache_read(const struct cl_cache *c, const struct cl_cache_key *k, size_t *out_n)
+unsigned char *gpu_cache_read(const struct gpu_cache *c, const struct gpu_cache_key *k, size_t *out_n)
 {
     char path[600];
     size_t n_key;
@@ -107,7 +111,7 @@ unsigned char *cl_cache_read(const struct cl_cache *c, const struct cl_cache_key
     return binary;
 }
 
-void cl_cache_write(const struct cl_cache *c, const struct cl_cache_key *k, const unsigned char *binary, size_t n)
+void gpu_cache_write(const struct gpu_cache *c, const struct gpu_cache_key *k, const unsigned char *binary, size_t n)
 {
     char path[600], aside[640];
     size_t n_key;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The golden models through the plugin. */
-#include "backends/cl/plugin_test.h"
+#include PLUGIN_TEST_H
 #include "tests/golden_model.h"
 #include "tests/suite.h"
 
 static void run_all(const struct lm_golden_feed *feed)
 {
-    const struct lm_option option = test_platform();
+    const struct lm_option option = test_option();
     const struct lm_backend *be = test_plugin();
     struct lm_dev *dev;
     struct lm_err err;
@@ -21,22 +21,22 @@ static void run_all(const struct lm_golden_feed *feed)
     be->close(dev);
 }
 
-START_TEST(test_cl_golden__a_whole_prompt)
+START_TEST(test_gpu_plugin_golden__a_whole_prompt)
 {
     run_all(&(struct lm_golden_feed){.chunk = 1000, .n_seq = 1, .kv_dtype = LM_KV_F16});
 }
 END_TEST
 
-START_TEST(test_cl_golden__sequences_in_pieces)
+START_TEST(test_gpu_plugin_golden__sequences_in_pieces)
 {
     run_all(&(struct lm_golden_feed){.chunk = 5, .n_seq = 3, .kv_dtype = LM_KV_F32});
 }
 END_TEST
 
-START_TEST(test_cl_golden__decode)
+START_TEST(test_gpu_plugin_golden__decode)
 {
     run_all(&(struct lm_golden_feed){.chunk = 1, .n_seq = 2, .kv_dtype = LM_KV_BF16});
 }
 END_TEST
 
-SUITE_MAIN("cl/golden", test_cl_golden__a_whole_prompt, test_cl_golden__sequences_in_pieces, test_cl_golden__decode)
+SUITE_MAIN("gpu/plugin_golden", test_gpu_plugin_golden__a_whole_prompt, test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every weight type, of random blocks, read back from the device by the embedding op. */
-#include "backends/cl/plugin_test.h"
+#include PLUGIN_TEST_H
 #include "tests/suite.h"
 
 #include <math.h>
@@ -81,9 +81,9 @@ static void type_agrees(const struct lm_backend *be, struct lm_dev *dev, uint32_
     free(data);
 }
 
-START_TEST(test_cl_weight__every_type_is_read_back)
+START_TEST(test_gpu_plugin_weight__every_type_is_read_back)
 {
-    const struct lm_option option = test_platform();
+    const struct lm_option option = test_option();
     const struct lm_backend *be = test_plugin();
     struct lm_dev *dev;
     struct lm_err err;
@@ -103,9 +103,9 @@ START_TEST(test_cl_weight__every_type_is_read_back)
 }
 END_TEST
 
-START_TEST(test_cl_weight__what_is_none_or_out_of_order_is_refused)
+START_TEST(test_gpu_plugin_weight__what_is_none_or_out_of_order_is_refused)
 {
-    const struct lm_option option = test_platform();
+    const struct lm_option option = test_option();
     const struct lm_backend *be = test_plugin();
     struct lm_weight_desc desc = {.qtype = LM_Q_I8, .rows = 4, .cols = 32, .use = LM_USE_MATMUL};
     static const uint8_t zeros[128 * 34];
@@ -131,4 +131,4 @@ START_TEST(test_cl_weight__what_is_none_or_out_of_order_is_refused)
 }
 END_TEST
 
-SUITE_MAIN("cl/weight", test_cl_weight__every_type_is_read_back, test_cl_weight__what_is_none_or_out_of_order_is_refused)
+SUITE_MAIN("gpu/plugin_weight", test_gpu_plugin_weight__every_type_is_read_back, test_gpu_plugin_weight__what_is_none_or_out_of_order_is_refused)
