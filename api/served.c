@@ -180,6 +180,8 @@ static int read_file(struct lm_served *m, struct lm_err *err)
     else
         rc = lm_model_text_init(m->conf->path, g, m->conf->chat_template, &m->text, err);
     if (rc == 0)
+        rc = lm_model_text_parsers(&m->text, m->conf->tool_call_parser, m->conf->reasoning_parser, err);
+    if (rc == 0)
         rc = lm_sampling_defaults_read(g, m->conf->path, m->conf->generation_config, &m->defaults, err);
     lm_guard_model("", NULL);
     lm_gguf_close(g);

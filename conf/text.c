@@ -69,7 +69,8 @@ char *lm_conf_default_ini(void)
     lm_bytes_add_str(&b, "\n# One section for each model; NAME is what requests call it.\n# [model NAME]\n");
     add_section(&b, LM_KNOB_MODEL, ini_row);
     lm_bytes_add_str(&b, "\n# Options of a backend, checked by its plugin.\n# [backend cpu]\n"
-                         "# threads = 0\n# isa = auto\n# [backend cl]\n# platform =\n# device =\n# memory = 0\n# cache = auto\n");
+                         "# threads = 0\n# isa = auto\n# [backend cl]\n# platform =\n# device =\n# memory = 0\n# cache = auto\n"
+                         "# [backend ze]\n# device =\n# memory = 0\n# cache = auto\n");
     return lm_bytes_take(&b);
 }
 

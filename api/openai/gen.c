@@ -45,6 +45,8 @@ static void destroy(struct lm_gen *g)
     free(g->choice);
     free(g->body);
     lm_program_destroy(g->program);
+    free(g->think_open.id);
+    free(g->think_close.id);
     if (g->dialect->fini)
         g->dialect->fini(g);
     lm_arena_fini(&g->mem);
@@ -374,6 +376,14 @@ static void add_filters(const struct lm_params *p, struct lm_msg_submit *h)
     h->dry_last_n = f->dry_last_n > 0 ? (uint32_t)f->dry_last_n : 0;
 }
 
+static void add_thinking(const struct lm_gen *g, struct lm_msg_submit *h)
+{
+    h->n_think_open = (uint32_t)g->think_open.n;
+    h->n_think_close = (uint32_t)g->think_close.n;
+    h->think_budget = h->n_think_close ? (uint32_t)g->params.think_budget : 0;
+    h->thinks = h->n_think_close && lm_reasoning_starts(g->reasoning, g->thinking);
+}
+
 /* What is asked of the prompt itself. */
 static void add_prompt_asks(const struct lm_gen *g, struct lm_msg_submit *h)
 {
@@ -400,13 +410,18 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
         .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->best_of),
     };
     add_filters(p, &h);
+    add_thinking(g, &h);
+    if (p->repeat_last_n == 0)
+        h.presence = h.frequency = 0, h.repetition = 1;
+    h.penalty_last_n = p->repeat_last_n > 0 ? (uint32_t)p->repeat_last_n : 0;
     h.n_grammar = g->program ? (uint32_t)g->program->bytes : 0;
     add_prompt_asks(g, &h);
     struct lm_msg_part part[] = {
         {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
         {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias},
         {p->allowed_id, p->n_allowed * sizeof *p->allowed_id}, {g->bad.id, g->bad.n * sizeof *g->bad.id},
-        {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {p->cache_salt, h.n_salt},
+        {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {g->think_open.id, h.n_think_open * sizeof *g->think_open.id},
+        {g->think_close.id, h.n_think_close * sizeof *g->think_close.id}, {p->cache_salt, h.n_salt},
         {g->program ? lm_program_data(g->program) : NULL, h.n_grammar},
     };
     c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost, .on_embedding = on_embedding};
