@@ -39,6 +39,19 @@ static int backend_flag(struct lm_conf *c, const char *text, struct lm_err *err)
     return lm_conf_backend_option(c, copy, dot + 1, eq + 1, err);
 }
 
+/* lora-modules takes further values behind its first, as vLLM's does: those that look like one. */
+static int lora_flag(struct lm_conf *c, struct lm_conf_model *pending, const char *name, const char *value, int argc, char **argv, int *i,
+                     struct lm_err *err)
+{
+    struct lm_bytes all = {0};
+    lm_bytes_add_str(&all, value);
+    for (; *i + 1 < argc && argv[*i + 1][0] != '-' && (strchr(argv[*i + 1], '=') || argv[*i + 1][0] == '{'); ++*i)
+        lm_bytes_addf(&all, ",%s", argv[*i + 1]);
+    int rc = all.failed ? lm_fail(err, LM_ENOMEM, "out of memory") : apply(c, pending, name, all.data ? all.data : "", err);
+    lm_bytes_fini(&all);
+    return rc;
+}
+
 /* One flag at argv[*i]; moves *i over a value of its own. */
 static int read_flag(struct lm_conf *c, struct lm_conf_model *pending, int argc, char **argv, int *i, struct lm_err *err)
 {
@@ -65,6 +78,8 @@ static int read_flag(struct lm_conf *c, struct lm_conf_model *pending, int argc,
     } else {
         return lm_fail(err, LM_ECONFIG, "needs a value");
     }
+    if (k && lm_knob_same(k->name, "lora_modules"))
+        return lora_flag(c, pending, name, value, argc, argv, i, err);
     return is_backend ? backend_flag(c, value, err) : apply(c, pending, name, value, err);
 }
 

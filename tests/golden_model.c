@@ -186,7 +186,7 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     struct lm_model *m = NULL;
     size_t n_tok = 0, n_logits = 0;
     int rc = open_golden(folder, name, &golden, &n_tok, &n_logits, err);
-    if (rc || (rc = lm_model_load(golden.g, NULL, be, dev, 0, NULL, NULL, &m, err)) != 0)
+    if (rc || (rc = lm_model_load(golden.g, NULL, be, dev, 0, NULL, NULL, NULL, &m, err)) != 0)
         goto out;
     struct run r = {.feed = feed, .model = m, .golden = &golden};
     if (n_tok == 0 || n_logits != n_tok * m->hp.n_vocab) {

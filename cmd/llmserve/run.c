@@ -3,6 +3,7 @@
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/progress.h"
 #include "conf/conf.h"
+#include "conf/lora.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/engine/boot.h"
@@ -20,7 +21,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 struct ask {
     double n, temp, top_k, top_p, min_p, seed;
     bool chat, raw, ignore_eos;
-    const char *system, *prompt;
+    const char *system, *prompt, *lora;
 };
 
 struct show {
@@ -35,7 +36,7 @@ static const struct own_flag { const char *name; char key; bool has_value; doubl
     {"-n", 'n', true, 1, 1e9, true}, {"--temp", 't', true, 0, 100, false}, {"--top-k", 'k', true, 0, 1e9, true},
     {"--top-p", 'p', true, 1e-6, 1, false}, {"--min-p", 'm', true, 0, 1, false}, {"--seed", 's', true, 0, 9007199254740992.0, true},
     {"--system", 'y', true, 0, 0, false}, {"--chat", 'c', false, 0, 0, false}, {"--raw", 'r', false, 0, 0, false},
-    {"--ignore-eos", 'e', false, 0, 0, false},
+    {"--lora", 'l', true, 0, 0, false}, {"--ignore-eos", 'e', false, 0, 0, false},
 };
 
 static const struct own_flag *own_flag(const char *arg)
@@ -66,6 +67,7 @@ static int set_flag(struct ask *a, const struct own_flag *f, const char *value, 
     case 'm': a->min_p = x; break;
     case 's': a->seed = x; break;
     case 'y': a->system = value; break;
+    case 'l': a->lora = value; break;
     case 'c': a->chat = true; break;
     case 'r': a->raw = true; break;
     default: a->ignore_eos = true;
@@ -94,6 +96,19 @@ static int take_own_flags(struct ask *a, int *io_argc, char **argv, struct lm_er
     return rc;
 }
 
+/* --lora NAME=PATH or PATH is the one adapter of lora-modules. */
+static int set_lora(struct lm_conf_model *m, const char *value, struct lm_err *err)
+{
+    struct lm_bytes b = {0};
+    lm_bytes_addf(&b, "%s%s", strchr(value, '=') || *value == '{' ? "" : "lora=", value);
+    char *text = lm_bytes_take(&b);
+    if (!text)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    free(m->lora_modules);
+    m->lora_modules = text;
+    return 0;
+}
+
 /* One sequence is enough here, unless the flags say otherwise. LM_EINVAL: wrong usage of this command's own. */
 static int read_conf(struct lm_conf *c, struct ask *a, int argc, char **argv, struct lm_err *err)
 {
@@ -110,6 +125,8 @@ static int read_conf(struct lm_conf *c, struct ask *a, int argc, char **argv, st
         rc = lm_conf_read_env(c, err);
     if (!rc)
         rc = lm_conf_read_flags(c, &argc, args, err);
+    if (!rc && a->lora && c->n_model)
+        rc = set_lora(&c->model[0], a->lora, err);
     if (!rc)
         rc = lm_conf_check(c, err);
     if (!rc && argc > 2)
@@ -235,7 +252,21 @@ static void report(const struct lm_msg_finished *end, const struct lm_msg_hello 
             rate(end->n_prompt, end->prefill_us), (unsigned)end->n_output, rate(n_decode, end->decode_us));
 }
 
-static int generate(const struct ask *a, const struct lm_boot *boot, const struct lm_tokenizer *t, const struct lm_tokens *ids, struct lm_err *err)
+/* The first adapter of lora-modules, if there is one, is the answer's. */
+static int load_lora(const struct lm_conf_model *m, struct lm_engine *engine, uint32_t *out_id, struct lm_err *err)
+{
+    struct lm_conf_lora *list = NULL;
+    size_t n = 0, bytes;
+    int rc = lm_conf_lora_read(m->lora_modules, &list, &n, err);
+    if (!rc && n)
+        rc = lm_engine_load_lora(engine, 1, list[0].path, &bytes, err);
+    *out_id = !rc && n;
+    lm_conf_lora_fini(list, n);
+    return rc;
+}
+
+static int generate(const struct ask *a, const struct lm_conf_model *m, const struct lm_boot *boot, const struct lm_tokenizer *t,
+                    const struct lm_tokens *ids, struct lm_err *err)
 {
     struct lm_engine *engine = NULL;
     struct show show = {.tok = t, .end = {.reason = LM_FINISH_ABORT}};
@@ -251,6 +282,8 @@ static int generate(const struct ask *a, const struct lm_boot *boot, const struc
     if (a->seed < 0 && getrandom(&v.h.seed, sizeof v.h.seed, 0) < 0)
         v.h.seed = lm_now_us();
     int rc = lm_engine_create(&boot->engine, &engine, err);
+    if (!rc)
+        rc = load_lora(m, engine, &v.h.lora, err);
     if (!rc)
         rc = lm_engine_submit(engine, &v, err);
     while (!rc && lm_engine_is_busy(engine))
@@ -289,7 +322,7 @@ static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes 
     if (!rc && !ids.n)
         rc = lm_fail(err, LM_EINVAL, "the prompt is empty");
     if (!rc)
-        rc = generate(a, boot, t, &ids, err);
+        rc = generate(a, &c->model[0], boot, t, &ids, err);
     free(ids.id);
     lm_tokenizer_destroy(t);
     lm_boot_destroy(boot);
@@ -321,6 +354,6 @@ static int run(int argc, char **argv)
 
 const struct lm_command lm_command_run = {
     "run",
-    "-m MODEL [-n TOKENS] [--temp T] [--top-k K] [--top-p P] [--min-p P] [--seed S] [--ignore-eos] [--chat [--system TEXT] | --raw]\n"
+    "-m MODEL [-n TOKENS] [--temp T] [--top-k K] [--top-p P] [--min-p P] [--seed S] [--lora PATH] [--ignore-eos] [--chat [--system TEXT] | --raw]\n"
     "       [FLAGS OF A MODEL] [PROMPT]",
     "answer one prompt (or standard input) in this process", run};

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libprotocol.la libengine.la
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
-libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/dry.c %D%/dry.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
+libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/lora.c %D%/lora.h %D%/dry.c %D%/dry.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
 	%D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
 	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/guard.c %D%/guard.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libprotocol.la libgrammarrun.la
@@ -33,11 +33,11 @@ TESTS += $(engine_tests)
 %C%_spec_test_LDADD = libengine.la libbase.la $(TEST_LIBS)
 %C%_engine_test_SOURCES = %D%/engine_test.c
 %C%_engine_test_CFLAGS = $(TEST_CFLAGS)
-%C%_engine_test_LDADD = libengine.la libtoy.la libbase.la $(TEST_LIBS)
+%C%_engine_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)
 %C%_loop_test_SOURCES = %D%/loop_test.c
 %C%_loop_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_loop_test_CFLAGS = $(TEST_CFLAGS)
-%C%_loop_test_LDADD = libengine.la libplugin.la libfront.la libbase.la $(TEST_LIBS)
+%C%_loop_test_LDADD = libengine.la libplugin.la libmodel.la libfront.la libbase.la $(TEST_LIBS)
 %C%_boot_test_SOURCES = %D%/boot_test.c
 %C%_boot_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS) $(GOLDEN_CPPFLAGS)
 %C%_boot_test_CFLAGS = $(TEST_CFLAGS)

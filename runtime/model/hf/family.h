@@ -41,6 +41,8 @@ extern const struct lm_hf_family lm_hf_cohere, lm_hf_cohere2, lm_hf_gemma, lm_hf
 
 /** NULL where there is none.  Thread [any] */
 const struct lm_hf_family *lm_hf_family_get(const char *model_type);
+/** The i-th of those whose models have this general.architecture; NULL.  Thread [any] */
+const struct lm_hf_family *lm_hf_family_of(const char *gguf, size_t i);
 /** The types of all, joined by ", ".  Thread [any] */
 void lm_hf_family_list(char *out, size_t n);
 
