@@ -45,8 +45,12 @@ TESTS += $(engine_tests)
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += %D%/eval_test
-TESTS += %D%/eval_test
+check_PROGRAMS += %D%/eval_test %D%/lora_test
+TESTS += %D%/eval_test %D%/lora_test
+%C%_lora_test_SOURCES = %D%/lora_test.c
+%C%_lora_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_lora_test_CFLAGS = $(TEST_CFLAGS)
+%C%_lora_test_LDADD = libengine.la $(REFEXEC_LIBS)
 %C%_eval_test_SOURCES = %D%/eval_test.c
 %C%_eval_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_eval_test_CFLAGS = $(TEST_CFLAGS)

@@ -178,8 +178,7 @@ START_TEST(test_model_lora__tensors_that_do_not_fit_are_named_with_their_byte)
         {"[8,48]", "[6,64]", LM_EFORMAT, "has rank 6, its lora_B 8"},
         {"[8,48]", "[ 384]", LM_EUNSUPPORTED, "it is no matrix"},
         {"\"F32\"", "\"I32\"", LM_EUNSUPPORTED, "the type I32 is not one of"},
-        {"base_model.model.model.layers.0.mlp.down_proj.lora_A.weight", "base_model.model.model.layers.0.mlp.down_proj.lora_embedding", LM_EUNSUPPORTED,
-         "leave embed_tokens out"},
+        {"0.mlp.down_proj.lora_A.weight", "0.mlp.dow_proj.lora_embedding", LM_EUNSUPPORTED, "leave embed_tokens out"},
     };
     begin();
     open_base((struct lm_lora_room){1, 8});
@@ -187,7 +186,7 @@ START_TEST(test_model_lora__tensors_that_do_not_fit_are_named_with_their_byte)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         change("a/adapter_model.safetensors", "adapter_model.safetensors", bad[i].old, bad[i].new);
         expect(folder, bad[i].rc, bad[i].why);
-        ck_assert_msg(i == 6 || strstr(err.msg, "tensor 'base_model.model."), "%s", err.msg);
+        ck_assert_msg(strstr(err.msg, "tensor 'base_model.model.") != NULL, "%s", err.msg);
     }
     struct lm_bytes b = read_file("a/adapter_model.safetensors");
     put("adapter_model.safetensors", b.data, b.len - 5);
