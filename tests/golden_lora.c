@@ -8,7 +8,7 @@
 
 enum { N_SLOT = 3, MAX_SEQ = 5, MAX_TOK = 32, BLOCK = 8, MAX_BLOCK = MAX_TOK / BLOCK };
 
-const char *const lm_golden_loras[] = {"llama", "qwen2", NULL};
+const char *const lm_golden_loras[] = {"llama", "qwen2", "phi3", NULL};
 
 struct golden {
     struct lm_gguf *g;

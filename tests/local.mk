@@ -22,7 +22,7 @@ golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-
 	%D%/golden/model/olmoe.gguf %D%/golden/model/phi3-longrope-long.gguf %D%/golden/model/phi3-longrope-short.gguf \
 	%D%/golden/model/phi3-window.gguf %D%/golden/model/qwen2moe.gguf %D%/golden/model/qwen3.gguf \
 	%D%/golden/model/qwen3moe.gguf %D%/golden/model/seed-oss.gguf %D%/golden/model/starcoder2.gguf
-EXTRA_DIST += %D%/golden/model/make_hf.py %D%/golden/model/hf %D%/golden/lora/make.py %D%/golden/lora/llama %D%/golden/lora/qwen2
+EXTRA_DIST += %D%/golden/model/make_hf.py %D%/golden/model/hf %D%/golden/lora/make.py %D%/golden/lora/llama %D%/golden/lora/qwen2 %D%/golden/lora/phi3
 
 if HAVE_CHECK
 # The reference backend and the golden models, for tests of backends and of what runs on one: link $(REFEXEC_LIBS).

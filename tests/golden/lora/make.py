@@ -13,16 +13,21 @@ import json, os, shutil
 import gguf, numpy, torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SIZE = dict(vocab_size=96, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
             max_position_embeddings=128, tie_word_embeddings=False, rope_theta=10000.0)
-A = LoraConfig(r=8, lora_alpha=12, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
-B = LoraConfig(r=4, lora_alpha=6, use_rslora=True, target_modules=["q_proj", "v_proj", "down_proj", "lm_head"],
-               rank_pattern={"q_proj": 2, "model.layers.1.mlp.down_proj": 3}, alpha_pattern={"layers.0.self_attn.v_proj": 2.5})
 MODULES = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-           "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+           "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.qkv_proj": "attn_qkv",
+           "mlp.gate_up_proj": "ffn_up"}
+
+
+def adapters(q, v, *more):
+    """The configurations of a and b."""
+    return (LoraConfig(r=8, lora_alpha=12, target_modules=[q, v, *more, "o_proj", "down_proj"]),
+            LoraConfig(r=4, lora_alpha=6, use_rslora=True, target_modules=[q, v, "down_proj", "lm_head"],
+                       rank_pattern={q: 2, "model.layers.1.mlp.down_proj": 3}, alpha_pattern={"layers.0.self_attn." + v: 2.5}))
 
 
 def scramble(model, seed, size, only=lambda name: True):
@@ -68,7 +73,7 @@ def save_adapter(model, folder, dtype):
     save_file({k: v.to(dtype).contiguous() for k, v in load_file(path).items()}, path)
 
 
-def make(name, config, cls, seed):
+def make(name, config, cls, seed, a, b):
     folder = os.path.join(HERE, name)
     shutil.rmtree(folder, ignore_errors=True)
     tokens = torch.tensor([[(7 * i * i + 3 * i + seed) % SIZE["vocab_size"] for i in range(24)]])
@@ -80,7 +85,7 @@ def make(name, config, cls, seed):
     os.path.exists(folder + "/generation_config.json") and os.remove(folder + "/generation_config.json")
     with torch.no_grad():
         golden["logits.base"] = base(tokens).logits[0].float().contiguous()
-        for key, adapter, dtype in (("a", A, torch.float32), ("b", B, torch.bfloat16)):
+        for key, adapter, dtype in (("a", a, torch.float32), ("b", b, torch.bfloat16)):
             model = get_peft_model(cls.from_pretrained(folder).eval().float(), adapter).eval()
             scramble(model, seed + ord(key), 0.3, lambda n: "lora_" in n)
             for n, p in model.named_parameters():
@@ -88,7 +93,7 @@ def make(name, config, cls, seed):
                     p.data.copy_(p.data.to(dtype).float())
             golden["logits." + key] = model(tokens).logits[0].float().contiguous()
             save_adapter(model, f"{folder}/{key}", dtype)
-    write_gguf(folder + "/a", folder + "/a.gguf", config.model_type, A.lora_alpha)
+    write_gguf(folder + "/a", folder + "/a.gguf", config.model_type, a.lora_alpha)
     save_file(golden, folder + "/golden.safetensors")
     for where, _, files in os.walk(folder):
         for f in files:
@@ -99,5 +104,7 @@ def make(name, config, cls, seed):
         assert change > 0.2
 
 
-make("llama", LlamaConfig(**SIZE), LlamaForCausalLM, 11)
-make("qwen2", Qwen2Config(**SIZE), Qwen2ForCausalLM, 12)
+SPLIT = adapters("q_proj", "v_proj", "k_proj", "gate_proj", "up_proj")
+make("llama", LlamaConfig(**SIZE), LlamaForCausalLM, 11, *SPLIT)
+make("qwen2", Qwen2Config(**SIZE), Qwen2ForCausalLM, 12, *SPLIT)
+make("phi3", Phi3Config(**SIZE, pad_token_id=0), Phi3ForCausalLM, 13, *adapters("qkv_proj", "gate_up_proj"))
