@@ -36,10 +36,10 @@ static void on_done(void *arg, const struct lm_err *err)
     if (w->call.req && !err) {
         say(&w->call, w->name, "added");
     } else if (w->call.req) {
-        if (err->code == LM_EUNSUPPORTED)
-            lm_api_fail(&e, 400, "lora_path", "%s", err->msg);
-        else
+        if (err->code == LM_ENOMEM || err->code == LM_EDEVICE)
             lm_api_fail_err(&e, err);
+        else
+            lm_api_fail(&e, err->code == LM_ENOTFOUND ? 404 : 400, "lora_path", "%s", err->msg);
         lm_call_error(&w->call, &e);
     }
     free(w->name);
@@ -126,8 +126,6 @@ static int load(struct lm_call *call, const json_t *body, struct lm_api_error *e
         return LM_EINVAL;
     if (call->server->draining || !lm_served_serves(m))
         return lm_api_fail(e, 503, NULL, "The engine is %s.", lm_served_state(m));
-    if (again)
-        lm_served_unload_adapter(m, old);
     return begin(call, m, name, path, e);
 }
 

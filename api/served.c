@@ -128,6 +128,11 @@ static void on_lora(void *arg, const struct lm_msg_lora *answer)
         m->on_fatal(m->arg, answer->code, answer->msg);
     else if (e && answer->code)
         lm_log(LM_ERROR, "lora", "not loaded again name=%s: %s", e->name, answer->msg);
+    for (size_t i = 0; i < m->adapters.n && e && !answer->code; i++)
+        if (m->adapters.entry[i] != e && strcmp(m->adapters.entry[i]->name, e->name) == 0) {
+            lm_served_unload_adapter(m, m->adapters.entry[i]); /* e takes its place */
+            break;
+        }
     announce(m);
 }
 

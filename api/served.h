@@ -94,7 +94,7 @@ bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part);
 /** Take a sequence out; nothing of it is heard again. Nothing happens when it is out already. */
 void lm_served_cancel(struct lm_served *m, struct lm_seq *q);
-/** Load an adapter, whose name is free; done() is called later. Only while it serves.  Errors LM_ENOMEM, without a call of done() */
+/** Load an adapter; one that has its name is unloaded then. done() is called later. Only while it serves.  Errors LM_ENOMEM, without a call of done() */
 int lm_served_load_adapter(struct lm_served *m, const char *name, const char *path, void (*done)(void *arg, const struct lm_err *err), void *arg);
 void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e);
 /** Take every sequence out by on_lost. */

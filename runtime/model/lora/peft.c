@@ -212,6 +212,8 @@ int lm_adapter_open_peft(const char *folder, const struct lm_hparams *hp, struct
     size_t n = 0;
     json_t *config = NULL;
     struct peft p = {.hp = hp, .err = err};
+    if (snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder) >= (int)sizeof path)
+        return lm_fail(err, LM_EINVAL, "a path of %zu bytes", strlen(folder));
     snprintf(path, sizeof path, "%s/%s", folder, file);
     int rc = lm_adapter_read_file(path, config_max, &text, &n, err);
     if (!rc)
