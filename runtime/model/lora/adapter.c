@@ -18,7 +18,7 @@ int lm_adapter_read_file(const char *path, size_t most, char **out, size_t *out_
     if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0)
         rc = lm_fail(err, LM_EFORMAT, "no regular file, or an empty one");
     else if ((uint64_t)st.st_size > most)
-        rc = lm_fail(err, LM_ELIMIT, "%lld bytes; up to %zu are read", (long long)st.st_size, most);
+        rc = lm_fail(err, LM_ELIMIT, "the file has %lld bytes, more than the %zu that it can need", (long long)st.st_size, most);
     else if (!(data = malloc((size_t)st.st_size + 1)))
         rc = lm_fail(err, LM_ENOMEM, "no memory for %lld bytes", (long long)st.st_size);
     while (!rc && n < (size_t)st.st_size) {
@@ -101,7 +101,7 @@ static int check_pair(const struct lm_adapter_pair *p, uint32_t max_rank, struct
     return 0;
 }
 
-int lm_adapter_open(const char *path, const struct lm_hparams *hp, uint32_t max_rank, struct lm_adapter **out, struct lm_err *err)
+int lm_adapter_open(const char *path, const struct lm_hparams *hp, uint32_t max_rank, size_t most, struct lm_adapter **out, struct lm_err *err)
 {
     struct stat st;
     struct lm_adapter *a = calloc(1, sizeof *a);
@@ -109,7 +109,7 @@ int lm_adapter_open(const char *path, const struct lm_hparams *hp, uint32_t max_
         return lm_fail(err, LM_ENOMEM, "out of memory");
     int rc = stat(path, &st) == 0 ? 0 : lm_fail(err, LM_ENOTFOUND, "%s: an adapter is a PEFT folder or a GGUF file of this machine", strerror(errno));
     if (!rc)
-        rc = (S_ISDIR(st.st_mode) ? lm_adapter_open_peft : lm_adapter_open_gguf)(path, hp, a, err);
+        rc = (S_ISDIR(st.st_mode) ? lm_adapter_open_peft : lm_adapter_open_gguf)(path, hp, most, a, err);
     if (!rc && a->n == 0)
         rc = lm_fail(err, LM_EFORMAT, "the adapter changes nothing: it has no tensors");
     for (size_t i = 0; i < a->n && !rc; i++)

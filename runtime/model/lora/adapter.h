@@ -46,12 +46,12 @@ struct lm_adapter {
 
 /**
  * hp       of the model: its family, and its heads
- * max_rank more is LM_ELIMIT
+ * max_rank more is LM_ELIMIT, and so are files of more bytes than `most`
  * Owns     *out is the caller's until lm_adapter_close()
  * Errors   LM_ENOTFOUND; LM_EFORMAT, LM_ELIMIT, LM_EUNSUPPORTED the key or tensor, with its byte; LM_EIO the file shrank;
  *          LM_ENOMEM; all with the path
  */
-int lm_adapter_open(const char *path, const struct lm_hparams *hp, uint32_t max_rank, struct lm_adapter **out, struct lm_err *err);
+int lm_adapter_open(const char *path, const struct lm_hparams *hp, uint32_t max_rank, size_t most, struct lm_adapter **out, struct lm_err *err);
 void lm_adapter_close(struct lm_adapter *a); /* takes NULL */
 
 /* For peft.c and gguf.c: */
@@ -60,6 +60,6 @@ int lm_adapter_read_file(const char *path, size_t most, char **out, size_t *out_
 /** One side of a module's pair; *out is the pair. LM_EFORMAT it is given twice; LM_EUNSUPPORTED its type. */
 int lm_adapter_put(struct lm_adapter *a, const char *module, bool is_b, const struct lm_adapter_side *side, struct lm_adapter_pair **out,
                    struct lm_err *err);
-int lm_adapter_open_peft(const char *folder, const struct lm_hparams *hp, struct lm_adapter *a, struct lm_err *err);
-int lm_adapter_open_gguf(const char *path, const struct lm_hparams *hp, struct lm_adapter *a, struct lm_err *err);
+int lm_adapter_open_peft(const char *folder, const struct lm_hparams *hp, size_t most, struct lm_adapter *a, struct lm_err *err);
+int lm_adapter_open_gguf(const char *path, const struct lm_hparams *hp, size_t most, struct lm_adapter *a, struct lm_err *err);
 #endif

@@ -3,8 +3,6 @@
 #include "runtime/model/lora/adapter.h"
 #include <math.h>
 
-static const size_t file_max = (size_t)4 << 30;
-
 static bool is_string(const struct lm_gguf *g, const char *key, const char *want)
 {
     struct lm_gguf_str s = lm_gguf_string(g, key);
@@ -48,11 +46,11 @@ static int take(struct lm_adapter *a, const struct lm_gguf_tensor *t, float alph
     return rc;
 }
 
-int lm_adapter_open_gguf(const char *path, const struct lm_hparams *hp, struct lm_adapter *a, struct lm_err *err)
+int lm_adapter_open_gguf(const char *path, const struct lm_hparams *hp, size_t most, struct lm_adapter *a, struct lm_err *err)
 {
     size_t n = 0;
     float alpha = 0;
-    int rc = lm_adapter_read_file(path, file_max, &a->data, &n, err);
+    int rc = lm_adapter_read_file(path, most, &a->data, &n, err);
     if (!rc)
         rc = lm_gguf_open_memory(a->data, n, &a->g, err);
     if (!rc)

@@ -122,13 +122,22 @@ static int place(const struct work *w, uint32_t slot, size_t *io_bytes)
     return refuse(w, LM_EUNSUPPORTED, &w->pair->a, key);
 }
 
+/* What an adapter of all modules in f32 takes at the largest rank, with a header; the head's own weight may be there too. */
+static size_t most_bytes(const struct lm_model *m)
+{
+    size_t n = ((size_t)32 << 20) + (size_t)m->hp.n_vocab * m->hp.dim * sizeof(float);
+    for (const struct lm_lora_site *site = m->lora_site; site; site = site->next)
+        n += ((size_t)site->rows + site->k) * m->graph.lora_rank * sizeof(float);
+    return n;
+}
+
 int lm_lora_load(const struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev, uint32_t slot, const char *path, size_t *out_bytes,
                  struct lm_err *err)
 {
     struct lm_adapter *a = NULL;
     struct work w = {m, be, dev, NULL, err};
     size_t bytes = 0;
-    int rc = lm_adapter_open(path, &m->hp, m->graph.lora_rank, &a, err);
+    int rc = lm_adapter_open(path, &m->hp, m->graph.lora_rank, most_bytes(m), &a, err);
     if (rc)
         return rc;
     for (size_t i = 0; i < a->n && !rc; i++) {

@@ -276,6 +276,8 @@ START_TEST(test_model_lora__ggufs_of_other_kinds_are_refused)
     put("adapter_model.bin", "x", 1);
     expect(folder, LM_EUNSUPPORTED, "adapter_model.bin may hold code");
     expect("/dev/null", LM_EFORMAT, "no regular file");
+    ck_assert_int_eq(truncate(path, (off_t)1 << 40), 0); /* of holes: it is not read */
+    expect(path, LM_ELIMIT, "the file has 1099511627776 bytes, more than the");
     close_base();
     end();
 }

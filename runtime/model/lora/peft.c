@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const size_t file_max = (size_t)4 << 30, config_max = 4 << 20;
+static const size_t config_max = 4 << 20;
 
 struct peft {
     const json_t *config;
@@ -205,7 +205,7 @@ static int take(const struct peft *p, struct lm_adapter *a, const struct lm_st_t
     return rc;
 }
 
-int lm_adapter_open_peft(const char *folder, const struct lm_hparams *hp, struct lm_adapter *a, struct lm_err *err)
+int lm_adapter_open_peft(const char *folder, const struct lm_hparams *hp, size_t most, struct lm_adapter *a, struct lm_err *err)
 {
     char path[PATH_MAX];
     char *text = NULL;
@@ -225,7 +225,7 @@ int lm_adapter_open_peft(const char *folder, const struct lm_hparams *hp, struct
         rc = read_config(&p);
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", folder);
     if (!rc) {
-        rc = lm_adapter_read_file(path, file_max, &a->data, &n, err);
+        rc = lm_adapter_read_file(path, most, &a->data, &n, err);
         snprintf(path, sizeof path, "%s/adapter_model.bin", folder);
         if (rc == LM_ENOTFOUND && access(path, F_OK) == 0)
             rc = lm_fail(err, LM_EUNSUPPORTED, "adapter_model.bin may hold code: save the adapter as safetensors");
