@@ -42,7 +42,11 @@ struct lm_adapter_entry *lm_adapters_get(const struct lm_adapters *a, const char
 struct lm_adapter_entry *lm_adapters_add(struct lm_adapters *a, const char *name, const char *path);
 void lm_adapters_remove(struct lm_adapters *a, struct lm_adapter_entry *e);
 
-/** The engine's answer. *out_first: it is one of lora-modules that no engine has ever answered for. NULL: the id is unknown. */
+/**
+ * The engine's answer for an id. *out_first: it is one of lora-modules that no engine has loaded before.
+ *
+ * Returns  NULL when there is nothing more to do: the id is unknown, or who asked for it was told that it cannot be loaded
+ */
 struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, bool *out_first);
 /** The engine is gone: those that are waited for fail, and are forgotten. */
 void lm_adapters_lost(struct lm_adapters *a);

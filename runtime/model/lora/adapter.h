@@ -13,7 +13,6 @@
  *
  * Thread   [any]; an open one is read-only
  */
-#include "runtime/base/arena.h"
 #include "runtime/model/hf/names.h"
 #include "runtime/model/hf/safetensors.h"
 #include "runtime/model/model.h"
@@ -30,7 +29,7 @@ struct lm_adapter_side {
 struct lm_adapter_pair {
     char module[LM_HF_NAME_BYTES];
     struct lm_adapter_side a, b;
-    float alpha, scale;    /* scale: what B A x is multiplied by */
+    float scale;           /* that B A x is multiplied by */
     uint32_t rank;         /* that the configuration says; 0: nothing */
     uint32_t n_part, part; /* B's rows: part `part` of n_part equal ones */
     enum lm_hf_how how;    /* B's rows: as the model's, or in halves that the model has interleaved */

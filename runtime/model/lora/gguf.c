@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Adapters in GGUF: NAME.weight.lora_a [rank][inputs] and NAME.weight.lora_b [outputs][rank], rows as the model has them. */
 #include "runtime/model/lora/adapter.h"
-#include <math.h>
 
 static bool is_string(const struct lm_gguf *g, const char *key, const char *want)
 {
@@ -24,7 +23,7 @@ static int check_keys(const struct lm_gguf *g, const struct lm_hparams *hp, stru
     return 0;
 }
 
-static int take(struct lm_adapter *a, const struct lm_gguf_tensor *t, float alpha, struct lm_err *err)
+static int take(struct lm_adapter *a, const struct lm_gguf_tensor *t, struct lm_err *err)
 {
     static const char a_end[] = ".weight.lora_a", b_end[] = ".weight.lora_b";
     const size_t n_end = sizeof a_end - 1;
@@ -40,10 +39,7 @@ static int take(struct lm_adapter *a, const struct lm_gguf_tensor *t, float alph
                        (unsigned long long)t->offset, t->n_dim);
     snprintf(module, sizeof module, "%.*s", (int)(t->name.n - n_end), t->name.s);
     const struct lm_adapter_side side = {t->name, t->offset, t->data, t->qtype, t->dim[1], t->dim[0]};
-    int rc = lm_adapter_put(a, module, is_b, &side, &p, err);
-    if (!rc)
-        p->alpha = alpha;
-    return rc;
+    return lm_adapter_put(a, module, is_b, &side, &p, err);
 }
 
 int lm_adapter_open_gguf(const char *path, const struct lm_hparams *hp, size_t most, struct lm_adapter *a, struct lm_err *err)
@@ -58,7 +54,7 @@ int lm_adapter_open_gguf(const char *path, const struct lm_hparams *hp, size_t m
     if (!rc)
         rc = lm_gguf_f32(a->g, "adapter.lora.alpha", 0, &alpha, err);
     for (size_t i = 0; !rc && i < lm_gguf_n_tensors(a->g); i++)
-        rc = take(a, lm_gguf_tensor_at(a->g, i), alpha, err);
+        rc = take(a, lm_gguf_tensor_at(a->g, i), err);
     for (size_t i = 0; i < a->n && !rc; i++)
         a->pair[i].scale = alpha != 0 && a->pair[i].a.rows ? alpha / (float)a->pair[i].a.rows : 1; /* as llama.cpp has it */
     return rc;

@@ -111,7 +111,6 @@ static int set_numbers(const struct peft *p, const char *module, size_t n, struc
     if (rc)
         return rc;
     pair->rank = (uint32_t)rank;
-    pair->alpha = (float)alpha;
     pair->scale = (float)(alpha / (p->root ? sqrt(pair->rank) : pair->rank));
     return 0;
 }
