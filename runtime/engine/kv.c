@@ -14,7 +14,7 @@ static void push_clean(struct lm_kv *kv, uint32_t b)
     kv->n_clean++;
 }
 
-int lm_kv_create(uint32_t n_block, uint32_t block_size, struct lm_kv **out, struct lm_err *err)
+int lm_kv_create(uint32_t n_block, uint32_t block_size, uint32_t n_keep, struct lm_kv **out, struct lm_err *err)
 {
     assert(n_block >= 1 && n_block <= 1u << 31);
     struct lm_kv *kv = calloc(1, sizeof *kv);
@@ -33,6 +33,7 @@ int lm_kv_create(uint32_t n_block, uint32_t block_size, struct lm_kv **out, stru
     }
     kv->n_block = n_block;
     kv->block_size = block_size;
+    kv->n_keep = n_keep;
     kv->oldest = kv->newest = kv->clean = LM_NONE;
     kv->bucket_mask = (uint32_t)(n_bucket - 1);
     if (getrandom(&kv->hash_seed, sizeof kv->hash_seed, GRND_NONBLOCK) != sizeof kv->hash_seed)
@@ -90,12 +91,20 @@ static void unpublish(struct lm_kv *kv, uint32_t b)
     p->published = false;
 }
 
+/* Take an old block before one that was never given? What is kept must have been of little use; now and then grow all the same, since a
+   larger cache might be of more. */
+static bool spares_memory(struct lm_kv *kv, uint32_t b)
+{
+    return b >= kv->n_given && kv->n_kept > kv->n_keep && (uint64_t)kv->n_again * 64 < kv->n_made && ++kv->n_spared % 8;
+}
+
 uint32_t lm_kv_take(struct lm_kv *kv)
 {
     uint32_t b = kv->clean;
-    if (b != LM_NONE) {
+    if (b != LM_NONE && !spares_memory(kv, b)) {
         kv->clean = kv->block[b].next;
         kv->n_clean--;
+        kv->n_given = b < kv->n_given ? kv->n_given : b + 1;
     } else if (kv->oldest != LM_NONE) {
         b = kv->oldest;
         assert(kv->block[b].n_child == 0);
@@ -110,8 +119,10 @@ uint32_t lm_kv_take(struct lm_kv *kv)
 
 void lm_kv_ref(struct lm_kv *kv, uint32_t b)
 {
-    if (kv->block[b].ref++ == 0)
+    if (kv->block[b].ref++ == 0) {
         lru_remove(kv, b);
+        kv->n_again++;
+    }
 }
 
 void lm_kv_unref(struct lm_kv *kv, uint32_t b)
@@ -182,6 +193,10 @@ uint32_t lm_kv_publish(struct lm_kv *kv, uint32_t b, uint32_t parent, const stru
     p->hash = h;
     p->next_hash = kv->bucket[h & kv->bucket_mask];
     p->published = true;
+    if (++kv->n_made > kv->n_block) {
+        kv->n_made /= 2;
+        kv->n_again /= 2;
+    }
     kv->bucket[h & kv->bucket_mask] = b;
     if (parent == LM_NONE)
         kv->salt[b] = *salt;

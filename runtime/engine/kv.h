@@ -6,7 +6,8 @@
  * are the backend's.
  *
  * A block is clean (nobody holds it, nothing known in it), held (ref > 0), or kept (ref 0, published: LRU, taken
- * when no clean one is left). Published blocks form trees: a block's identity is its parent's and its own
+ * when no clean one is left). A clean block that was never given costs memory that the system has yet to find: where
+ * hardly any kept block was used again, the oldest of them is taken before it seven times of eight, as long as n_keep stay kept. Published blocks form trees: a block's identity is its parent's and its own
  * tokens, compared one by one; a root's also the salt and the adapter. A hash only finds the candidate. Whoever holds a block holds
  * its parents, so the least recently used kept block never has children.
  *
@@ -33,10 +34,13 @@ struct lm_kv_block {
 };
 
 struct lm_kv {
-    uint32_t n_block, block_size;
+    uint32_t n_block, block_size, n_keep;
     uint32_t n_kept;
     uint32_t clean;          /* top of the stack of clean blocks */
     uint32_t n_clean;
+    uint32_t n_given;        /* blocks below it were given at least once; clean ones from it on lie at the bottom of the stack */
+    uint32_t n_made, n_again; /* lately: blocks published, kept blocks used again */
+    uint32_t n_spared;       /* blocks taken in place of new ones */
     uint32_t oldest, newest; /* ends of the LRU list */
     uint32_t bucket_mask;
     uint32_t *bucket;        /* [bucket_mask + 1] first block, LM_NONE */
@@ -48,16 +52,17 @@ struct lm_kv {
 
 /**
  * n_block  1 .. 2^31; block_size a power of two
+ * n_keep   kept blocks worth their memory in any case, such as those of the longest prompt
  * Owns     *out is the caller's until lm_kv_destroy(); nothing is allocated after this call
  * Errors   LM_ENOMEM
  */
-int lm_kv_create(uint32_t n_block, uint32_t block_size, struct lm_kv **out, struct lm_err *err);
+int lm_kv_create(uint32_t n_block, uint32_t block_size, uint32_t n_keep, struct lm_kv **out, struct lm_err *err);
 void lm_kv_destroy(struct lm_kv *kv);
 
 /** Blocks that lm_kv_take() can give. */
 uint32_t lm_kv_n_free(const struct lm_kv *kv);
 
-/** A block for one holder, LM_NONE when all are held. Forgets the oldest kept block when no clean one is left. */
+/** A block for one holder, LM_NONE when all are held. Forgets the oldest kept block when no clean one is left, or as said above. */
 uint32_t lm_kv_take(struct lm_kv *kv);
 
 void lm_kv_ref(struct lm_kv *kv, uint32_t b);

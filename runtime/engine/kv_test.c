@@ -9,7 +9,7 @@ static const struct lm_kv_salt none = {0}, tenant = {.n = 3, .s = "abc"}, adapte
 static struct lm_kv *make(uint32_t n_block)
 {
     struct lm_kv *kv;
-    ck_assert_int_eq(lm_kv_create(n_block, SIZE, &kv, NULL), 0);
+    ck_assert_int_eq(lm_kv_create(n_block, SIZE, 4, &kv, NULL), 0);
     return kv;
 }
 
@@ -138,6 +138,35 @@ START_TEST(test_engine_kv__clean_blocks_are_taken_before_kept_ones)
 }
 END_TEST
 
+/** Publish and release n roots; the number of blocks that were ever given. */
+static uint32_t pass_through(struct lm_kv *kv, int32_t first, int n, bool again)
+{
+    for (int i = 0; i < n; i++) {
+        uint32_t b = publish(kv, LM_NONE, first + SIZE * i, &none);
+        lm_kv_unref(kv, b);
+        if (again) {
+            lm_kv_ref(kv, b);
+            lm_kv_unref(kv, b);
+        }
+    }
+    return kv->n_given;
+}
+
+START_TEST(test_engine_kv__memory_grows_slowly_for_blocks_that_nobody_uses_again)
+{
+    struct lm_kv *kv = make(64);
+    ck_assert_uint_eq(pass_through(kv, 0, 5 + 8 * 10, false), 5 + 10);
+    uint32_t held[30];
+    for (int i = 0; i < 30; i++)
+        held[i] = lm_kv_take(kv);
+    ck_assert_uint_lt(kv->n_given, 40);
+    for (int i = 0; i < 30; i++)
+        lm_kv_unref(kv, held[i]);
+    ck_assert_uint_eq(pass_through(kv, 10000, 100, true), 64);
+    lm_kv_destroy(kv);
+}
+END_TEST
+
 START_TEST(test_engine_kv__forget_leaves_blocks_to_holders_and_hides_them_from_others)
 {
     struct lm_kv *kv = make(N);
@@ -161,4 +190,5 @@ SUITE_MAIN("engine/kv", test_engine_kv__every_block_is_given_once_and_comes_back
            test_engine_kv__equal_hashes_do_not_make_equal_blocks,
            test_engine_kv__kept_blocks_go_oldest_first_and_children_before_parents,
            test_engine_kv__clean_blocks_are_taken_before_kept_ones,
+           test_engine_kv__memory_grows_slowly_for_blocks_that_nobody_uses_again,
            test_engine_kv__forget_leaves_blocks_to_holders_and_hides_them_from_others)
