@@ -348,6 +348,23 @@ static uint32_t holders(const struct lm_sched *s, uint32_t b)
     return n;
 }
 
+static bool lora_check(const struct lm_sched *s)
+{
+    uint32_t n_lora = 0;
+    for (uint32_t i = 0; i < s->n_running; i++) {
+        int32_t lora = s->running[i]->lora;
+        uint32_t n = 0, before = 0;
+        for (uint32_t j = 0; j < s->n_running; j++) {
+            n += s->running[j]->lora == lora;
+            before += j < i && s->running[j]->lora == lora;
+        }
+        n_lora += lora >= 0 && before == 0;
+        if (lora >= 0 && s->lora_run[lora] != n)
+            return false;
+    }
+    return n_lora == s->n_lora && n_lora <= s->max_lora;
+}
+
 bool lm_sched_check(const struct lm_sched *s)
 {
     uint32_t n = 0;
@@ -360,5 +377,5 @@ bool lm_sched_check(const struct lm_sched *s)
     for (uint32_t b = 0; b < s->kv->n_block; b++)
         if (s->kv->block[b].ref != holders(s, b))
             return false;
-    return n == s->n_waiting && lm_kv_check(s->kv);
+    return n == s->n_waiting && lora_check(s) && lm_kv_check(s->kv);
 }
