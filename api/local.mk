@@ -9,7 +9,7 @@ libapi_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_OPENAPI_FILE='"$(abs_top_srcdir)/%D%/op
 openapi_object = %D%/libapi_la-openapi.lo
 $(openapi_object): %D%/openapi.json
 libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
-libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
+libapi_la_LIBADD = libhttp.la libguard.la libprotocol.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
 
 EXTRA_DIST += %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 

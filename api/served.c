@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
+#include "runtime/engine/guard.h"
 #include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
 
@@ -189,9 +190,13 @@ static int read_file(struct lm_served *m, struct lm_err *err)
 {
     struct lm_gguf *g = NULL;
     char *path = NULL;
-    int rc = lm_lmq_model_path(m->conf->path, m->conf->low_bit_model_path, &path, err);
+    int rc = lm_guard_begin(-1, err);
+    if (rc == 0)
+        rc = lm_lmq_model_path(m->conf->path, m->conf->low_bit_model_path, &path, err);
     if (rc == 0)
         rc = lm_source_open(path, &g, err);
+    if (rc == 0)
+        lm_guard_model(path, g);
     free(path);
     if (rc)
         return rc;
@@ -202,6 +207,7 @@ static int read_file(struct lm_served *m, struct lm_err *err)
         rc = lm_model_text_init(m->conf->path, g, m->conf->chat_template, &m->text, err);
     if (rc == 0)
         rc = lm_sampling_defaults_read(g, m->conf->path, m->conf->generation_config, &m->defaults, err);
+    lm_guard_model("", NULL);
     lm_gguf_close(g);
     if (rc == 0 && m->text.problem[0])
         lm_log(LM_WARN, "text", "no chat model=%s: %s", m->conf->name, m->text.problem);

@@ -15,9 +15,9 @@ TESTS += $(engine_cmd_tests)
 %C%_llmserve_devices_test_SOURCES = %D%/llmserve/devices_test.c %D%/llmserve/devices.c
 %C%_llmserve_devices_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_llmserve_devices_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
-%C%_llmserve_devices_test_LDADD = libplugin.la libconf.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
-%C%_llmserve_run_test_SOURCES = %D%/llmserve/run_test.c %D%/llmserve/run.c %D%/llmserve/progress.c
+%C%_llmserve_devices_test_LDADD = libtoolcmd.la libplugin.la libconf.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
+%C%_llmserve_run_test_SOURCES = %D%/llmserve/run_test.c %D%/llmserve/run.c
 %C%_llmserve_run_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS) $(GOLDEN_CPPFLAGS)
 %C%_llmserve_run_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
-%C%_llmserve_run_test_LDADD = libengine.la libplugin.la libtext.la libmodel.la libconf.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
+%C%_llmserve_run_test_LDADD = libtoolcmd.la libengine.la libplugin.la libtext.la libmodel.la libconf.la libbase.la $(JANSSON_LIBS) $(TEST_LIBS)
 endif

@@ -91,6 +91,12 @@ static enum lm_log_level level_of(const char *name)
     return LM_INFO;
 }
 
+static void log_notes(const struct lm_conf *conf)
+{
+    for (const char *s = conf->notes.data; s && *s; s += strcspn(s, "\n") + 1)
+        lm_log(LM_INFO, "server", "%.*s", (int)strcspn(s, "\n"), s);
+}
+
 int main(int argc, char **argv)
 {
     struct lm_conf conf = {0};
@@ -101,6 +107,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     json_object_seed(0);
     int rc = lm_conf_init(&conf, &err);
+    conf.long_lists = true;
     if (rc == 0)
         rc = lm_conf_load(&conf, &argc, argv, &err);
     if (rc == 0 && argc > 1)
@@ -110,6 +117,7 @@ int main(int argc, char **argv)
         return report(LM_ECONFIG, err.msg);
     }
     lm_log_set_level(level_of(conf.server.log_level));
+    log_notes(&conf);
     struct event_base *base = event_base_new();
     status = base ? serve(base, &conf) : report(LM_ENOMEM, "cannot make an event loop");
     if (base)

@@ -39,6 +39,7 @@ void lm_conf_fini(struct lm_conf *c)
     free(c->model);
     free(c->backend);
     free(c->path);
+    lm_bytes_fini(&c->notes);
     *c = (struct lm_conf){0};
 }
 

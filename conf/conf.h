@@ -11,6 +11,7 @@
  * Thread   [any] for reading; made by one
  */
 #include <llmserve/err.h>
+#include "runtime/base/buf.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,8 @@ struct lm_conf {
     struct lm_conf_backend *backend;
     size_t n_backend;
     char *path; /* file it was read from, "" if none */
+    struct lm_bytes notes; /* a line for each flag that was taken for the sake of other servers' scripts; for the caller's log */
+    bool long_lists;       /* set before reading flags: a list takes all arguments up to the next flag, as vLLM's do */
 };
 
 /** All defaults, no model section. */
@@ -75,7 +78,8 @@ int lm_conf_read_env(struct lm_conf *c, struct lm_err *err);
 /**
  * Apply flags --key value, --key=value, --bool-key, --no-bool-key (and the aliases of each row); they win over
  * every section. A model flag applies to all model sections; with no section one is made, named by
- * --served-model-name or the file's name. `[backend NAME]` options by --backend-option NAME.key=value.
+ * --served-model-name or the file's name. `[backend NAME]` options by --backend-option NAME.key=value. Flags of vLLM's and
+ * ipex-llm's scripts that are no knobs (foreign.def) do what their rows say.
  *
  * *io_argc/argv keep what is not a flag (positional arguments), in order, argv[0] first.
  */

@@ -121,24 +121,6 @@ START_TEST(test_conf_conf__a_list_goes_on_in_further_lines)
 }
 END_TEST
 
-START_TEST(test_conf_conf__lora_modules_takes_what_looks_like_one)
-{
-    struct lm_conf c;
-    ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
-    char *argv[] = {(char *)"prog", (char *)"--lora-modules", (char *)"a=/x", (char *)"{\"name\": \"b\", \"path\": \"/y\"}", (char *)"pos",
-                    (char *)"--model", (char *)"/m", (char *)"--lora_modules=c=/z", NULL};
-    int argc = 7;
-    ck_assert_int_eq(lm_conf_read_flags(&c, &argc, argv, NULL), 0);
-    ck_assert_str_eq(c.model[0].lora_modules, "a=/x,{\"name\": \"b\", \"path\": \"/y\"}");
-    ck_assert_int_eq(argc, 2);
-    ck_assert_str_eq(argv[1], "pos");
-    argv[1] = argv[7];
-    ck_assert_int_eq(lm_conf_read_flags(&c, &argc, argv, NULL), 0);
-    ck_assert_str_eq(c.model[0].lora_modules, "c=/z");
-    lm_conf_fini(&c);
-}
-END_TEST
-
 START_TEST(test_conf_conf__flags_alone_make_a_model)
 {
     struct lm_conf c;
@@ -328,7 +310,7 @@ END_TEST
 SUITE_MAIN("conf/conf", test_conf_conf__a_low_bit_model_path_takes_the_place_of_path,
            test_conf_conf__low_bit_formats_and_what_keeps_them_are_checked, test_conf_conf__ini_sets_all_three_kinds_of_section, test_conf_conf__an_error_names_line_key_and_remedy,
            test_conf_conf__a_line_too_long_is_refused_not_cut, test_conf_conf__flags_win_and_take_vllm_spellings,
-           test_conf_conf__a_list_goes_on_in_further_lines, test_conf_conf__lora_modules_takes_what_looks_like_one, test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
+           test_conf_conf__a_list_goes_on_in_further_lines, test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
            test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,
            test_conf_conf__environment_stands_between_file_and_flags,
            test_conf_conf__sizes_take_powers_of_1024_and_overflow_is_refused,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf.h"
 
+#include "conf/foreign.h"
 #include "conf/knob.h"
 #include "conf/section.h"
 
@@ -39,17 +40,50 @@ static int backend_flag(struct lm_conf *c, const char *text, struct lm_err *err)
     return lm_conf_backend_option(c, copy, dot + 1, eq + 1, err);
 }
 
-/* lora-modules takes further values behind its first, as vLLM's does: those that look like one. */
-static int lora_flag(struct lm_conf *c, struct lm_conf_model *pending, const char *name, const char *value, int argc, char **argv, int *i,
-                     struct lm_err *err)
+/* Do what a row of foreign.def says, and note it. */
+static int apply_foreign(struct lm_conf *c, struct lm_conf_model *pending, const struct lm_foreign *f, const char *value, struct lm_err *err)
 {
-    struct lm_bytes all = {0};
-    lm_bytes_add_str(&all, value);
-    for (; *i + 1 < argc && argv[*i + 1][0] != '-' && (strchr(argv[*i + 1], '=') || argv[*i + 1][0] == '{'); ++*i)
-        lm_bytes_addf(&all, ",%s", argv[*i + 1]);
-    int rc = all.failed ? lm_fail(err, LM_ENOMEM, "out of memory") : apply(c, pending, name, all.data ? all.data : "", err);
-    lm_bytes_fini(&all);
-    return rc;
+    char knob[64];
+    const char *eq = strchr(f->sets, '=');
+    if (*f->note)
+        lm_bytes_addf(&c->notes, "--%s%s%.60s: %s\n", f->name, value ? " " : "", value ? value : "", f->note);
+    if (!eq)
+        return c->notes.failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
+    snprintf(knob, sizeof knob, "%.*s", (int)(eq - f->sets), f->sets);
+    return apply(c, pending, knob, strcmp(eq + 1, "@") == 0 ? value : eq + 1, err);
+}
+
+/* Does the flag take no value? The row that says so in *out_foreign, unless it is a knob. */
+static bool is_bool(const char *name, const struct lm_knob *k, const struct lm_foreign **out_foreign)
+{
+    *out_foreign = k ? NULL : lm_foreign_find(name, NULL);
+    return *out_foreign || (k && k->type == LM_KNOB_BOOL);
+}
+
+/* The value of its own that a flag has at argv[*i + 1]; a list of llmserved goes on to the next flag, in commas. */
+static int take_value(struct lm_conf *c, const struct lm_knob *k, int argc, char **argv, int *i, struct lm_bytes *out, struct lm_err *err)
+{
+    if (*i + 1 >= argc)
+        return lm_fail(err, LM_ECONFIG, "needs a value");
+    lm_bytes_add_str(out, argv[++*i]);
+    while (c->long_lists && k && k->type == LM_KNOB_LIST && *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0)
+        lm_bytes_addf(out, ",%s", argv[++*i]);
+    return out->failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
+}
+
+/* A flag and its value: a row of foreign.def that the value fits, a knob, or an option of a backend. */
+static int set_flag(struct lm_conf *c, struct lm_conf_model *pending, const char *name, const char *value, struct lm_err *err)
+{
+    char values[160];
+    const struct lm_foreign *f = lm_foreign_find(name, value);
+    if (f)
+        return apply_foreign(c, pending, f, value, err);
+    if (find_any(name))
+        return apply(c, pending, name, value, err);
+    if (lm_knob_same(name, "backend-option"))
+        return backend_flag(c, value, err);
+    lm_foreign_values(name, values, sizeof values);
+    return lm_fail(err, LM_ECONFIG, *values ? "'%.40s' is not supported here; there is %s" : "takes no value, but '%.40s' is given%s", value, values);
 }
 
 /* One flag at argv[*i]; moves *i over a value of its own. */
@@ -62,25 +96,27 @@ static int read_flag(struct lm_conf *c, struct lm_conf_model *pending, int argc,
         return lm_fail(err, LM_ECONFIG, "unknown flag");
     memcpy(name, flag, n);
     name[n] = 0;
-    bool is_backend = lm_knob_same(name, "backend-option");
     const struct lm_knob *k = find_any(name);
-    const struct lm_knob *negated = !value && strncmp(name, "no-", 3) == 0 ? find_any(name + 3) : NULL;
-    if (!k && negated && negated->type == LM_KNOB_BOOL)
-        return apply(c, pending, name + 3, "no", err);
-    if (!k && !is_backend)
-        return lm_fail(err, LM_ECONFIG, "unknown flag; the nearest is --%s", lm_knob_nearest(-1, name));
-    if (value) {
-        value++;
-    } else if (k && k->type == LM_KNOB_BOOL) {
-        value = "yes";
-    } else if (*i + 1 < argc) {
-        value = argv[++*i];
-    } else {
-        return lm_fail(err, LM_ECONFIG, "needs a value");
+    const struct lm_foreign *foreign;
+    bool known = k || lm_knob_same(name, "backend-option") || lm_foreign_is(name);
+    if (!known && !value && strncmp(name, "no-", 3) == 0 && is_bool(name + 3, find_any(name + 3), &foreign))
+        return foreign ? apply_foreign(c, pending, foreign, NULL, err) : apply(c, pending, name + 3, "no", err);
+    if (!known) {
+        snprintf(name, sizeof name, "%s", lm_foreign_nearest(name));
+        for (char *p = name; (p = strchr(p, '_'));)
+            *p = '-';
+        return lm_fail(err, LM_ECONFIG, "unknown flag; the nearest is --%s", name);
     }
-    if (k && lm_knob_same(k->name, "lora_modules"))
-        return lora_flag(c, pending, name, value, argc, argv, i, err);
-    return is_backend ? backend_flag(c, value, err) : apply(c, pending, name, value, err);
+    if (value)
+        return set_flag(c, pending, name, value + 1, err);
+    if (is_bool(name, k, &foreign))
+        return foreign ? apply_foreign(c, pending, foreign, NULL, err) : apply(c, pending, name, "yes", err);
+    struct lm_bytes own = {0};
+    int rc = take_value(c, k, argc, argv, i, &own, err);
+    if (!rc)
+        rc = set_flag(c, pending, name, own.data, err);
+    lm_bytes_fini(&own);
+    return rc;
 }
 
 /* The name of a model that only flags describe: its first served name, else its file's. */

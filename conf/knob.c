@@ -55,10 +55,9 @@ const struct lm_knob *lm_knob_find(enum lm_knob_section section, const char *nam
     return NULL;
 }
 
-/* Levenshtein distance, one row of the table at a time. */
-static unsigned distance(const char *a, const char *b)
+unsigned lm_spelling_distance(const char *a, const char *b)
 {
-    unsigned row[64], n = (unsigned)strlen(b);
+    unsigned row[64], n = (unsigned)strlen(b); /* one row of the table at a time */
     if (n >= sizeof row / sizeof *row)
         return 1000;
     for (unsigned j = 0; j <= n; j++)
@@ -84,7 +83,7 @@ const char *lm_knob_nearest(int section, const char *name)
     const char *best = lm_knobs[0].name;
     unsigned best_d = 1000;
     for (size_t i = 0; i < lm_n_knobs; i++) {
-        unsigned d = distance(name, lm_knobs[i].name);
+        unsigned d = lm_spelling_distance(name, lm_knobs[i].name);
         if ((section < 0 || (int)lm_knobs[i].section == section) && d < best_d) {
             best = lm_knobs[i].name;
             best_d = d;

@@ -29,6 +29,9 @@ bool lm_knob_same(const char *a, const char *b);
 /** The row of a section whose name or alias it is; NULL if none. */
 const struct lm_knob *lm_knob_find(enum lm_knob_section section, const char *name);
 
+/** Levenshtein distance of two names, '-' and '_' alike; 1000 when b is longer than 63. */
+unsigned lm_spelling_distance(const char *a, const char *b);
+
 /** The name of the row nearest in spelling to `name`; of all sections when section is -1. Never NULL. */
 const char *lm_knob_nearest(int section, const char *name);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops/attention.h"
 #include "ops/check.h"
-#include "runtime/base/half.h"
+#include "runtime/base/fp8.h"
 
 #include <math.h>
 
@@ -59,7 +59,8 @@ void lm_kv_round(enum lm_kv_dtype dtype, size_t n, const float *x, float *y)
         return;
     }
     for (size_t i = 0; i < n; i++)
-        y[i] = dtype == LM_KV_F16 ? lm_f16_to_f32(lm_f32_to_f16(x[i])) : dtype == LM_KV_BF16 ? lm_bf16_to_f32(lm_f32_to_bf16(x[i])) : x[i];
+        y[i] = dtype == LM_KV_E4M3 ? lm_f8e4m3_to_f32(lm_f32_to_f8(x[i], 3)) : dtype == LM_KV_E5M2 ? lm_f8e5m2_to_f32(lm_f32_to_f8(x[i], 2)) :
+            dtype == LM_KV_F16 ? lm_f16_to_f32(lm_f32_to_f16(x[i])) : dtype == LM_KV_BF16 ? lm_bf16_to_f32(lm_f32_to_bf16(x[i])) : x[i];
 }
 
 static size_t slot(const struct lm_kv_ref *kv, const struct lm_step *step, size_t seq, size_t pos)

@@ -107,6 +107,8 @@ START_TEST(test_ops_attention__cache_types_round)
         {LM_KV_BF16, {1, 1, -7, 0.400390625f}},
         {LM_KV_I8, {18 * 7 / 127.0f, 18 * 7 / 127.0f, -7, 7 * 7 / 127.0f}},
         {LM_KV_I4, {1, 1, -7, 0}},
+        {LM_KV_E4M3, {1, 1, -7, 0.40625f}},
+        {LM_KV_E5M2, {1, 1, -7, 0.375f}},
     };
     float y[4];
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {

@@ -104,7 +104,7 @@ START_TEST(test_ops_graph__plans_have_sizes_in_range)
         {&f.graph, 32, 4, 1u << 25, 64, 8, 16, LM_KV_F16}, {&f.graph, 32, 4, 4, 0, 8, 16, LM_KV_F16},
         {&f.graph, 32, 4, 4, 1u << 31, 8, 16, LM_KV_F16}, {&f.graph, 32, 4, 4, 64, 12, 16, LM_KV_F16},
         {&f.graph, 32, 4, 4, 64, 0, 16, LM_KV_F16},     {&f.graph, 32, 4, 4, 64, 512, 16, LM_KV_F16},
-        {&f.graph, 32, 4, 4, 64, 8, 16, (enum lm_kv_dtype)7},
+        {&f.graph, 32, 4, 4, 64, 8, 16, LM_KV_END},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(lm_plan_check(&bad[i], NULL) == LM_EINVAL, "case %zu", i);

@@ -39,13 +39,23 @@ TESTS += %D%/golden_model_test
 endif
 include tests/api/local.mk
 include tests/clients/local.mk
+include tests/tool/local.mk
+include tests/peers/local.mk
 include tests/fuzz/local.mk
 
 dist_check_SCRIPTS += %D%/golden/chat-template/render_test
 TESTS += %D%/golden/chat-template/render_test
 EXTRA_DIST += %D%/golden/chat-template/make.py %D%/golden/chat-template/golden.json.xz %D%/data/chat-templates
 
+dist_check_SCRIPTS += %D%/bench_kernels_test
+TESTS += %D%/bench_kernels_test
+
 # llmserve quantize, against an independent reader of its files.
 dist_check_SCRIPTS += %D%/low_bit_test
 TESTS += %D%/low_bit_test
 EXTRA_DIST += %D%/lmq_reader.py doc/low-bit-format.md
+
+# Each command of the page for users of the replaced system.
+dist_check_SCRIPTS += %D%/migrate_test
+TESTS += %D%/migrate_test
+EXTRA_DIST += doc/migrate.md

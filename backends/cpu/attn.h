@@ -18,7 +18,7 @@
 /** One layer's cache. The layout inside a block is the kernels' own. */
 struct cpu_kv {
     uint8_t *data;
-    size_t block_bytes;  /* of this layer: cpu_kv_block_bytes() */
+    size_t block_bytes;  /* from one block to the next: cpu_kv_block_bytes(), or more where other layers stand between */
     uint32_t block_size; /* tokens */
     uint32_t n_kv_head, head_dim;
     enum lm_kv_dtype dtype;
@@ -30,7 +30,7 @@ static inline uint32_t cpu_kv_v_dim(const struct cpu_kv *kv)
     return kv->v_dim ? kv->v_dim : kv->head_dim;
 }
 
-/** Of a layer whose block_bytes are yet to be set. */
+/** Bytes of a block of this layer. */
 size_t cpu_kv_block_bytes(const struct cpu_kv *kv);
 
 /** Write the rows [row0, row1) of k [n_tok][n_kv_head * head_dim] and v [n_tok][n_kv_head * v_dim] where the step's block tables say. seq_of[row] is each row's sequence. */

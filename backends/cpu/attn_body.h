@@ -10,10 +10,32 @@
 
 _Static_assert(CPU_ATTN_GROUP % VEC_COLS == 0, "a group of sub-tiles is whole tiles");
 
+/** Bytes of one value. */
+INLINE size_t kv_bytes(enum lm_kv_dtype dtype)
+{
+    return dtype == LM_KV_F32 ? 4 : dtype == LM_KV_E4M3 || dtype == LM_KV_E5M2 ? 1 : 2;
+}
+
+/** 16 values as 8-bit floats, see lm_f32_to_f8(). */
+INLINE void convert_f8(int n_mantissa, struct vf x, uint8_t *dst)
+{
+    const struct vf most = vf_all(n_mantissa == 3 ? 448 : 57344), unit = vf_all(n_mantissa == 3 ? 0x1p14f : 0x1p7f);
+    const int shift = 23 - n_mantissa, lower = (n_mantissa == 3 ? 120 : 112) << 23;
+    struct vf a = vf_of_bits(vi_and(vi_bits_of(x), vi_all(0x7fffffff))), b = vf_min(most, a);
+    struct vi odd = vi_and(vi_right(vi_bits_of(b), shift), vi_all(1));
+    struct vi normal = vi_right(vi_add(vi_bits_of(b), vi_add(odd, vi_all((1 << (shift - 1)) - 1 - lower))), shift);
+    struct vi small = vi_sub(vi_bits_of(vf_add(b, unit)), vi_bits_of(unit));
+    struct vf code = vf_unless_less(b, n_mantissa == 3 ? 0x1p-6f : 0x1p-14f, vf_of_bits(normal), vf_of_bits(small));
+    code = vf_unless_less(a, INFINITY, vf_of_bits(vi_all(0x7f)), code);
+    vi_store_i8(dst, vi_sub(vi_bits_of(code), vi_and(vi_right(vi_bits_of(x), 24), vi_all(0x80))));
+}
+
 /** 16 values to 16 of dtype. */
 INLINE void convert16(enum lm_kv_dtype dtype, struct vf x, void *dst)
 {
-    if (dtype == LM_KV_BF16)
+    if (dtype == LM_KV_E4M3 || dtype == LM_KV_E5M2)
+        convert_f8(dtype == LM_KV_E4M3 ? 3 : 2, x, dst);
+    else if (dtype == LM_KV_BF16)
         vf_store_bf16(dst, x);
     else /* in this order NaN stays */
         vf_store_f16(dst, vf_max(vf_all(-65504), vf_min(vf_all(65504), x)));
@@ -25,15 +47,16 @@ static void convert(enum lm_kv_dtype dtype, const float *src, size_t n, void *ds
         memcpy(dst, src, n * sizeof *src);
         return;
     }
-    uint16_t *to = dst;
-    for (; n >= 16; n -= 16, src += 16, to += 16)
+    const size_t bytes = kv_bytes(dtype);
+    uint8_t *to = dst;
+    for (; n >= 16; n -= 16, src += 16, to += 16 * bytes)
         convert16(dtype, vf_load(src), to);
     if (n) {
         float rest[16] = {0};
         uint16_t half[16];
         memcpy(rest, src, n * sizeof *src);
         convert16(dtype, vf_load(rest), half);
-        memcpy(to, half, n * sizeof *to);
+        memcpy(to, half, n * bytes);
     }
 }
 
@@ -43,6 +66,8 @@ INLINE struct vf kv_load(enum lm_kv_dtype dtype, const uint8_t *p, uint32_t i, u
     switch (dtype) {
     case LM_KV_F16: return vf_of_f16(p + 32 * (size_t)i);
     case LM_KV_F32: return vf_load(p + 64 * (size_t)i);
+    case LM_KV_E4M3: return vf_of_e4m3(p + 16 * (size_t)i);
+    case LM_KV_E5M2: return vf_of_e5m2(p + 16 * (size_t)i);
     default: break;
     }
     struct vi pair = vi_load(p + 64 * (size_t)i);
@@ -106,6 +131,8 @@ static void qk(enum lm_kv_dtype dtype, const float *q, uint32_t n_q, const uint8
     switch (dtype) {
     case LM_KV_F16: qk_of(LM_KV_F16, q, n_q, k, n_sub, k_dim, s); break;
     case LM_KV_BF16: qk_of(LM_KV_BF16, q, n_q, k, n_sub, k_dim, s); break;
+    case LM_KV_E4M3: qk_of(LM_KV_E4M3, q, n_q, k, n_sub, k_dim, s); break;
+    case LM_KV_E5M2: qk_of(LM_KV_E5M2, q, n_q, k, n_sub, k_dim, s); break;
     default: qk_of(LM_KV_F32, q, n_q, k, n_sub, k_dim, s);
     }
 }
@@ -161,7 +188,7 @@ INLINE void pv_tile(enum lm_kv_dtype dtype, int n_q, int n_col, const float *p, 
         for (int c = 0; c < n_col; c++)
             acc[t][c] = vf_zero();
     for (uint32_t i = lo; i < hi; i++) {
-        const uint8_t *row = v[i >> v_shift] + (size_t)((i & mask) / pair) * v_dim * (dtype == LM_KV_F16 ? 2 : 4);
+        const uint8_t *row = v[i >> v_shift] + (size_t)((i & mask) / pair) * v_dim * pair * kv_bytes(dtype);
         struct vf value[4];
 #pragma GCC unroll 4
         for (int c = 0; c < n_col; c++)
@@ -210,6 +237,8 @@ static void pv(enum lm_kv_dtype dtype, const float *p, uint32_t n_q, const uint8
     switch (dtype) {
     case LM_KV_F16: pv_of(LM_KV_F16, p, n_q, v, v_shift, lo, hi, v_dim, o); break;
     case LM_KV_BF16: pv_of(LM_KV_BF16, p, n_q, v, v_shift, lo, hi, v_dim, o); break;
+    case LM_KV_E4M3: pv_of(LM_KV_E4M3, p, n_q, v, v_shift, lo, hi, v_dim, o); break;
+    case LM_KV_E5M2: pv_of(LM_KV_E5M2, p, n_q, v, v_shift, lo, hi, v_dim, o); break;
     default: pv_of(LM_KV_F32, p, n_q, v, v_shift, lo, hi, v_dim, o);
     }
 }

@@ -53,7 +53,7 @@ struct cpu_kv_shape {
 struct cpu_kv_shape cpu_kv_shape(const struct cpu_kv *kv);
 
 struct cpu_attn_kern {
-    /** n values to dtype; f16 saturates at its largest finite value. */
+    /** n values to dtype; f16 and the 8-bit floats saturate at their largest finite value. */
     void (*convert)(enum lm_kv_dtype dtype, const float *src, size_t n, void *dst);
 
     /** s[t][i] = q[t] . key[i] for n_q <= CPU_ATTN_TILE rows of q[k_dim] and n_sub <= CPU_ATTN_GROUP sub-tiles of 16 positions. */

@@ -2,7 +2,7 @@
 #include "backends/cpu/attn_kern.h"
 
 #include "backends/cpu/x.h"
-#include "runtime/base/half.h"
+#include "runtime/base/fp8.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,6 +15,10 @@ static float get(enum lm_kv_dtype dtype, const uint8_t *p, size_t i)
         memcpy(&f, p + 4 * i, sizeof f);
         return f;
     }
+    if (dtype == LM_KV_E4M3)
+        return lm_f8e4m3_to_f32(p[i]);
+    if (dtype == LM_KV_E5M2)
+        return lm_f8e5m2_to_f32(p[i]);
     memcpy(&h, p + 2 * i, sizeof h);
     return dtype == LM_KV_F16 ? lm_f16_to_f32(h) : lm_bf16_to_f32(h);
 }
@@ -22,10 +26,13 @@ static float get(enum lm_kv_dtype dtype, const uint8_t *p, size_t i)
 static void convert(enum lm_kv_dtype dtype, const float *src, size_t n, void *dst)
 {
     uint16_t *h = dst;
+    uint8_t *b = dst;
     if (dtype == LM_KV_F32)
         memcpy(dst, src, n * sizeof *src);
     for (size_t i = 0; i < n && dtype == LM_KV_BF16; i++)
         h[i] = lm_f32_to_bf16(src[i]);
+    for (size_t i = 0; i < n && (dtype == LM_KV_E4M3 || dtype == LM_KV_E5M2); i++)
+        b[i] = lm_f32_to_f8(src[i], dtype == LM_KV_E4M3 ? 3 : 2);
     for (size_t i = 0; i < n && dtype == LM_KV_F16; i++)
         h[i] = lm_f32_to_f16(src[i] > 65504.0f ? 65504.0f : src[i] < -65504.0f ? -65504.0f : src[i]);
 }

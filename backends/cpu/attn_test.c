@@ -6,7 +6,7 @@
  */
 #include "backends/cpu/attn_kern.h"
 #include "ops/attention.h"
-#include "runtime/base/half.h"
+#include "runtime/base/fp8.h"
 #include "tests/suite.h"
 
 #include <math.h>
@@ -33,6 +33,11 @@ static enum cpu_isa next_isa(enum cpu_isa isa)
         isa++;
     while (isa < CPU_N_ISA && !cpu_isa_has(isa));
     return isa;
+}
+
+static enum lm_kv_dtype next_dtype(enum lm_kv_dtype dtype)
+{
+    return dtype + 1 == LM_KV_AUTO ? LM_KV_AUTO + 1 : dtype + 1;
 }
 
 static float noise(void)
@@ -220,7 +225,7 @@ static const struct world shape[] = {
 static void each_world(void (*fn)(struct world *))
 {
     for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
-        for (enum lm_kv_dtype dtype = LM_KV_F16; dtype < LM_KV_AUTO; dtype++)
+        for (enum lm_kv_dtype dtype = LM_KV_F16; dtype < LM_KV_END; dtype = next_dtype(dtype))
             for (size_t i = isa == CPU_ISA_PORTABLE && dtype != LM_KV_I16 ? 2 : 0; i < sizeof shape / sizeof *shape; i++) { /* the large ones are slow without vectors */
                 struct world w = shape[i];
                 w.isa = isa;
@@ -290,19 +295,40 @@ START_TEST(test_cpu_attn__is_the_same_for_a_row_alone)
 }
 END_TEST
 
-START_TEST(test_cpu_attn__f16_saturates)
+START_TEST(test_cpu_attn__short_floats_saturate)
 {
-    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa)) {
-        struct world w = shape[0];
-        w.isa = isa;
-        w.dtype = LM_KV_F16;
-        open_world(&w);
-        for (size_t i = 0; i < w.len[0] * kv_dim(&w); i++)
-            w.v[0][i] = 1e6f;
-        step(&w, (uint32_t[MAX_SEQ]){0}, w.len, 2);
-        ck_assert_float_eq_tol(w.y[0][0], 65504, 1);
-        close_world(&w);
-    }
+    static const struct { enum lm_kv_dtype dtype; float most; } type[] = {{LM_KV_F16, 65504}, {LM_KV_E4M3, 448}, {LM_KV_E5M2, 57344}};
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
+        for (size_t k = 0; k < sizeof type / sizeof *type; k++) {
+            struct world w = shape[0];
+            w.isa = isa;
+            w.dtype = type[k].dtype;
+            open_world(&w);
+            for (size_t i = 0; i < w.len[0] * kv_dim(&w); i++)
+                w.v[0][i] = 1e6f;
+            step(&w, (uint32_t[MAX_SEQ]){0}, w.len, 2);
+            ck_assert_float_eq_tol(w.y[0][0], type[k].most, 1);
+            close_world(&w);
+        }
+}
+END_TEST
+
+/** Around every code and every tie between two of them. */
+START_TEST(test_cpu_attn__f8_is_the_nearest)
+{
+    for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa))
+        for (int n_mantissa = 2; n_mantissa <= 3; n_mantissa++)
+            for (uint32_t code = 0; code < (n_mantissa == 3 ? 0x7eu : 0x7bu); code++)
+                for (uint32_t sign = 0; sign <= 0x80; sign += 0x80) {
+                    float (*const value)(uint8_t) = n_mantissa == 3 ? lm_f8e4m3_to_f32 : lm_f8e5m2_to_f32;
+                    float a = value((uint8_t)(code | sign)), b = value((uint8_t)((code + 1) | sign)), tie = (a + b) / 2;
+                    const float x[4] = {a, tie, nextafterf(tie, a), nextafterf(tie, b)};
+                    const uint8_t want[4] = {(uint8_t)(code | sign), (uint8_t)((code + code % 2) | sign), (uint8_t)(code | sign), (uint8_t)((code + 1) | sign)};
+                    uint8_t got[4];
+                    cpu_kern_get(isa)->attn->convert(n_mantissa == 3 ? LM_KV_E4M3 : LM_KV_E5M2, x, 4, got);
+                    if (memcmp(got, want, 4))
+                        ck_abort_msg("%s: code %x of %d bits: %x %x %x %x", cpu_isa_name(isa), code | sign, n_mantissa, got[0], got[1], got[2], got[3]);
+                }
 }
 END_TEST
 
@@ -327,7 +353,7 @@ END_TEST
 START_TEST(test_cpu_attn__a_nan_shows_in_its_row_and_later_ones_only)
 {
     for (enum cpu_isa isa = 0; isa < CPU_N_ISA; isa = next_isa(isa)) {
-        for (enum lm_kv_dtype dtype = LM_KV_F16; dtype < LM_KV_AUTO; dtype++) {
+        for (enum lm_kv_dtype dtype = LM_KV_F16; dtype < LM_KV_END; dtype = next_dtype(dtype)) {
             struct world w = shape[0];
             w.isa = isa;
             w.dtype = dtype;
@@ -345,5 +371,5 @@ START_TEST(test_cpu_attn__a_nan_shows_in_its_row_and_later_ones_only)
 END_TEST
 
 SUITE_MAIN("cpu/attn", test_cpu_attn__equals_the_sum_in_double, test_cpu_attn__is_the_same_for_a_prompt_in_pieces,
-           test_cpu_attn__is_the_same_for_a_row_alone, test_cpu_attn__f16_saturates,
+           test_cpu_attn__is_the_same_for_a_row_alone, test_cpu_attn__short_floats_saturate, test_cpu_attn__f8_is_the_nearest,
            test_cpu_attn__integer_sums_never_overflow, test_cpu_attn__a_nan_shows_in_its_row_and_later_ones_only)

@@ -2,7 +2,9 @@
 /*
  * The plugin: one device, the processors that this process may use.
  */
+#include "backends/cpu/bench.h"
 #include "backends/cpu/machine.h"
+#include "backends/cpu/numa.h"
 #include "backends/cpu/option.h"
 #include "backends/cpu/run.h"
 #include "config.h"
@@ -19,6 +21,7 @@ struct lm_dev {
     struct cpu_option option;
     struct cpu_mat_heap heap;
     uint32_t n_thread;
+    bool pinned;        /* each thread to a core */
     struct cpu_run run; /* of the step that runs */
     bool lost;          /* a step ran past its deadline */
 };
@@ -69,8 +72,9 @@ static int start_pool(struct lm_dev *dev, struct lm_err *err)
     dev->n_thread = dev->option.threads ? dev->option.threads : cpu_machine_n_thread(dev->machine);
     if (dev->n_thread > n_core || (pin == CPU_PIN_AUTO && dev->n_thread < n_core))
         pin = CPU_PIN_NO; /* others may have the same cores */
+    dev->pinned = pin != CPU_PIN_NO;
     struct cpu_pool_desc desc = {.n_thread = dev->n_thread, .spin = dev->n_thread <= cpu_machine_n_thread(dev->machine),
-                                 .enter = pin == CPU_PIN_NO ? NULL : bind_thread, .arg = dev->machine};
+                                 .enter = dev->pinned ? bind_thread : NULL, .arg = dev->machine};
     return cpu_pool_create(&desc, &dev->pool, err);
 }
 
@@ -134,12 +138,31 @@ static int measure(struct lm_dev *dev, const struct lm_plan_desc *desc, struct l
     return cpu_plan_measure(desc, dev->option.isa, dev->n_thread, out, err);
 }
 
+static void place_panels(void *arg, const uint8_t *at, size_t n, uint32_t node)
+{
+    cpu_machine_place(arg, at, n, node);
+}
+
+/* Only where threads stay on their cores and these have memory of their own. */
+static void place_weights(struct lm_dev *dev, const struct cpu_plan *p)
+{
+    uint32_t *node_of = dev->pinned && cpu_machine_n_node(dev->machine) > 1 ? malloc(dev->n_thread * sizeof *node_of) : NULL;
+    if (!node_of)
+        return;
+    for (uint32_t t = 0; t < dev->n_thread; t++)
+        node_of[t] = cpu_machine_node(dev->machine, t);
+    cpu_numa_split(p, node_of, place_panels, dev->machine);
+    free(node_of);
+}
+
 static int prepare(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
 {
     struct cpu_plan *p;
     int rc = cpu_plan_create(desc, dev->option.isa, dev->n_thread, dev->option.huge_pages, &p, err);
-    if (rc == 0)
+    if (rc == 0) {
+        place_weights(dev, p);
         *out = (struct lm_plan *)p;
+    }
     return rc;
 }
 
@@ -211,6 +234,13 @@ static int sync_step(struct lm_dev *dev, uint64_t deadline_us, struct lm_err *er
     return 0;
 }
 
+static int bench(struct lm_dev *dev, const struct lm_bench_desc *desc, lm_bench_fn *row, void *arg, struct lm_err *err)
+{
+    if (!cpu_pool_wait(dev->pool, 0))
+        return lm_fail(err, LM_EINVAL, "a step is running");
+    return cpu_bench_run(dev->pool, dev->n_thread, dev->option.isa, desc, row, arg, err);
+}
+
 const struct lm_backend lm_backend = {
     .abi = LM_BACKEND_ABI,
     .size = sizeof(struct lm_backend),
@@ -232,4 +262,5 @@ const struct lm_backend lm_backend = {
     .copy_out = copy_out,
     .launch = launch,
     .sync = sync_step,
+    .bench = bench,
 };

@@ -11,7 +11,7 @@ libcpukern_avx2_la_SOURCES = %D%/mat_avx2.c %D%/mat_vec_avx2.h $(cpu_kern_bodies
 libcpukern_avx2_la_CFLAGS = $(AM_CFLAGS) -mavx2 -mfma -mf16c
 libcpukern_avxvnni_la_SOURCES = %D%/mat_avxvnni.c
 libcpukern_avxvnni_la_CFLAGS = $(libcpukern_avx2_la_CFLAGS) -mavxvnni
-libcpukern_avx512_la_SOURCES = %D%/mat_avx512.c %D%/mat_vec_avx512.h
+libcpukern_avx512_la_SOURCES = %D%/mat_amx.c %D%/mat_avx512.c %D%/mat_vec_avx512.h
 libcpukern_avx512_la_CFLAGS = $(libcpukern_avx2_la_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 libcpukern_avx512bf16_la_SOURCES = %D%/attn_avx512bf16.c
 libcpukern_avx512bf16_la_CFLAGS = $(libcpukern_avx512_la_CFLAGS) -mavx512bf16
@@ -27,16 +27,19 @@ noinst_LTLIBRARIES += libcpukern.la
 libcpukern_la_SOURCES = $(cpu_kern_SOURCES)
 libcpukern_la_LIBADD = $(cpu_kern_LIBS) libqtype.la
 
-# Rates beside the machine's limits: make bench-kernels
-noinst_PROGRAMS += %D%/kern_bench
-%C%_kern_bench_SOURCES = %D%/kern_bench.c
-%C%_kern_bench_LDADD = libcpukern.la
-bench-kernels: %D%/kern_bench
-	%D%/kern_bench
+# Rates beside the machine's limits, of what was built: make bench-kernels
+bench-kernels: all
+	./llmserve bench kernels --backend cpu --plugin-dir '$(abs_top_builddir)/.libs'
 .PHONY: bench-kernels
 
 if HAVE_CHECK
 cpu_kern_tests = %D%/attn_test %D%/mat_test
+if ARCH_X86_64
+cpu_kern_tests += %D%/mat_amx_test
+%C%_mat_amx_test_SOURCES = %D%/mat_amx_test.c tests/amx_emulator.c tests/amx_emulator.h
+%C%_mat_amx_test_CFLAGS = $(TEST_CFLAGS)
+%C%_mat_amx_test_LDADD = libcpukern.la $(TEST_LIBS) -lm
+endif
 check_PROGRAMS += $(cpu_kern_tests)
 TESTS += $(cpu_kern_tests)
 %C%_attn_test_SOURCES = %D%/attn_test.c

@@ -3,7 +3,8 @@
 
 struct cpu_kv_shape cpu_kv_shape(const struct cpu_kv *kv)
 {
-    static const uint8_t unit[LM_KV_END] = {[LM_KV_F16] = 2, [LM_KV_BF16] = 4, [LM_KV_F32] = 4, [LM_KV_I16] = 4, [LM_KV_I8] = 2, [LM_KV_I4] = 1};
+    static const uint8_t unit[LM_KV_END] = {[LM_KV_F16] = 2, [LM_KV_BF16] = 4, [LM_KV_F32] = 4, [LM_KV_I16] = 4, [LM_KV_I8] = 2, [LM_KV_I4] = 1,
+                                            [LM_KV_E4M3] = 1, [LM_KV_E5M2] = 1};
     uint32_t block_size = kv->block_size;
     bool scaled = cpu_kv_is_int(kv->dtype);
     struct cpu_kv_shape s = {.width = block_size < CPU_ATTN_LANE ? block_size : CPU_ATTN_LANE,
@@ -48,6 +49,9 @@ static void scatter(const void *src, uint32_t n, uint32_t pair, size_t step, siz
     if (elem_bytes == 4)
         for (uint32_t d = 0; d < n; d++)
             memcpy(dst + d * step * 4, (const uint8_t *)src + d * (size_t)4, 4);
+    else if (elem_bytes == 1)
+        for (uint32_t d = 0; d < n; d++)
+            dst[d * step] = ((const uint8_t *)src)[d];
     else
         for (uint32_t d = 0; d < n; d++)
             memcpy(dst + (d / pair * step + d % pair) * 2, (const uint8_t *)src + d * (size_t)2, 2);

@@ -17,6 +17,7 @@ endif
 # All of the plugin but its table.
 noinst_LTLIBRARIES += libcpu.la
 libcpu_la_SOURCES = %D%/cgroup.c %D%/cgroup.h %D%/lora.c %D%/lora.h %D%/machine.c %D%/machine.h %D%/moe.c %D%/moe.h %D%/option.c %D%/option.h \
+libcpu_la_SOURCES = %D%/bench.c %D%/bench.h %D%/bench_attn.c %D%/bench_limit.c %D%/bench_mat.c %D%/cgroup.c %D%/cgroup.h %D%/machine.c %D%/machine.h %D%/moe.c %D%/moe.h %D%/numa.c %D%/numa.h %D%/option.c %D%/option.h \
 	%D%/phase.c %D%/phase.h %D%/plan.c %D%/plan.h %D%/pool.c %D%/pool.h %D%/row.c %D%/row.h %D%/row_body.h \
 	%D%/row_portable.c %D%/run.c %D%/run.h
 libcpu_la_CFLAGS = $(AM_CFLAGS) $(HWLOC_CFLAGS)
@@ -29,7 +30,7 @@ cpu_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-re
 cpu_la_LIBADD = libcpu.la
 
 if HAVE_CHECK
-cpu_tests = %D%/cgroup_test %D%/cpu_test %D%/golden_test %D%/ops_test %D%/option_test %D%/phase_test %D%/pool_test %D%/row_test
+cpu_tests = %D%/cgroup_test %D%/cpu_test %D%/golden_test %D%/numa_test %D%/ops_test %D%/option_test %D%/phase_test %D%/pool_test %D%/row_test
 check_PROGRAMS += $(cpu_tests)
 TESTS += $(cpu_tests)
 cpu_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cpu.so"'
@@ -43,6 +44,9 @@ cpu_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cpu.so"'
 %C%_golden_test_SOURCES = %D%/golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(cpu_plugin)
 %C%_golden_test_LDADD = libcpu.la $(REFEXEC_LIBS)
+%C%_numa_test_SOURCES = %D%/numa_test.c
+%C%_numa_test_CFLAGS = $(TEST_CFLAGS)
+%C%_numa_test_LDADD = libcpu.la $(TEST_LIBS)
 %C%_ops_test_SOURCES = %D%/ops_test.c
 %C%_ops_test_CFLAGS = $(TEST_CFLAGS) $(cpu_plugin)
 %C%_ops_test_LDADD = libopsuite.la libcpu.la $(TEST_LIBS)

@@ -6,6 +6,7 @@
 #include <hwloc.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char cgroup_root[] = "/sys/fs/cgroup", cgroup_self[] = "/proc/self/cgroup";
 
@@ -22,6 +23,7 @@ static int load(struct cpu_machine *m)
     hwloc_topology_set_all_types_filter(m->topology, HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(m->topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
     hwloc_topology_set_type_filter(m->topology, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    hwloc_topology_set_type_filter(m->topology, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE); /* what memory nodes are of */
     if (hwloc_topology_load(m->topology) < 0 || !(m->allowed = hwloc_bitmap_alloc()))
         return -1;
     if (hwloc_get_cpubind(m->topology, m->allowed, HWLOC_CPUBIND_PROCESS) < 0)
@@ -100,6 +102,33 @@ void cpu_machine_bind(const struct cpu_machine *m, uint32_t i)
     hwloc_bitmap_and(set, set, m->allowed);
     hwloc_set_cpubind(m->topology, set, HWLOC_CPUBIND_THREAD);
     hwloc_bitmap_free(set);
+}
+
+uint32_t cpu_machine_node(const struct cpu_machine *m, uint32_t i)
+{
+    hwloc_obj_t o = core(m, i), node = NULL;
+    uint32_t n = 0;
+    while (o && (node = hwloc_get_next_obj_by_type(m->topology, HWLOC_OBJ_NUMANODE, node)) && !hwloc_bitmap_intersects(node->cpuset, o->cpuset))
+        n++;
+    return node ? n : 0;
+}
+
+uint32_t cpu_machine_n_node(const struct cpu_machine *m)
+{
+    uint32_t n = 0;
+    for (hwloc_obj_t node = NULL; (node = hwloc_get_next_obj_by_type(m->topology, HWLOC_OBJ_NUMANODE, node));)
+        n += hwloc_bitmap_intersects(node->cpuset, m->allowed);
+    return n ? n : 1;
+}
+
+void cpu_machine_place(const struct cpu_machine *m, const void *at, size_t n, uint32_t node)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)at + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)at + n + page - 1) / page * page;
+    hwloc_obj_t o = hwloc_get_obj_by_type(m->topology, HWLOC_OBJ_NUMANODE, node);
+    if (o && first < end)
+        hwloc_set_area_membind(m->topology, (const void *)first, end - first, o->nodeset, HWLOC_MEMBIND_BIND,
+                               HWLOC_MEMBIND_BYNODESET | HWLOC_MEMBIND_MIGRATE);
 }
 
 static uint64_t kib_of(const char *line, const char *key)

@@ -7,6 +7,7 @@
 #include <llmserve/err.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct cpu_machine;
@@ -27,6 +28,13 @@ uint32_t cpu_machine_n_core(const struct cpu_machine *m);
 
 /** How many threads to run: one for each of these cores, fewer where a control group gives less time. */
 uint32_t cpu_machine_n_thread(const struct cpu_machine *m);
+
+/** Memory nodes of those cores, and the node of core i < n_core, counted from 0. */
+uint32_t cpu_machine_n_node(const struct cpu_machine *m);
+uint32_t cpu_machine_node(const struct cpu_machine *m, uint32_t i);
+
+/** Keep the pages that begin in n bytes at `at` on a node: those that are there already move. Best effort. */
+void cpu_machine_place(const struct cpu_machine *m, const void *at, size_t n, uint32_t node);
 
 /** Keep the calling thread on core i < n_core. Best effort. */
 void cpu_machine_bind(const struct cpu_machine *m, uint32_t i);

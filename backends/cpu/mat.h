@@ -12,12 +12,15 @@
  */
 #include <llmserve/backend.h>
 
-enum cpu_isa { CPU_ISA_PORTABLE, CPU_ISA_AVX2, CPU_ISA_AVXVNNI, CPU_ISA_AVX512, CPU_ISA_AVX512BF16, CPU_N_ISA };
+enum cpu_isa { CPU_ISA_PORTABLE, CPU_ISA_AVX2, CPU_ISA_AVXVNNI, CPU_ISA_AVX512, CPU_ISA_AVX512BF16, CPU_ISA_AMX, CPU_N_ISA };
 
-/** Best ISA of this machine. It has those before it too, but for avxvnni, which not every avx512 machine has: cpu_isa_has(). */
+/**
+ * Best ISA of this machine. It has those before it too, but for avxvnni, which not every avx512 machine has: cpu_isa_has().
+ * amx (AMX-INT8 beside avx512bf16) has only run in an emulator (tests/amx_emulator.h), so it is none until it is asked for.
+ */
 enum cpu_isa cpu_isa_detect(void);
 bool cpu_isa_has(enum cpu_isa isa);
-const char *cpu_isa_name(enum cpu_isa isa); /* "portable" "avx2" "avxvnni" "avx512" "avx512bf16"; NULL out of range */
+const char *cpu_isa_name(enum cpu_isa isa); /* "portable" "avx2" "avxvnni" "avx512" "avx512bf16" "amx"; NULL out of range */
 
 enum cpu_x_form {
     CPU_X_F32, /* the activation itself */

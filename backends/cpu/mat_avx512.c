@@ -11,3 +11,4 @@ static const struct cpu_attn_kern attn_kern = {convert, qk, softmax, pv, join, q
 
 const struct cpu_kern cpu_kern_avx512 = {x_tile, dot, &attn_kern, mul_table};
 const struct cpu_kern cpu_kern_avx512bf16 = {x_tile, dot, &cpu_attn_avx512bf16, mul_table};
+const struct cpu_kern cpu_kern_amx = {x_tile, dot, &cpu_attn_avx512bf16, cpu_mul_amx};

@@ -159,23 +159,41 @@ INLINE void add_dots(struct form f, const struct spot *s, int g0, int g1, struct
             dots[r][t] = VEC_DOT16 ? vi_widen(dots[r][t], sum[r][t]) : sum[r][t];
 }
 
-/** sum[t] += what the products of line r, of the block or of 16 columns of it, are worth */
-INLINE void add_scaled(struct form f, const struct spot *s, int half, int r, const struct vi dots[6], struct vf sum[6])
+/** The scales (or minimums) of a line in the block or in 16 columns of it. */
+INLINE struct vf scale_of(struct form f, const struct spot *s, bool min, int half, int r)
 {
     const uint8_t *scales = s->w + cpu_plane_bytes(f.open ? CPU_BITS_8 : f.l.bits);
-    const struct vf d = f.open ? vf_load(scales + open_scale(f.l.scale, false, half > 0, s->line + r)) :
-        scale_at(f.l.scale, s->super, scales, s->b, half > 0, s->line + r);
+    if (f.open)
+        return vf_load(scales + open_scale(f.l.scale, min, half > 0, r));
+    return min ? min_at(f.l.scale, s->super, scales, half > 0, r) : scale_at(f.l.scale, s->super, scales, s->b, half > 0, r);
+}
+
+/** sum[r][t] += what the products, of the block or of 16 columns of it, are worth. A broadcast serves all lines: Zen 5 makes one a cycle. */
+INLINE void add_scaled(struct form f, const struct spot *s, int half, const struct vi dots[2][6], struct vf sum[2][6])
+{
+    struct vf d[2], min[2];
+#pragma GCC unroll 2
+    for (int r = 0; r < s->n_line; r++)
+        d[r] = scale_of(f, s, false, half, s->line + r);
 #pragma GCC unroll 6
-    for (int t = 0; t < s->m; t++)
-        sum[t] = vf_fma(vf_times_at(vf_of_int(dots[t]), s->scale + t), d, sum[t]);
+    for (int t = 0; t < s->m; t++) {
+        struct vf scale = vf_all_at(s->scale + t);
+#pragma GCC unroll 2
+        for (int r = 0; r < s->n_line; r++)
+            sum[r][t] = vf_fma(vf_mul(vf_of_int(dots[r][t]), scale), d[r], sum[r][t]);
+    }
     if (!has_min(f.l.scale))
         return;
-    const struct vf min = f.open ? vf_load(scales + open_scale(f.l.scale, true, half > 0, s->line + r)) :
-        min_at(f.l.scale, s->super, scales, half > 0, s->line + r);
+#pragma GCC unroll 2
+    for (int r = 0; r < s->n_line; r++)
+        min[r] = scale_of(f, s, true, half, s->line + r);
 #pragma GCC unroll 6
-    for (int t = 0; t < s->m; t++)
-        sum[t] = half < 0 ? vf_add_times_at(sum[t], min, s->scale + s->n + t) :
-            vf_fnma(vf_times_at(vf_of_int(minus_sum(s, t, half)), s->scale + t), min, sum[t]);
+    for (int t = 0; t < s->m; t++) {
+        struct vf part = half < 0 ? vf_all_at(s->scale + s->n + t) : vf_mul(vf_of_int(minus_sum(s, t, half)), vf_all_at(s->scale + t));
+#pragma GCC unroll 2
+        for (int r = 0; r < s->n_line; r++)
+            sum[r][t] = half < 0 ? vf_add_product(sum[r][t], min[r], part) : vf_fnma(part, min[r], sum[r][t]);
+    }
 }
 
 /** sum[r][t] += the block, or 16 columns of it where half is 0 or 1 */
@@ -190,9 +208,7 @@ INLINE void block(struct form f, const struct spot *s, int half, struct vf sum[2
 #pragma GCC unroll 8
     for (int g = first; g < end; g += step)
         add_dots(f, s, g, g + step, dots);
-#pragma GCC unroll 2
-    for (int r = 0; r < s->n_line; r++)
-        add_scaled(f, s, half, r, dots[r], sum[r]);
+    add_scaled(f, s, half, dots, sum);
 }
 
 /** Lines to prefetch while a tile is computed: n for each of its blocks. */
@@ -308,7 +324,7 @@ INLINE void panel(struct cpu_layout l, const struct cpu_mat_job *j, uint32_t p, 
     const uint8_t *w = j->w + p * j->panel_bytes;
     const uint32_t row = p * CPU_PANEL, left = j->rows - row < CPU_PANEL ? j->rows - row : CPU_PANEL;
     const uint32_t n_tile = (t1 - t0 + CPU_X_TILE - 1) / CPU_X_TILE;
-    const bool open = n_tile > 1 && j->n_block * open_block_bytes(l.scale) <= j->open_bytes;
+    const bool open = n_tile > 2 && j->n_block * open_block_bytes(l.scale) <= j->open_bytes;
     float bias[CPU_PANEL] = {0}, part[CPU_X_TILE * CPU_PANEL];
     if (j->bias)
         memcpy(bias, j->bias + row, left * sizeof *bias);

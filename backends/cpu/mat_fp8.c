@@ -4,7 +4,7 @@
 static cpu_fp8_fn *fp8_fn(const struct cpu_kern *kern)
 {
 #if defined(__x86_64__)
-    if (kern == &cpu_kern_avx512 || kern == &cpu_kern_avx512bf16)
+    if (kern == &cpu_kern_avx512 || kern == &cpu_kern_avx512bf16 || kern == &cpu_kern_amx)
         return cpu_fp8_avx512;
     if (kern == &cpu_kern_avx2 || kern == &cpu_kern_avxvnni)
         return cpu_fp8_avx2;

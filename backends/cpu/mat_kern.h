@@ -50,7 +50,8 @@ struct cpu_kern {
 /** The kernels of an ISA that this machine has; the portable ones where the build has none of that ISA. */
 const struct cpu_kern *cpu_kern_get(enum cpu_isa isa);
 
-extern const struct cpu_kern cpu_kern_avx2, cpu_kern_avxvnni, cpu_kern_avx512, cpu_kern_avx512bf16;
+extern const struct cpu_kern cpu_kern_avx2, cpu_kern_avxvnni, cpu_kern_avx512, cpu_kern_avx512bf16, cpu_kern_amx;
+extern cpu_mul_fn *const cpu_mul_amx[]; /* see mul; bits are those of cpu_kern_avx512 */
 cpu_x_fn cpu_x_tile_portable;
 cpu_dot_fn cpu_dot_portable;
 

@@ -2,7 +2,7 @@
 /*
  * Weights as they are published, row by row, for a product in f32. Columns go in pieces of K_PIECE: a
  * panel's piece is brought to f32 in scratch once and meets all rows of x; F32 needs no such step, F16 and
- * BF16 none for few rows. A piece's sum is added to y, so the order of additions is the same in every case.
+ * BF16 none where vectors convert as they load, or for few rows. A piece's sum is added to y, so the order of additions is the same in every case.
  */
 #include "backends/cpu/mat_fp8.h"
 
@@ -32,7 +32,7 @@ static void rows_mul(const struct cpu_mat *m, const struct cpu_x *x, const float
     size_t row_bytes = lm_qtype_row_bytes(m->weight.qtype, cols);
     enum cpu_float type;
     bool is_float = float_type(m->weight.qtype, &type);
-    bool direct = is_float && (type == CPU_F32 || x->n_row <= FEW);
+    bool direct = is_float && (type == CPU_F32 || m->kern->mul || x->n_row <= FEW); /* vectors convert as they load */
     for (uint32_t row = panel0 * PANEL; row < rows && row < panel1 * PANEL; row += PANEL) {
         uint32_t n_w = rows - row < PANEL ? rows - row : PANEL;
         if (bias)

@@ -51,6 +51,24 @@ INLINE struct vf vf_of_f16(const uint8_t *p)
     return (struct vf){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)), _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16)))};
 }
 
+INLINE struct vf f16_lanes(__m256i h)
+{
+    return (struct vf){_mm256_cvtph_ps(_mm256_castsi256_si128(h)), _mm256_cvtph_ps(_mm256_extracti128_si256(h, 1))};
+}
+
+INLINE struct vf vf_of_e5m2(const uint8_t *p)
+{
+    return f16_lanes(_mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)), 8));
+}
+
+INLINE struct vf vf_of_e4m3(const uint8_t *p)
+{
+    const __m256i all = _mm256_set1_epi16(0x3f80);
+    __m256i h = _mm256_and_si256(_mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7), _mm256_set1_epi16((short)0xbf80));
+    __m256i nan = _mm256_cmpeq_epi16(_mm256_and_si256(h, all), all);
+    return vf_mul(f16_lanes(_mm256_or_si256(h, _mm256_srli_epi16(nan, 1))), vf_all(256));
+}
+
 INLINE struct vf vf_round(struct vf x)
 {
     enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };

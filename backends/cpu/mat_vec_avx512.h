@@ -37,6 +37,20 @@ INLINE struct vf vf_min(struct vf a, struct vf b) { return (struct vf){_mm512_mi
 INLINE struct vf vf_fma(struct vf a, struct vf b, struct vf c) { return (struct vf){_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 INLINE struct vf vf_fnma(struct vf a, struct vf b, struct vf c) { return (struct vf){_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
 INLINE struct vf vf_of_f16(const uint8_t *p) { return (struct vf){_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p))}; }
+INLINE struct vf vf_of_e5m2(const uint8_t *p)
+{
+    return (struct vf){_mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)), 8))};
+}
+
+/** Exponent and mantissa are those of an f16 that is 2^-8 times the number; NaN would be a number. */
+INLINE struct vf vf_of_e4m3(const uint8_t *p)
+{
+    const __m256i all = _mm256_set1_epi16(0x3f80);
+    __m256i h = _mm256_and_si256(_mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7), _mm256_set1_epi16((short)0xbf80));
+    __m256i nan = _mm256_cmpeq_epi16(_mm256_and_si256(h, all), all);
+    return (struct vf){_mm512_mul_ps(_mm512_cvtph_ps(_mm256_or_si256(h, _mm256_srli_epi16(nan, 1))), _mm512_set1_ps(256))};
+}
+
 INLINE struct vf vf_of_int(struct vi a) { return (struct vf){_mm512_cvtepi32_ps(a.v)}; }
 INLINE struct vf vf_of_bits(struct vi a) { return (struct vf){_mm512_castsi512_ps(a.v)}; }
 INLINE struct vi vi_bits_of(struct vf a) { return (struct vi){_mm512_castps_si512(a.v)}; }

@@ -24,7 +24,7 @@ static int read_isa(const char *value, struct cpu_option *out, struct lm_err *er
             out->isa = (enum cpu_isa)isa;
             return 0;
         }
-    return lm_fail(err, LM_ECONFIG, "isa = %s: not one of auto, portable, avx2, avxvnni, avx512, avx512bf16", value);
+    return lm_fail(err, LM_ECONFIG, "isa = %s: not one of auto, portable, avx2, avxvnni, avx512, avx512bf16, amx", value);
 }
 
 static int read_threads(const char *value, struct cpu_option *out, struct lm_err *err)

@@ -5,7 +5,7 @@
  * The section [backend cpu].
  *
  *   threads     0: one per physical core that this process may use
- *   isa         auto, portable, avx2, avxvnni, avx512 or avx512bf16: which kernels
+ *   isa         auto, portable, avx2, avxvnni, avx512, avx512bf16 or amx: which kernels
  *   pin         auto, yes or no: keep each thread on a core; auto: when there is a thread for every core
  *   huge-pages  yes or no: ask for huge pages for the KV cache and the activations
  */

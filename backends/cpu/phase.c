@@ -204,3 +204,25 @@ uint32_t cpu_phase_cut(const struct lm_graph *g, struct cpu_phase *out)
         out[0].angles = has_rope(g);
     return n;
 }
+
+static uint32_t n_panel(const struct lm_graph *g, uint32_t first, uint32_t end)
+{
+    uint32_t n = 0;
+    for (uint32_t i = first; i < end; i++)
+        n += g->op[i].kind == LM_OP_MATMUL ? cpu_phase_mat(g->op[i].w)->n_panel : 0;
+    return n;
+}
+
+/* `from`, without what stands before a matmul of n panels, at most n. */
+static uint32_t within(uint64_t from, uint32_t before, uint32_t n)
+{
+    return from < before ? 0 : from - before < n ? (uint32_t)from - before : n;
+}
+
+struct cpu_panels cpu_phase_panels(const struct lm_graph *g, const struct cpu_phase *p, uint32_t i, uint32_t thread, uint32_t n_thread)
+{
+    bool same = p->tail < p->end; /* the tail wants the same columns of each; else all panels are one list */
+    uint32_t n = n_panel(g, i, i + 1), before = same ? 0 : n_panel(g, p->mat, i);
+    uint64_t total = same ? n : n_panel(g, p->mat, p->tail);
+    return (struct cpu_panels){within(total * thread / n_thread, before, n), within(total * (thread + 1) / n_thread, before, n)};
+}

@@ -46,6 +46,11 @@ struct cpu_phase {
  */
 uint32_t cpu_phase_cut(const struct lm_graph *g, struct cpu_phase *out);
 
+struct cpu_panels { uint32_t from, to; };
+
+/** The panels of matmul i (in [mat, tail)) of phase p that one of n_thread threads multiplies.  Thread [any] */
+struct cpu_panels cpu_phase_panels(const struct lm_graph *g, const struct cpu_phase *p, uint32_t i, uint32_t thread, uint32_t n_thread);
+
 /** A handle as the matrix it is. */
 static inline const struct cpu_mat *cpu_phase_mat(const struct lm_weight *w)
 {

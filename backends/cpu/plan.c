@@ -165,6 +165,7 @@ static int map(size_t n, bool huge_pages, uint8_t **out, const char *what, struc
     return 0;
 }
 
+/* A block's layers stand one behind the other, so that pages are touched as blocks are used, huge ones too. */
 static int map_pool(struct cpu_plan *p, struct lm_err *err)
 {
     size_t at = 0, n = p->desc.n_block;
@@ -172,8 +173,10 @@ static int map_pool(struct cpu_plan *p, struct lm_err *err)
         return lm_fail(err, LM_ENOMEM, "no memory for %zu KV blocks of %zu bytes", n, p->block_bytes);
     int rc = map(p->pool_bytes, p->huge_pages, &p->pool, "KV cache", err);
     for (uint32_t i = 0; i < p->desc.graph->n_layer && rc == 0; i++) {
+        size_t bytes = p->kv[i].block_bytes;
         p->kv[i].data = p->pool + at;
-        at += n * p->kv[i].block_bytes;
+        p->kv[i].block_bytes = p->block_bytes;
+        at += bytes;
     }
     return rc;
 }

@@ -195,14 +195,14 @@ static struct cpu_lora make_low(const struct worker *w, const struct cpu_phase *
 }
 
 /* The outputs of panels. */
-static struct range outputs(const struct cpu_mat *m, struct range panel)
+static struct range outputs(const struct cpu_mat *m, struct cpu_panels panel)
 {
     uint32_t each = m->kind->panel_rows;
     return (struct range){panel.from * each, panel.to < m->n_panel ? panel.to * each : m->weight.rows};
 }
 
 /* Panels of matmul i, and what adapters add to them. */
-static void run_matmul(const struct worker *w, uint32_t i, const struct cpu_x *x, const struct cpu_lora *lora, struct range panel)
+static void run_matmul(const struct worker *w, uint32_t i, const struct cpu_x *x, const struct cpu_lora *lora, struct cpu_panels panel)
 {
     const struct lm_op *op = &w->plan->desc.graph->op[i];
     const struct cpu_mat *m = cpu_phase_mat(op->w);
@@ -223,7 +223,7 @@ static void run_lora(const struct worker *w, const struct cpu_phase *p, uint32_t
         cpu_lora_add(&l, p->first, w->plan->act[op->y], y.from, y.to);
 }
 
-static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t n_row, struct range panel)
+static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t n_row, struct cpu_panels panel)
 {
     const struct lm_graph *g = w->plan->desc.graph;
     struct range y = outputs(cpu_phase_mat(g->op[p->mat].w), panel);
@@ -234,30 +234,14 @@ static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t
 
 static void run_matmuls(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
 {
-    const struct lm_op *op = w->plan->desc.graph->op;
+    const struct lm_graph *g = w->plan->desc.graph;
     struct cpu_x x = prepare_input(w, p, n_row);
     struct cpu_lora lora = make_low(w, p, x.f32, n_row);
-    uint32_t total = 0, before = 0;
-    if (p->tail < p->end) { /* the same columns of each */
-        struct range panel = share(w, cpu_phase_mat(op[p->mat].w)->n_panel);
-        for (uint32_t i = p->mat; i < p->tail; i++)
-            if (op[i].kind == LM_OP_MATMUL)
-                run_matmul(w, i, &x, &lora, panel);
-        run_tail(w, p, n_row, panel);
-        return;
-    }
     for (uint32_t i = p->mat; i < p->tail; i++)
-        total += op[i].kind == LM_OP_MATMUL ? cpu_phase_mat(op[i].w)->n_panel : 0;
-    struct range all = share(w, total);
-    for (uint32_t i = p->mat; i < p->tail; i++) {
-        if (op[i].kind != LM_OP_MATMUL)
-            continue;
-        uint32_t n = cpu_phase_mat(op[i].w)->n_panel;
-        struct range mine = {all.from > before ? all.from - before : 0, all.to > before ? all.to - before : 0};
-        mine.to = mine.to < n ? mine.to : n;
-        run_matmul(w, i, &x, &lora, mine);
-        before += n;
-    }
+        if (g->op[i].kind == LM_OP_MATMUL)
+            run_matmul(w, i, &x, &lora, cpu_phase_panels(g, p, i, w->index, w->plan->n_thread));
+    if (p->tail < p->end)
+        run_tail(w, p, n_row, cpu_phase_panels(g, p, p->mat, w->index, w->plan->n_thread));
 }
 
 static void run_moe(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)

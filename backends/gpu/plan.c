@@ -122,7 +122,7 @@ static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, stru
 {
     int rc = lm_plan_check(desc, err);
     if (rc == 0 && desc->kv_dtype != LM_KV_AUTO && desc->kv_dtype > LM_KV_F32)
-        rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of integers: kv-cache-dtype of this backend is auto, float16, bfloat16 or float32");
+        rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of integers or 8 bits: kv-cache-dtype of this backend is auto, float16, bfloat16 or float32");
     struct gpu_plan *p = rc < 0 ? NULL : calloc(1, sizeof *p);
     if (rc < 0)
         return rc;

@@ -3,7 +3,6 @@
 #include "cmd/llmserve/command.h"
 #include "conf/conf.h"
 
-enum { EXIT_CONFIG = 78 };
 
 static int run(int argc, char **argv)
 {
@@ -22,8 +21,10 @@ static int run(int argc, char **argv)
             printf("model %s: %s on %s\n", c.model[i].name, c.model[i].path, c.model[i].backend);
     }
     lm_conf_fini(&c);
-    return rc ? EXIT_CONFIG : 0;
+    return rc ? LM_EXIT_CONFIG : 0;
 }
 
 const struct lm_command lm_command_check_config = {
-    "check-config", "[--config FILE] [FLAGS OF llmserved]", "read the configuration as llmserved would and say what is wrong", run};
+    .name = "check-config", .usage = "[--config FILE]", .help = "read the configuration as llmserved would and say what is wrong", .run = run,
+    .knobs = true,
+};

@@ -3,7 +3,6 @@
 #include "cmd/llmserve/token_io.h"
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -84,38 +83,32 @@ static int detokenize(const char *path, unsigned flags, struct lm_bytes *out, st
     return rc;
 }
 
+struct args {
+    const char *model;
+    bool show_special;
+};
+
+static const struct lm_arg_row rows[] = {
+    LM_TEXT(struct args, model, "model m", "PATH", "The model, as tokenize takes it"),
+    LM_FLAG(struct args, show_special, "show-special", "Show control tokens as their text"),
+};
+
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"model", required_argument, NULL, 'm'},
-                                            {"show-special", no_argument, NULL, 's'},
-                                            {0}};
-    const char *path = NULL;
-    unsigned flags = 0;
-    bool wrong = false;
-    optind = 0;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
-        if (c == 'm')
-            path = optarg;
-        else if (c == 's')
-            flags |= LM_TOK_SHOW_SPECIAL;
-        else
-            wrong = true;
-    }
-    if (wrong || !path || optind != argc) {
-        fprintf(stderr, "usage: llmserve detokenize %s\n", lm_command_detokenize.usage);
-        return 2;
-    }
+    struct args a;
     struct lm_bytes out = {0};
     struct lm_err err = {0};
-    int status = token_io_end("detokenize", detokenize(path, flags, &out, &err), &out, &err);
+    int rc = lm_options_read(&lm_command_detokenize.options, &a, &argc, argv, false, &err);
+    if (!rc && (!a.model || argc > 1))
+        rc = lm_fail(&err, LM_EINVAL, a.model ? "unexpected argument" : "--model is needed");
+    if (rc)
+        return lm_command_end("detokenize", rc, &err);
+    int status = token_io_end("detokenize", detokenize(a.model, a.show_special ? LM_TOK_SHOW_SPECIAL : 0, &out, &err), &out, &err);
     lm_bytes_fini(&out);
     return status;
 }
 
 const struct lm_command lm_command_detokenize = {
-    .name = "detokenize",
-    .usage = "--model PATH [--show-special] < IDS",
-    .help = "print the text of token ids: a JSON array, or numbers between white space",
-    .run = run,
+    .name = "detokenize", .usage = "< IDS", .help = "print the text of token ids: a JSON array, or numbers between white space", .run = run,
+    .options = LM_OPTIONS(rows),
 };

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_DEVICE = 64, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
+enum { MAX_DEVICE = 64 };
 
 struct list {
     const char *dir;
@@ -109,34 +109,38 @@ static int list_all(struct list *l, struct lm_err *err)
     return l->n_usable ? 0 : lm_fail(err, LM_ENOTFOUND, "no usable device");
 }
 
+struct args {
+    bool json;
+};
+
+static const struct lm_arg_row rows[] = {LM_FLAG(struct args, json, "json", "Print JSON")};
+
 static int run(int argc, char **argv)
 {
     struct lm_conf c;
+    struct args a;
     struct lm_err err = {0};
     struct list l = {0};
-    int keep = 1, rc = lm_conf_init(&c, &err);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            l.json = true;
-        else
-            argv[keep++] = argv[i];
-    }
+    int rc = lm_conf_init(&c, &err);
+    if (!rc)
+        rc = lm_options_read(&lm_command_devices.options, &a, &argc, argv, true, &err);
     if (!rc)
         rc = lm_conf_read_env(&c, &err);
     if (!rc)
-        rc = lm_conf_read_flags(&c, &keep, argv, &err);
-    if (!rc && keep > 1)
+        rc = lm_conf_read_flags(&c, &argc, argv, &err);
+    if (!rc && argc > 1)
         rc = lm_fail(&err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]);
     if (!rc) {
+        l.json = a.json;
         l.dir = *c.server.plugin_dir ? c.server.plugin_dir : NULL;
         rc = list_all(&l, &err);
     }
-    if (rc)
-        fprintf(stderr, "llmserve devices: %s\n", err.msg);
     lm_bytes_fini(&l.out);
     lm_conf_fini(&c);
-    return !rc ? 0 : rc == LM_EINVAL ? EXIT_USAGE : rc == LM_ECONFIG ? EXIT_CONFIG : EXIT_FAILED;
+    return lm_command_end("devices", rc, &err);
 }
 
 const struct lm_command lm_command_devices = {
-    "devices", "[--json] [--plugin-dir DIR]", "list the devices of each backend and why one cannot be used", run};
+    .name = "devices", .usage = "", .help = "list the devices of each backend and why one cannot be used", .run = run,
+    .options = LM_OPTIONS(rows), .knobs = true,
+};

@@ -213,28 +213,25 @@ static void add_json_file(struct lm_bytes *out, const struct lm_gguf *g)
                   (unsigned long long)all.elements);
 }
 
+struct args {
+    bool json;
+};
+
+static const struct lm_arg_row rows[] = {LM_FLAG(struct args, json, "json", "Print JSON")};
+
 static int run(int argc, char **argv)
 {
-    const char *path = NULL;
-    bool json = false;
+    struct args a;
     struct lm_gguf *g;
     struct lm_bytes out = {0};
-    struct lm_err err;
-    for (int i = 1; i < argc; i++) {
-        bool flag = strcmp(argv[i], "--json") == 0;
-        json |= flag;
-        if (!flag && (path || argv[i][0] == '-')) {
-            fprintf(stderr, "llmserve inspect: unexpected argument '%.60s'\n", argv[i]);
-            return 2;
-        }
-        path = flag ? path : argv[i];
-    }
-    if (!path) {
-        fprintf(stderr, "usage: llmserve inspect %s\n", lm_command_inspect.usage);
-        return 2;
-    }
+    struct lm_err err = {0};
+    int rc = lm_options_read(&lm_command_inspect.options, &a, &argc, argv, false, &err);
+    if (!rc && argc != 2)
+        rc = lm_fail(&err, LM_EINVAL, argc < 2 ? "a model is needed" : "unexpected argument '%.60s'", argv[argc - 1]);
+    if (rc)
+        return lm_command_end("inspect", rc, &err);
     char *file = NULL;
-    int rc = lm_lmq_model_path(path, "", &file, &err);
+    rc = lm_lmq_model_path(argv[1], "", &file, &err);
     if (!rc)
         rc = lm_source_open(file, &g, &err);
     free(file);
@@ -242,7 +239,7 @@ static int run(int argc, char **argv)
         fprintf(stderr, "llmserve inspect: %s\n", err.msg);
         return 1;
     }
-    (json ? add_json_file : add_text)(&out, g);
+    (a.json ? add_json_file : add_text)(&out, g);
     lm_gguf_close(g);
     bool good = !out.failed && fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
     if (!good)
@@ -251,4 +248,7 @@ static int run(int argc, char **argv)
     return good ? 0 : 1;
 }
 
-const struct lm_command lm_command_inspect = {"inspect", "MODEL [--json]", "show a model file's metadata and tensors", run};
+const struct lm_command lm_command_inspect = {
+    .name = "inspect", .usage = "MODEL", .help = "show a model's metadata and tensors", .run = run, .options = LM_OPTIONS(rows),
+    .about = "Of a GGUF file, of all parts of a split one, or of a Hugging Face folder under GGUF's names.",
+};

@@ -3,39 +3,75 @@
 #include "cmd/llmserve/command.h"
 #include "config.h"
 
-#include <stdio.h>
-#include <string.h>
-
-static const struct lm_command *const commands[] = {
-    &lm_command_devices, &lm_command_run, &lm_command_inspect, &lm_command_tokenize,
-    &lm_command_detokenize, &lm_command_render, &lm_command_check_config, &lm_command_schema_check,
-    &lm_command_quantize,
-};
+static void list(const struct lm_command *const *c, FILE *f)
+{
+    fputs("\n", f);
+    for (; *c; c++)
+        fprintf(f, "  %-13s %s\n", (*c)->name, (*c)->help);
+}
 
 static int usage(FILE *f, int status)
 {
-    fputs("usage: llmserve COMMAND [ARGUMENTS]\n\n", f);
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(f, "  %-13s %s\n", commands[i]->name, commands[i]->help);
+    fputs("usage: llmserve COMMAND [ARGUMENTS]\n", f);
+    list(lm_commands, f);
     fputs("\n'llmserve COMMAND --help' shows a command's arguments; llmserved(8) is the server.\n", f);
     return status;
+}
+
+static int help(const struct lm_command *c, const char *path)
+{
+    struct lm_bytes text = {0};
+    lm_command_usage(c, path, stdout);
+    printf("\n%s\n", c->help);
+    if (c->about)
+        printf("\n%s\n", c->about);
+    if (c->sub)
+        list(c->sub, stdout);
+    lm_options_help(&c->options, &text);
+    if (text.len)
+        printf("\n%s", text.data);
+    if (c->knobs)
+        puts("\nFlags of llmserved are taken too: 'llmserved --help' lists them.");
+    lm_bytes_fini(&text);
+    return fflush(stdout) ? LM_EXIT_FAILED : 0;
+}
+
+static bool is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+/* The command that argv[0] names among `among`; path is what stands before it. */
+static int dispatch(const struct lm_command *const *among, const char *path, int argc, char **argv)
+{
+    char here[64];
+    const struct lm_command *c = lm_command_find(among, argv[0]);
+    if (!c) {
+        fprintf(stderr, "llmserve: unknown command '%s%.40s'; 'llmserve %s--help' lists them\n", path, argv[0], path);
+        return LM_EXIT_USAGE;
+    }
+    snprintf(here, sizeof here, "%s%s", path, c->name);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_help(argv[i]) && (!c->sub || i == 1))
+            return help(c, here);
+    if (!c->sub)
+        return c->run(argc, argv);
+    if (argc < 2) {
+        lm_command_usage(c, here, stderr);
+        list(c->sub, stderr);
+        return LM_EXIT_USAGE;
+    }
+    snprintf(here, sizeof here, "%s%s ", path, c->name);
+    return dispatch(c->sub, here, argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        return usage(stderr, 2);
+        return usage(stderr, LM_EXIT_USAGE);
     if (strcmp(argv[1], "--version") == 0)
         return printf("llmserve %s\n", PACKAGE_VERSION) < 0;
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0)
         return usage(stdout, 0);
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (strcmp(argv[1], commands[i]->name) != 0)
-            continue;
-        if (argc > 2 && strcmp(argv[2], "--help") == 0)
-            return printf("usage: llmserve %s %s\n\n%s\n", commands[i]->name, commands[i]->usage, commands[i]->help) < 0;
-        return commands[i]->run(argc - 1, argv + 1);
-    }
-    fprintf(stderr, "llmserve: unknown command '%.40s'; 'llmserve --help' lists them\n", argv[1]);
-    return 2;
+    return dispatch(lm_commands, "", argc - 1, argv + 1);
 }

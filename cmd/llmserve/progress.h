@@ -2,7 +2,7 @@
 #ifndef LM_CMD_PROGRESS_H
 #define LM_CMD_PROGRESS_H
 /**
- * A bar on standard error, where that is a terminal; nothing elsewhere.
+ * A bar on standard error, where that is a terminal; a line every five seconds elsewhere.
  *
  * Thread   [any], one at a time
  */
@@ -10,7 +10,7 @@
 
 struct lm_progress {
     const char *what;   /* "quantizing" */
-    uint64_t shown_us;  /* 0: nothing on the line */
+    uint64_t shown_us;  /* 0: nothing was shown */
 };
 
 /** An lm_load_progress; arg is the bar. The line is wiped when done == total. */

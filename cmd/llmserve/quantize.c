@@ -4,6 +4,7 @@
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/progress.h"
 #include "runtime/base/clock.h"
+#include "runtime/engine/guard.h"
 #include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
 #include "runtime/plugin/registry.h"
@@ -15,40 +16,17 @@
 
 struct request {
     const char *in, *out, *to, *calibrate;
-    bool from_any, force;
+    bool from_any, force, json;
 };
 
-static int usage(void)
-{
-    fprintf(stderr, "usage: llmserve quantize %s\nformats: %s|q4_0|q4_1|q8_0\n", lm_command_quantize.usage, LM_LOW_BIT_NAMES);
-    return 2;
-}
+static const struct lm_arg_row rows[] = {
+    LM_TEXT(struct request, to, "to", "FORMAT", "One of: " LM_LOW_BIT_NAMES "|q4_0|q4_1|q8_0"),
+    LM_TEXT(struct request, calibrate, "calibrate", "TEXT", "Run a text of the kind that the model will see through it first and weigh errors by the activations: costs memory for all of a piece's activations, much improves formats of 4 bits"),
+    LM_FLAG(struct request, from_any, "requantize", "Take weights that are quantized already"),
+    LM_FLAG(struct request, force, "force", "Replace a file that is there"),
+    LM_FLAG(struct request, json, "json", "Print the figures as JSON"),
+};
 
-/* false: wrong usage */
-static bool read_args(struct request *r, int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--to") == 0 && i + 1 < argc)
-            r->to = argv[++i];
-        else if (strncmp(argv[i], "--to=", 5) == 0)
-            r->to = argv[i] + 5;
-        else if (strcmp(argv[i], "--calibrate") == 0 && i + 1 < argc)
-            r->calibrate = argv[++i];
-        else if (strncmp(argv[i], "--calibrate=", 12) == 0)
-            r->calibrate = argv[i] + 12;
-        else if (strcmp(argv[i], "--requantize") == 0)
-            r->from_any = true;
-        else if (strcmp(argv[i], "--force") == 0)
-            r->force = true;
-        else if (argv[i][0] == '-' || r->out)
-            return false;
-        else if (r->in)
-            r->out = argv[i];
-        else
-            r->in = argv[i];
-    }
-    return r->in && r->out && r->to;
-}
 
 static int calibrate(const struct request *r, const struct lm_gguf *g, struct lm_importance *out, struct lm_err *err)
 {
@@ -88,6 +66,8 @@ static int open_source(const char *in, struct lm_gguf **out, struct lm_err *err)
     int rc = lm_lmq_model_path(in, "", &path, err);
     if (!rc)
         rc = lm_source_open(path, out, err);
+    if (!rc)
+        lm_guard_model(path, *out);
     free(path);
     return rc;
 }
@@ -98,23 +78,44 @@ static int read_back(const char *path, struct lm_err *err)
     int rc = lm_gguf_open(path, &g, err);
     if (rc)
         return rc;
+    lm_guard_model(path, g);
     rc = lm_lmq_verify(g, err);
+    lm_guard_model("", NULL);
     lm_gguf_close(g);
     return rc;
+}
+
+static void print(const struct request *r, const char *format, const struct lm_lmq_result *result, double seconds)
+{
+    if (r->json) {
+        printf("{\"format\": \"%s\", \"bytes\": %llu, \"resumed_tensors\": %zu, \"seconds\": %.3f}\n", format, (unsigned long long)result->bytes,
+               result->n_resumed, seconds);
+        return;
+    }
+    if (result->n_resumed)
+        printf("went on after %zu tensors of an earlier run\n", result->n_resumed);
+    printf("%s: %s, %llu bytes, read back whole, %.1f s\n", r->out, format, (unsigned long long)result->bytes, seconds);
 }
 
 static int run(int argc, char **argv)
 {
     struct request r = {0};
     struct lm_gguf *g = NULL;
-    struct lm_low_bit lb;
+    struct lm_low_bit lb = {0};
     struct lm_lmq_result result = {0};
     struct lm_importance importance = {0};
     struct lm_err err = {0};
     uint64_t start_us = lm_now_us();
-    if (!read_args(&r, argc, argv))
-        return usage();
-    int rc = lm_low_bit_find(r.to, &lb, &err);
+    int rc = lm_options_read(&lm_command_quantize.options, &r, &argc, argv, false, &err);
+    if (!rc && (argc != 3 || !r.to))
+        rc = lm_fail(&err, LM_EINVAL, argc == 3 ? "--to is needed" : "two files are needed, IN and OUT");
+    if (rc)
+        return lm_command_end("quantize", rc, &err);
+    r.in = argv[1];
+    r.out = argv[2];
+    rc = lm_guard_begin(-1, &err);
+    if (!rc)
+        rc = lm_low_bit_find(r.to, &lb, &err);
     lb.from_any = r.from_any;
     if (!rc && !r.force && access(r.out, F_OK) == 0)
         rc = lm_fail(&err, LM_EINVAL, "%.150s is there already; --force replaces it", r.out);
@@ -127,6 +128,7 @@ static int run(int argc, char **argv)
     if (!rc)
         rc = make(&r, g, &lb, &result, &err);
     lm_importance_fini(&importance);
+    lm_guard_model("", NULL);
     lm_gguf_close(g);
     if (!rc)
         rc = read_back(r.out, &err);
@@ -134,11 +136,11 @@ static int run(int argc, char **argv)
         fprintf(stderr, "llmserve quantize: %s\n", err.msg);
         return 1;
     }
-    if (result.n_resumed)
-        printf("went on after %zu tensors of an earlier run\n", result.n_resumed);
-    printf("%s: %s, %llu bytes, read back whole, %.1f s\n", r.out, lb.name, (unsigned long long)result.bytes,
-           (double)(lm_now_us() - start_us) * 1e-6);
+    print(&r, lb.name, &result, (double)(lm_now_us() - start_us) * 1e-6);
     return 0;
 }
 
-const struct lm_command lm_command_quantize = {"quantize", "IN OUT --to FORMAT [--calibrate TEXT] [--requantize] [--force]", "write a model file in a low-bit format", run};
+const struct lm_command lm_command_quantize = {
+    .name = "quantize", .usage = "IN OUT", .help = "write a model file in a low-bit format, and read it back", .run = run, .options = LM_OPTIONS(rows),
+    .about = "An interrupted run goes on where it was.",
+};

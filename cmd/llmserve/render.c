@@ -7,7 +7,6 @@
 #include "runtime/text/folder.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 
 static int read_file(const char *path, struct lm_bytes *out, struct lm_err *err)
@@ -72,41 +71,33 @@ out:
     return rc;
 }
 
+struct args {
+    const char *file, *model;
+    int64_t now;
+};
+
+static const struct lm_arg_row rows[] = {
+    LM_TEXT(struct args, file, "template", "FILE", "A file with a chat template"),
+    LM_TEXT(struct args, model, "model m", "PATH", "A model: its own chat template"),
+    LM_INT(struct args, now, "now", "SECONDS", "0", 0, 1e15, "Time since 1970 that the template sees; 0: the clock"),
+};
+
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"template", required_argument, NULL, 't'},
-                                            {"model", required_argument, NULL, 'm'},
-                                            {"now", required_argument, NULL, 'n'},
-                                            {0}};
-    const char *path = NULL, *model = NULL;
-    int64_t now = 0;
-    bool wrong = false;
-    optind = 0;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
-        if (c == 't')
-            path = optarg;
-        else if (c == 'm')
-            model = optarg;
-        else if (c == 'n')
-            now = strtoll(optarg, NULL, 10);
-        else
-            wrong = true;
-    }
-    if (wrong || !path == !model || optind != argc) {
-        fprintf(stderr, "usage: llmserve render %s\n", lm_command_render.usage);
-        return 2;
-    }
+    struct args a;
     struct lm_bytes out = {0};
     struct lm_err err = {0};
-    int status = token_io_end("render", render(model ? model : path, model != NULL, now, &out, &err), &out, &err);
+    int rc = lm_options_read(&lm_command_render.options, &a, &argc, argv, false, &err);
+    if (!rc && (!a.file == !a.model || argc > 1))
+        rc = lm_fail(&err, LM_EINVAL, argc > 1 ? "unexpected argument" : "either --template or --model is needed");
+    if (rc)
+        return lm_command_end("render", rc, &err);
+    int status = token_io_end("render", render(a.model ? a.model : a.file, a.model != NULL, a.now, &out, &err), &out, &err);
     lm_bytes_fini(&out);
     return status;
 }
 
 const struct lm_command lm_command_render = {
-    .name = "render",
-    .usage = "--template FILE | --model PATH [--now SECONDS] < JSON",
-    .help = "print what a chat template makes of {messages, tools, add_generation_prompt, ...}",
-    .run = run,
+    .name = "render", .usage = "< JSON", .help = "print what a chat template makes of {messages, tools, add_generation_prompt, ...}", .run = run,
+    .options = LM_OPTIONS(rows),
 };

@@ -1,242 +1,133 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* llmserve run: load a model in this process and write its answer to the terminal as it comes. */
+/* llmserve run: load a model in this process and answer prompts, those of the arguments, of files, of standard input or of a dialog. */
 #include "cmd/llmserve/command.h"
-#include "cmd/llmserve/progress.h"
-#include "conf/conf.h"
-#include "conf/lora.h"
+#include "cmd/llmserve/local.h"
+#include "cmd/llmserve/prompt.h"
+#include "cmd/llmserve/text.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/log.h"
-#include "runtime/engine/boot.h"
-#include "runtime/engine/guard.h"
-#include "runtime/text/chat_template.h"
-#include "runtime/text/folder.h"
-#include "runtime/text/tokenizer.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
-
-struct ask {
-    double n, temp, top_k, top_p, min_p, seed;
-    bool chat, raw, ignore_eos;
-    const char *system, *prompt, *lora;
+struct args {
+    double temperature, top_p, min_p;
+    int64_t n, top_k, seed;
+    const char *system;
+    struct lm_bytes files;
+    bool chat, raw, interactive, ignore_eos, json;
 };
 
-struct show {
+static const struct lm_arg_row rows[] = {
+    LM_INT(struct args, n, "max-tokens n", "TOKENS", NULL, 1, 1e9, "Longest answer; else 128, of the example prompts 16"),
+    LM_REAL(struct args, temperature, "temperature temp", "T", NULL, 0, 100, "0: the likeliest token; else 0, for the example prompts 0.8"),
+    LM_INT(struct args, top_k, "top-k", "K", "0", 0, 1e9, "Draw among the K likeliest; 0: all"),
+    LM_REAL(struct args, top_p, "top-p", "P", NULL, 1e-6, 1, "Draw among those that make up P; else 1, for the example prompts 0.95"),
+    LM_REAL(struct args, min_p, "min-p", "P", "0", 0, 1, "Draw among those of at least P times the likeliest"),
+    LM_INT(struct args, seed, "seed", "N", "-1", -1, 9007199254740992.0, "-1: a fresh one"),
+    LM_FLAG(struct args, ignore_eos, "ignore-eos", "Go on to the longest answer"),
+    LM_LIST(struct args, files, "file f", "FILE", "A prompt; may be given again, all are answered at once"),
+    LM_FLAG(struct args, chat, "chat", "Put each prompt into the model's chat template"),
+    LM_TEXT(struct args, system, "system", "TEXT", "What stands before the prompt in the chat template"),
+    LM_FLAG(struct args, interactive, "interactive i", "A dialog on the terminal, in the chat template"),
+    LM_FLAG(struct args, raw, "raw", "Add no BOS, read control tokens in the prompt"),
+    LM_FLAG(struct args, json, "json", "Print JSON: prompts, answers and figures"),
+};
+
+/* What the replaced example asks, and how (vllm_offline_inference.py). */
+static const char *const examples[] = {"Hello, my name is", "The president of the United States is", "The capital of France is", "The future of AI is"};
+
+struct answer {
     const struct lm_tokenizer *tok;
+    struct lm_tokens ids;
     struct lm_detok detok;
-    struct lm_bytes text;
-    struct lm_msg_finished end;
+    struct lm_bytes prompt, text;
+    bool live; /* written to the terminal as it comes */
 };
 
-/* This command's own flags; all others are the configuration's. */
-static const struct own_flag { const char *name; char key; bool has_value; double min, max; bool is_whole; } own_flags[] = {
-    {"-n", 'n', true, 1, 1e9, true}, {"--temp", 't', true, 0, 100, false}, {"--top-k", 'k', true, 0, 1e9, true},
-    {"--top-p", 'p', true, 1e-6, 1, false}, {"--min-p", 'm', true, 0, 1, false}, {"--seed", 's', true, 0, 9007199254740992.0, true},
-    {"--system", 'y', true, 0, 0, false}, {"--chat", 'c', false, 0, 0, false}, {"--raw", 'r', false, 0, 0, false},
-    {"--lora", 'l', true, 0, 0, false}, {"--ignore-eos", 'e', false, 0, 0, false},
-};
-
-static const struct own_flag *own_flag(const char *arg)
-{
-    size_t n = strcspn(arg, "=");
-    for (size_t i = 0; i < sizeof own_flags / sizeof *own_flags; i++)
-        if (strlen(own_flags[i].name) == n && strncmp(arg, own_flags[i].name, n) == 0)
-            return &own_flags[i];
-    return NULL;
-}
-
-static int set_flag(struct ask *a, const struct own_flag *f, const char *value, struct lm_err *err)
-{
-    char *end = NULL;
-    double x = 0;
-    if (f->has_value && !value)
-        return lm_fail(err, LM_EINVAL, "%s needs a value", f->name);
-    if (f->max > 0) {
-        x = strtod(value, &end);
-        if (!*value || *end || !(x >= f->min && x <= f->max) || (f->is_whole && x != floor(x)))
-            return lm_fail(err, LM_EINVAL, "%s %.40s: a %snumber from %g to %g is needed", f->name, value, f->is_whole ? "whole " : "", f->min, f->max);
-    }
-    switch (f->key) {
-    case 'n': a->n = x; break;
-    case 't': a->temp = x; break;
-    case 'k': a->top_k = x; break;
-    case 'p': a->top_p = x; break;
-    case 'm': a->min_p = x; break;
-    case 's': a->seed = x; break;
-    case 'y': a->system = value; break;
-    case 'l': a->lora = value; break;
-    case 'c': a->chat = true; break;
-    case 'r': a->raw = true; break;
-    default: a->ignore_eos = true;
-    }
-    return 0;
-}
-
-/* Take this command's own flags out of argv; -m becomes --model. */
-static int take_own_flags(struct ask *a, int *io_argc, char **argv, struct lm_err *err)
-{
-    static char model_flag[] = "--model";
-    int keep = 1, rc = 0;
-    bool rest = false;
-    for (int i = 1; i < *io_argc && !rc; i++) {
-        const struct own_flag *f = rest ? NULL : own_flag(argv[i]);
-        const char *eq = strchr(argv[i], '=');
-        rest = rest || strcmp(argv[i], "--") == 0;
-        if (!f)
-            argv[keep++] = !rest && strcmp(argv[i], "-m") == 0 ? model_flag : argv[i];
-        else if (eq || !f->has_value)
-            rc = set_flag(a, f, eq ? eq + 1 : NULL, err);
-        else
-            rc = set_flag(a, f, i + 1 < *io_argc ? argv[++i] : NULL, err);
-    }
-    *io_argc = keep;
-    return rc;
-}
-
-/* --lora NAME=PATH or PATH is the one adapter of lora-modules. */
-static int set_lora(struct lm_conf_model *m, const char *value, struct lm_err *err)
-{
-    struct lm_bytes b = {0};
-    lm_bytes_addf(&b, "%s%s", strchr(value, '=') || *value == '{' ? "" : "lora=", value);
-    char *text = lm_bytes_take(&b);
-    if (!text)
-        return lm_fail(err, LM_ENOMEM, "out of memory");
-    free(m->lora_modules);
-    m->lora_modules = text;
-    return 0;
-}
-
-/* One sequence is enough here, unless the flags say otherwise. LM_EINVAL: wrong usage of this command's own. */
-static int read_conf(struct lm_conf *c, struct ask *a, int argc, char **argv, struct lm_err *err)
-{
-    static char one[] = "--max-num-seqs=1";
-    char **args = malloc(((size_t)argc + 2) * sizeof *args);
-    if (!args)
-        return lm_fail(err, LM_ENOMEM, "out of memory");
-    args[0] = argv[0];
-    args[1] = one;
-    memcpy(args + 2, argv + 1, (size_t)argc * sizeof *args); /* the NULL at the end too */
-    argc++;
-    int rc = take_own_flags(a, &argc, args, err);
-    if (!rc)
-        rc = lm_conf_read_env(c, err);
-    if (!rc)
-        rc = lm_conf_read_flags(c, &argc, args, err);
-    if (!rc && a->lora && c->n_model)
-        rc = set_lora(&c->model[0], a->lora, err);
-    if (!rc)
-        rc = lm_conf_check(c, err);
-    if (!rc && argc > 2)
-        rc = lm_fail(err, LM_EINVAL, "unexpected argument '%.60s' after the prompt", args[2]);
-    if (!rc && a->chat && a->raw)
-        rc = lm_fail(err, LM_EINVAL, "--chat and --raw exclude each other");
-    a->prompt = argc > 1 ? args[1] : NULL;
-    free(args);
-    return rc;
-}
-
-static int read_all(FILE *f, struct lm_bytes *out, struct lm_err *err)
-{
-    char chunk[65536];
+struct work {
+    struct args a;
+    struct lm_local local;
+    struct answer *answer;
+    struct lm_local_request *request;
     size_t n;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        lm_bytes_add(out, chunk, n);
-    if (ferror(f))
-        return lm_fail(err, LM_EIO, "reading: %m");
-    return out->failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
+    bool is_example;
+};
+
+static void on_token(struct lm_local_request *r, int32_t id)
+{
+    struct answer *a = r->arg;
+    size_t from = a->text.len;
+    lm_detok_push(a->tok, &a->detok, id, 0, &a->text, NULL);
+    if (a->live && a->text.len > from) {
+        fwrite(a->text.data + from, 1, a->text.len - from, stdout);
+        fflush(stdout);
+    }
 }
 
-static int own_template(const struct lm_conf_model *m, const struct lm_gguf *g, struct lm_bytes *out, struct lm_err *err)
+static struct lm_local_sampling sampling_of(const struct args *a)
 {
-    struct lm_folder f = {0};
-    if (!lm_folder_has_text(m->path, g)) {
-        struct lm_gguf_str s = lm_gguf_string(g, "tokenizer.chat_template");
-        lm_bytes_add(out, s.s, s.n);
-        return 0;
-    }
-    int rc = lm_folder_open(m->path, &f, err);
-    lm_bytes_add(out, f.chat.data, f.chat.len);
-    lm_folder_close(&f);
+    return (struct lm_local_sampling){.temperature = a->temperature, .top_p = a->top_p, .min_p = a->min_p, .top_k = (double)a->top_k,
+                                      .seed = (double)a->seed, .ignore_eos = a->ignore_eos};
+}
+
+static int add_prompt(struct work *w, const char *text, size_t n, struct lm_err *err)
+{
+    struct answer *grown = realloc(w->answer, (w->n + 1) * sizeof *grown);
+    if (!grown)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    w->answer = grown;
+    w->answer[w->n] = (struct answer){0};
+    lm_bytes_add(&w->answer[w->n].prompt, text, n);
+    return w->answer[w->n++].prompt.failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
+}
+
+static int add_file(struct work *w, const char *path, struct lm_err *err)
+{
+    struct lm_bytes text = {0};
+    int rc = lm_text_read(path, &text, err);
+    if (!rc && (strcmp(path, "-") != 0 || text.len))
+        rc = add_prompt(w, text.data ? text.data : "", text.len, err);
+    lm_bytes_fini(&text);
     return rc;
 }
 
-/* The chat template's text: the file that the knob names, or the model's own. */
-static int template_text(const struct lm_conf_model *m, const struct lm_gguf *g, struct lm_bytes *out, struct lm_err *err)
+/* The prompts: of the argument and files, else of standard input, and where that says nothing the four of the example. */
+static int collect(struct work *w, const char *operand, struct lm_err *err)
 {
-    if (!*m->chat_template) {
-        int rc = own_template(m, g, out, err);
-        return rc || out->len ? rc : lm_fail(err, LM_ENOTFOUND, "the model has no chat template: leave --chat out, or give --chat-template FILE");
-    }
-    FILE *f = fopen(m->chat_template, "r");
-    int rc = f ? read_all(f, out, err) : lm_fail(err, LM_ENOTFOUND, "%.150s: %m", m->chat_template);
-    if (f)
-        fclose(f);
+    int rc = operand ? add_prompt(w, operand, strlen(operand), err) : 0;
+    for (size_t at = 0; at < w->a.files.len && !rc; at += strlen(w->a.files.data + at) + 1)
+        rc = add_file(w, w->a.files.data + at, err);
+    if (!rc && !w->n && !isatty(STDIN_FILENO))
+        rc = add_file(w, "-", err);
+    w->is_example = !rc && !w->n;
+    for (size_t i = 0; i < 4 && w->is_example && !rc; i++)
+        rc = add_prompt(w, examples[i], strlen(examples[i]), err);
     return rc;
 }
 
-static void set_token_text(json_t *vars, const char *key, const struct lm_tokenizer *t, int32_t id)
+static json_t *messages_of(const struct args *a, const struct lm_bytes *prompt)
 {
-    size_t n = 0;
-    const char *s = id >= 0 ? lm_tokenizer_piece(t, id, &n) : NULL;
-    if (s)
-        json_object_set_new(vars, key, json_stringn(s, n));
-}
-
-static json_t *template_vars(const struct ask *a, const struct lm_bytes *prompt, const struct lm_tokenizer *t)
-{
-    json_t *messages = json_array(), *vars = json_pack("{s:o, s:b}", "messages", messages, "add_generation_prompt", 1);
+    json_t *messages = json_array();
     if (a->system)
         json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system", "content", a->system));
     json_array_append_new(messages, json_pack("{s:s, s:s%}", "role", "user", "content", prompt->data ? prompt->data : "", prompt->len));
-    set_token_text(vars, "bos_token", t, lm_tokenizer_bos(t));
-    set_token_text(vars, "eos_token", t, lm_tokenizer_eos(t));
-    return vars;
+    return messages;
 }
 
-/* Put the prompt into the model's chat template. */
-static int render(const struct ask *a, const struct lm_conf_model *m, const struct lm_boot *boot, const struct lm_tokenizer *t,
-                  struct lm_bytes *io_prompt, struct lm_err *err)
+static int encode(struct work *w, struct answer *a, struct lm_err *err)
 {
-    struct lm_bytes source = {0}, out = {0};
-    struct lm_template *tpl = NULL;
-    json_t *vars = template_vars(a, io_prompt, t);
-    int rc = template_text(m, boot->gguf, &source, err);
+    struct lm_bytes rendered = {0};
+    const struct lm_bytes *text = w->a.chat ? &rendered : &a->prompt;
+    unsigned flags = w->a.chat || w->a.raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
+    json_t *messages = w->a.chat ? messages_of(&w->a, &a->prompt) : NULL;
+    int rc = w->a.chat ? lm_local_render(&w->local, messages, &rendered, err) : 0;
     if (!rc)
-        rc = lm_template_parse(source.data, source.len, &tpl, err);
-    if (!rc)
-        rc = lm_template_render(tpl, vars, NULL, &out, err);
-    if (rc) {
-        lm_bytes_fini(&out);
-    } else {
-        lm_bytes_fini(io_prompt);
-        *io_prompt = out;
-    }
-    json_decref(vars);
-    lm_template_destroy(tpl);
-    lm_bytes_fini(&source);
+        rc = lm_tokenizer_encode(w->local.tok, text->data ? text->data : "", text->len, flags, 0, &a->ids, err);
+    a->tok = w->local.tok;
+    json_decref(messages);
+    lm_bytes_fini(&rendered);
     return rc;
-}
-
-static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
-{
-    struct show *s = arg;
-    lm_detok_push(s->tok, &s->detok, token->token, 0, &s->text, NULL);
-    fwrite(s->text.data, 1, s->text.len, stdout);
-    fflush(stdout);
-    lm_bytes_clear(&s->text);
-}
-
-static void on_finished(void *arg, const struct lm_msg_finished *finished)
-{
-    struct show *s = arg;
-    s->end = *finished;
-    lm_detok_finish(&s->detok, &s->text);
-    lm_bytes_add_char(&s->text, '\n');
-    fwrite(s->text.data, 1, s->text.len, stdout);
-    fflush(stdout);
 }
 
 static double rate(double n, uint64_t us)
@@ -244,7 +135,7 @@ static double rate(double n, uint64_t us)
     return us ? n * 1e6 / (double)us : 0;
 }
 
-static void report(const struct lm_msg_finished *end, const struct lm_msg_hello *hello)
+static void report_one(const struct lm_msg_finished *end, const struct lm_msg_hello *hello)
 {
     uint32_t n_decode = end->n_output ? end->n_output - 1 : 0;
     fprintf(stderr, "load %.2f s on %s (%s); prompt %u tokens, %.1f tokens/s; answer %u tokens, %.1f tokens/s\n",
@@ -252,108 +143,176 @@ static void report(const struct lm_msg_finished *end, const struct lm_msg_hello 
             rate(end->n_prompt, end->prefill_us), (unsigned)end->n_output, rate(n_decode, end->decode_us));
 }
 
-/* The first adapter of lora-modules, if there is one, is the answer's. */
-static int load_lora(const struct lm_conf_model *m, struct lm_engine *engine, uint32_t *out_id, struct lm_err *err)
+static void report_all(const struct work *w, uint64_t us)
 {
-    struct lm_conf_lora *list = NULL;
-    size_t n = 0, bytes;
-    int rc = lm_conf_lora_read(m->lora_modules, &list, &n, err);
-    if (!rc && n)
-        rc = lm_engine_load_lora(engine, 1, list[0].path, &bytes, err);
-    *out_id = !rc && n;
-    lm_conf_lora_fini(list, n);
+    double n_in = 0, n_out = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        n_in += w->request[i].end.n_prompt;
+        n_out += w->request[i].end.n_output;
+    }
+    fprintf(stderr, "%zu prompts in %.2f s, est. speed input: %.2f toks/s, output: %.2f toks/s\n", w->n, (double)us / 1e6, rate(n_in, us), rate(n_out, us));
+}
+
+static void print_json(const struct work *w, uint64_t us)
+{
+    const struct lm_msg_hello *hello = &w->local.boot->hello;
+    json_t *list = json_array(), *root = json_pack("{s:s, s:s, s:f, s:f, s:o}", "backend", hello->backend, "device", hello->device, "load_s",
+                                                   (double)hello->load_us * 1e-6, "elapsed_s", (double)us * 1e-6, "answers", list);
+    for (size_t i = 0; i < w->n; i++) {
+        const struct answer *a = &w->answer[i];
+        const struct lm_msg_finished *end = &w->request[i].end;
+        json_t *prompt = json_stringn(a->prompt.data ? a->prompt.data : "", a->prompt.len);
+        json_array_append_new(list, json_pack("{s:o, s:s%, s:I, s:I, s:s, s:f, s:f}", "prompt", prompt ? prompt : json_null(), "text",
+            a->text.data ? a->text.data : "", a->text.len, "prompt_tokens", (json_int_t)end->n_prompt, "completion_tokens",
+            (json_int_t)end->n_output, "finish_reason", end->reason == LM_FINISH_STOP ? "stop" : "length", "prefill_s",
+            (double)end->prefill_us * 1e-6, "decode_s", (double)end->decode_us * 1e-6));
+    }
+    json_dumpf(root, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+    json_decref(root);
+}
+
+/* As the replaced example prints: Python's repr() of both texts. */
+static void print_lines(const struct work *w)
+{
+    struct lm_bytes line = {0};
+    for (size_t i = 0; i < w->n; i++) {
+        lm_bytes_add_str(&line, "Prompt: ");
+        lm_text_repr(w->answer[i].prompt.data, w->answer[i].prompt.len, &line);
+        lm_bytes_add_str(&line, ", Generated text: ");
+        lm_text_repr(w->answer[i].text.data, w->answer[i].text.len, &line);
+        lm_bytes_add_char(&line, '\n');
+    }
+    fwrite(line.data, 1, line.len, stdout);
+    lm_bytes_fini(&line);
+}
+
+static int answer_all(struct work *w, struct lm_err *err)
+{
+    struct lm_local_sampling sampling = sampling_of(&w->a);
+    bool live = w->n == 1 && !w->a.json;
+    int rc = 0;
+    w->request = calloc(w->n, sizeof *w->request);
+    if (!w->request)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    for (size_t i = 0; i < w->n && !rc; i++) {
+        rc = encode(w, &w->answer[i], err);
+        w->answer[i].live = live;
+        w->request[i] = (struct lm_local_request){.id = w->answer[i].ids.id, .n = w->answer[i].ids.n, .max_tokens = (uint32_t)w->a.n,
+                                                  .token = on_token, .arg = &w->answer[i]};
+    }
+    uint64_t start_us = lm_now_us();
+    if (!rc)
+        rc = lm_local_run(&w->local, &sampling, w->request, w->n, NULL, NULL, err);
+    uint64_t us = lm_now_us() - start_us;
+    for (size_t i = 0; i < w->n && !rc; i++) {
+        size_t from = w->answer[i].text.len;
+        lm_detok_finish(&w->answer[i].detok, &w->answer[i].text);
+        if (live)
+            fprintf(stdout, "%.*s\n", (int)(w->answer[i].text.len - from), w->answer[i].text.data ? w->answer[i].text.data + from : "");
+    }
+    if (rc)
+        return rc;
+    if (w->a.json)
+        print_json(w, us);
+    else if (!live)
+        print_lines(w);
+    fflush(stdout);
+    if (live)
+        report_one(&w->request[0].end, &w->local.boot->hello);
+    else if (!w->a.json)
+        report_all(w, us);
+    return ferror(stdout) ? lm_fail(err, LM_EIO, "writing: %m") : 0;
+}
+
+/* One turn of the dialog: messages grow by the answer. */
+static int take_turn(struct work *w, json_t *messages, struct lm_err *err)
+{
+    struct lm_local_sampling sampling = sampling_of(&w->a);
+    struct answer a = {.tok = w->local.tok, .live = true};
+    struct lm_bytes rendered = {0};
+    int rc = lm_local_render(&w->local, messages, &rendered, err);
+    if (!rc)
+        rc = lm_tokenizer_encode(w->local.tok, rendered.data, rendered.len, LM_TOK_PARSE_SPECIAL, 0, &a.ids, err);
+    struct lm_local_request r = {.id = a.ids.id, .n = a.ids.n, .max_tokens = (uint32_t)w->a.n, .token = on_token, .arg = &a};
+    if (!rc)
+        rc = lm_local_run(&w->local, &sampling, &r, 1, NULL, NULL, err);
+    if (!rc) {
+        size_t from = a.text.len;
+        lm_detok_finish(&a.detok, &a.text);
+        printf("%.*s\n", (int)(a.text.len - from), a.text.data ? a.text.data + from : "");
+        fflush(stdout);
+        json_array_append_new(messages, json_pack("{s:s, s:s%}", "role", "assistant", "content", a.text.data ? a.text.data : "", a.text.len));
+    }
+    free(a.ids.id);
+    lm_bytes_fini(&a.text);
+    lm_bytes_fini(&rendered);
     return rc;
 }
 
-static int generate(const struct ask *a, const struct lm_conf_model *m, const struct lm_boot *boot, const struct lm_tokenizer *t,
-                    const struct lm_tokens *ids, struct lm_err *err)
+static int dialog(struct work *w, struct lm_err *err)
 {
-    struct lm_engine *engine = NULL;
-    struct show show = {.tok = t, .end = {.reason = LM_FINISH_ABORT}};
-    const struct lm_engine_events events = {.token = on_token, .finished = on_finished, .arg = &show};
-    struct lm_msg_submit_view v = {.prompt = ids->id, .h = {
-        .n_prompt = (uint32_t)ids->n, .max_tokens = (uint32_t)a->n, .temperature = (float)a->temp, .top_k = (int32_t)a->top_k,
-        .top_p = (float)a->top_p, .min_p = (float)a->min_p, .repetition = 1, .seed = (uint64_t)a->seed}};
-    size_t n_stop = 0;
-    v.stop_id = lm_tokenizer_eog(t, &n_stop);
-    v.h.n_stop = a->ignore_eos ? 0 : (uint32_t)n_stop;
-    if (ids->n < boot->hello.max_model_len && v.h.max_tokens > boot->hello.max_model_len - ids->n)
-        v.h.max_tokens = (uint32_t)(boot->hello.max_model_len - ids->n);
-    if (a->seed < 0 && getrandom(&v.h.seed, sizeof v.h.seed, 0) < 0)
-        v.h.seed = lm_now_us();
-    int rc = lm_engine_create(&boot->engine, &engine, err);
-    if (!rc)
-        rc = load_lora(m, engine, &v.h.lora, err);
-    if (!rc)
-        rc = lm_engine_submit(engine, &v, err);
-    while (!rc && lm_engine_is_busy(engine))
-        rc = lm_engine_step(engine, &events, err);
-    if (!rc && show.end.reason == LM_FINISH_ERROR)
-        rc = lm_fail(err, show.end.code, "%s", show.end.msg);
-    if (!rc)
-        report(&show.end, &boot->hello);
-    lm_bytes_fini(&show.text);
-    lm_engine_destroy(engine);
+    struct lm_prompt *p = NULL;
+    const char *line;
+    json_t *messages = json_array();
+    int rc = lm_prompt_create("run", &p, err);
+    if (w->a.system)
+        json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system", "content", w->a.system));
+    while (!rc && (line = lm_prompt_read(p))) {
+        json_t *turn = json_pack("{s:s, s:s}", "role", "user", "content", line);
+        if (!turn || json_array_append_new(messages, turn))
+            fputs("that is not UTF-8\n", stderr);
+        else
+            rc = take_turn(w, messages, err);
+    }
+    lm_prompt_destroy(p);
+    json_decref(messages);
     return rc;
 }
 
-static int answer(const struct ask *a, const struct lm_conf *c, struct lm_bytes *io_prompt, struct lm_err *err)
+/* What the user did not say. */
+static void set_defaults(struct args *a, bool is_example)
 {
-    struct lm_boot *boot = NULL;
-    struct lm_tokenizer *t = NULL;
-    struct lm_tokens ids = {0};
-    unsigned flags = a->chat || a->raw ? LM_TOK_PARSE_SPECIAL : LM_TOK_ADD_SPECIAL;
-    struct lm_progress bar = {.what = "loading"};
-    if (c->model[0].trust_remote_code)
-        lm_log(LM_WARN, "run", "trust-remote-code is ignored: no code of a model is run");
-    int rc = lm_guard_begin(-1, err);
-    if (!rc)
-        rc = lm_boot_create(c, 0, lm_progress_show, &bar, &boot, err);
-    lm_progress_end(&bar);
-    if (!rc && boot->warning.code)
-        fprintf(stderr, "llmserve run: warning: %s\n", boot->warning.msg);
-    if (!rc)
-        rc = lm_folder_has_text(c->model[0].path, boot->gguf) ? lm_tokenizer_open(c->model[0].path, &t, err)
-                                                              : lm_tokenizer_create(boot->gguf, &t, err);
-    if (!rc && a->chat)
-        rc = render(a, &c->model[0], boot, t, io_prompt, err);
-    if (!rc)
-        rc = lm_tokenizer_encode(t, io_prompt->data ? io_prompt->data : "", io_prompt->len, flags, 0, &ids, err);
-    if (!rc && !ids.n)
-        rc = lm_fail(err, LM_EINVAL, "the prompt is empty");
-    if (!rc)
-        rc = generate(a, &c->model[0], boot, t, &ids, err);
-    free(ids.id);
-    lm_tokenizer_destroy(t);
-    lm_boot_destroy(boot);
-    return rc;
+    a->n = a->n != LM_UNSET_INT ? a->n : is_example ? 16 : 128;
+    a->temperature = !isnan(a->temperature) ? a->temperature : is_example ? 0.8 : 0;
+    a->top_p = !isnan(a->top_p) ? a->top_p : is_example ? 0.95 : 1;
 }
 
 static int run(int argc, char **argv)
 {
-    struct lm_conf c;
-    struct ask a = {.n = 128, .top_p = 1, .seed = -1};
-    struct lm_bytes prompt = {0};
+    struct work w = {.local.command = "run"};
     struct lm_err err = {0};
-    int rc = lm_conf_init(&c, &err);
+    int rc = lm_options_read(&lm_command_run.options, &w.a, &argc, argv, true, &err);
+    if (!rc && w.a.chat && w.a.raw)
+        rc = lm_fail(&err, LM_EINVAL, "--chat and --raw exclude each other");
     if (!rc)
-        rc = read_conf(&c, &a, argc, argv, &err);
-    bool usage = rc == LM_EINVAL;
-    if (!rc && a.prompt)
-        lm_bytes_add_str(&prompt, a.prompt);
-    else if (!rc)
-        rc = read_all(stdin, &prompt, &err);
+        rc = lm_local_read(&w.local, NULL, &argc, argv, &err);
+    if (!rc && argc > 2)
+        rc = lm_fail(&err, LM_EINVAL, "unexpected argument '%.60s' after the prompt", argv[2]);
+    const bool usage = rc == LM_EINVAL;
+    if (!rc && !w.a.interactive)
+        rc = collect(&w, argc > 1 ? argv[1] : NULL, &err);
+    if (!rc) {
+        set_defaults(&w.a, w.is_example);
+        lm_local_limit(&w.local, w.n);
+        rc = lm_local_load(&w.local, &err);
+    }
     if (!rc)
-        rc = answer(&a, &c, &prompt, &err);
-    if (rc)
-        fprintf(stderr, "llmserve run: %s\n", err.msg);
-    lm_bytes_fini(&prompt);
-    lm_conf_fini(&c);
-    return !rc ? 0 : usage ? EXIT_USAGE : rc == LM_ECONFIG ? EXIT_CONFIG : EXIT_FAILED;
+        rc = w.a.interactive ? dialog(&w, &err) : answer_all(&w, &err);
+    for (size_t i = 0; i < w.n; i++) {
+        free(w.answer[i].ids.id);
+        lm_bytes_fini(&w.answer[i].prompt);
+        lm_bytes_fini(&w.answer[i].text);
+    }
+    free(w.answer);
+    free(w.request);
+    lm_local_close(&w.local);
+    lm_options_fini(&lm_command_run.options, &w.a);
+    return lm_command_end("run", rc == LM_EINVAL && !usage ? LM_EIO : rc, &err);
 }
 
 const struct lm_command lm_command_run = {
-    "run",
-    "-m MODEL [-n TOKENS] [--temp T] [--top-k K] [--top-p P] [--min-p P] [--seed S] [--lora PATH] [--ignore-eos] [--chat [--system TEXT] | --raw]\n"
-    "       [FLAGS OF A MODEL] [PROMPT]",
-    "answer one prompt (or standard input) in this process", run};
+    .name = "run", .usage = "[PROMPT]", .help = "answer prompts in this process, without a server", .run = run, .options = LM_OPTIONS(rows), .knobs = true,
+    .about = "One prompt is answered as it comes, with tokens per second on standard error; several at once, a line for each. "
+             "Without a prompt, files or standard input, the four prompts of the replaced system's example are answered.",
+};

@@ -5,7 +5,6 @@
 #include "runtime/text/grammar/schema.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 
 static int load(const char *path, struct lm_program **out, struct lm_err *err)
@@ -73,26 +72,25 @@ static int check(const struct lm_program *program, struct lm_err *err)
     return rc;
 }
 
+struct args {
+    const char *schema;
+};
+
+static const struct lm_arg_row rows[] = {
+    LM_TEXT(struct args, schema, "schema", "FILE", "The JSON Schema (draft 2020-12)"),
+};
+
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"schema", required_argument, NULL, 's'}, {0}};
+    struct args a;
     struct lm_program *program = NULL;
     struct lm_err err = {0};
-    const char *path = NULL;
-    bool wrong = false;
-    optind = 0;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
-        if (c == 's')
-            path = optarg;
-        else
-            wrong = true;
-    }
-    if (wrong || !path || optind != argc) {
-        fprintf(stderr, "usage: llmserve schema-check %s\n", lm_command_schema_check.usage);
-        return 2;
-    }
-    int rc = load(path, &program, &err);
+    int rc = lm_options_read(&lm_command_schema_check.options, &a, &argc, argv, false, &err);
+    if (!rc && (!a.schema || argc > 1))
+        rc = lm_fail(&err, LM_EINVAL, a.schema ? "unexpected argument" : "--schema is needed");
+    if (rc)
+        return lm_command_end("schema-check", rc, &err);
+    rc = load(a.schema, &program, &err);
     if (rc && rc != LM_ENOTFOUND) { /* not found: a schema that nothing satisfies */
         fprintf(stderr, "llmserve schema-check: %s\n", err.msg);
         return 2;
@@ -106,7 +104,11 @@ static int run(int argc, char **argv)
 
 const struct lm_command lm_command_schema_check = {
     .name = "schema-check",
-    .usage = "--schema FILE < LINES",
+    .usage = "< LINES",
     .help = "print accept or reject for each line, a JSON text; status 2: the schema is refused, with its keyword",
     .run = run,
+    .options = LM_OPTIONS(rows),
+    .about = "Compiles the schema as a request's response_format would be, and walks the automaton that token masks are made from. "
+             "What it never writes is rejected too: an integer as 1.0, a number with bounds that has an exponent, more than 64 bytes "
+             "of white space in a row, a key twice.",
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/token_io.h"
-#include <getopt.h>
 #include <stdlib.h>
 
 static int tokenize(const char *path, unsigned flags, struct lm_bytes *out, struct lm_err *err)
@@ -24,39 +23,33 @@ static int tokenize(const char *path, unsigned flags, struct lm_bytes *out, stru
     return rc;
 }
 
+struct args {
+    const char *model;
+    bool add_special, parse_special;
+};
+
+static const struct lm_arg_row rows[] = {
+    LM_TEXT(struct args, model, "model m", "PATH", "The model: a GGUF file, also one that holds only a vocabulary, a Hugging Face folder, a tokenizer.json or a tokenizer.model"),
+    LM_FLAG(struct args, add_special, "add-special", "Put BOS and EOS where the model asks for them"),
+    LM_FLAG(struct args, parse_special, "parse-special", "Text that spells a control token becomes that token"),
+};
+
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {{"model", required_argument, NULL, 'm'},
-                                            {"add-special", no_argument, NULL, 'a'},
-                                            {"parse-special", no_argument, NULL, 'p'},
-                                            {0}};
-    const char *path = NULL;
-    unsigned flags = 0;
-    bool wrong = false;
-    optind = 0;
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
-        if (c == 'm')
-            path = optarg;
-        else if (c == '?')
-            wrong = true;
-        else
-            flags |= c == 'a' ? LM_TOK_ADD_SPECIAL : LM_TOK_PARSE_SPECIAL;
-    }
-    if (wrong || !path || optind != argc) {
-        fprintf(stderr, "usage: llmserve tokenize %s\n", lm_command_tokenize.usage);
-        return 2;
-    }
+    struct args a;
     struct lm_bytes out = {0};
     struct lm_err err = {0};
-    int status = token_io_end("tokenize", tokenize(path, flags, &out, &err), &out, &err);
+    int rc = lm_options_read(&lm_command_tokenize.options, &a, &argc, argv, false, &err);
+    if (!rc && (!a.model || argc > 1))
+        rc = lm_fail(&err, LM_EINVAL, a.model ? "unexpected argument" : "--model is needed");
+    if (rc)
+        return lm_command_end("tokenize", rc, &err);
+    unsigned flags = (a.add_special ? LM_TOK_ADD_SPECIAL : 0u) | (a.parse_special ? LM_TOK_PARSE_SPECIAL : 0u);
+    int status = token_io_end("tokenize", tokenize(a.model, flags, &out, &err), &out, &err);
     lm_bytes_fini(&out);
     return status;
 }
 
 const struct lm_command lm_command_tokenize = {
-    .name = "tokenize",
-    .usage = "--model PATH [--add-special] [--parse-special] < TEXT",
-    .help = "print the token ids of a text as a JSON array",
-    .run = run,
+    .name = "tokenize", .usage = "< TEXT", .help = "print the token ids of a text as a JSON array", .run = run, .options = LM_OPTIONS(rows),
 };

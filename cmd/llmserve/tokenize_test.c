@@ -104,12 +104,17 @@ END_TEST
 
 START_TEST(test_llmserve_tokenize__wrong_usage_is_status_2_and_a_missing_file_1)
 {
-    static const char usage[] = "usage: llmserve tokenize --model PATH [--add-special] [--parse-special] < TEXT\n";
+    static const char more[] = "\n'llmserve tokenize --help' shows the options\n";
+    static const struct { const char *args[5], *want; } bad[] = {
+        {{NULL}, "--model is needed"}, {{"--model", NULL}, "--model needs a value"}, {{"--model", "m", "more", NULL}, "unexpected argument"},
+        {{"--model", "m", "--wrong", NULL}, "--wrong: unknown option; the nearest is --model"}, {{"--add-special=1", NULL}, "--add-special takes no value"},
+    };
     const struct lm_command *c = &lm_command_tokenize;
-    expect(c, (const char *[]){NULL}, "", 2, usage);
-    expect(c, (const char *[]){"--model", NULL}, "", 2, usage);
-    expect(c, (const char *[]){"--model", "m", "more", NULL}, "", 2, usage);
-    expect(c, (const char *[]){"--model", "m", "--wrong", NULL}, "", 2, usage);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char want[160];
+        snprintf(want, sizeof want, "llmserve tokenize: %s%s", bad[i].want, more);
+        expect(c, bad[i].args, "", 2, want);
+    }
     expect(c, (const char *[]){"--model", "/no/such/file", NULL}, "", 1,
            "llmserve tokenize: /no/such/file: No such file or directory\n");
 }

@@ -73,6 +73,24 @@ struct lm_plan_size {
     size_t block_bytes;   /* one KV block over all layers */
 };
 
+/** What bench() measures; NULL and 0: all, or what the backend finds typical. */
+struct lm_bench_desc {
+    const char *kernel; /* "matmul", "attention": a name that it tells */
+    const char *type;   /* "Q4_K", "int8" */
+    const char *isa;    /* one of the backend's; "all": all that run here; NULL: the one that serves */
+    uint32_t rows, cols, n_row; /* of a matmul: outputs, inputs, rows of x */
+};
+
+/** A kernel's rate beside the machine's limits of the same moment; kernel "limit": such a limit itself. Borrowed. */
+struct lm_bench_row {
+    const char *kernel, *type, *isa, *shape;
+    uint32_t n_row;
+    double seconds;
+    double ops, ops_limit;     /* operations a second, and how many the ISA can do; limit 0: not known or not what counts */
+    double bytes, bytes_limit; /* bytes of memory a second, and how many are read at best */
+};
+typedef void lm_bench_fn(void *arg, const struct lm_bench_row *row);
+
 enum { /* capability bits */
     LM_CAP_BATCH_INVARIANT = 1, /* a row's result does not depend on the other rows of a step */
 };
@@ -129,6 +147,9 @@ struct lm_backend {
 
     /** Optional: copy KV blocks (src -> dst plan of another device of this backend). NULL or LM_EUNSUPPORTED: go through the host. */
     int (*peer_copy)(struct lm_dev *dst, struct lm_dev *src, void *dst_ptr, const void *src_ptr, size_t bytes, struct lm_err *err);
+
+    /** Optional: measure kernels and tell each figure to row(arg). Between steps. LM_EINVAL desc names nothing there is; LM_ENOMEM. */
+    int (*bench)(struct lm_dev *dev, const struct lm_bench_desc *desc, lm_bench_fn *row, void *arg, struct lm_err *err);
 };
 
 #endif

@@ -139,6 +139,8 @@ enum lm_kv_dtype {
     LM_KV_I8,  /* round(x * 127 / max |x|) */
     LM_KV_I4,  /* round(x * 7 / max |x|) */
     LM_KV_AUTO, /* what the backend computes with best, as near to the model as f16 */
+    LM_KV_E4M3, /* 8-bit floats without a scale: at most 448, */
+    LM_KV_E5M2, /* at most 57344; larger ones become that, what is not finite NaN */
     LM_KV_END
 };
 

@@ -2,7 +2,7 @@
 #ifndef LM_BASE_FP8_H
 #define LM_BASE_FP8_H
 /**
- * Conversions from the 8-bit floats to f32, exact.
+ * Conversions of the 8-bit floats: to f32 exact, from it to the nearest, ties to even.
  *
  * e4m3 has 4 bits of exponent with bias 7 and no infinity (0x7f and 0xff are NaN, the largest is 448); e5m2 is the
  * upper half of an f16.
@@ -23,5 +23,20 @@ static inline float lm_f8e4m3_to_f32(uint8_t b)
 static inline float lm_f8e5m2_to_f32(uint8_t b)
 {
     return lm_f16_to_f32((uint16_t)(b << 8));
+}
+
+/** To e4m3 (n_mantissa 3) or e5m2 (2): beyond the largest finite number that one, what is not finite becomes NaN. */
+static inline uint8_t lm_f32_to_f8(float f, int n_mantissa)
+{
+    const uint32_t most = n_mantissa == 3 ? 0x43e00000u : 0x47600000u, lower = (n_mantissa == 3 ? 120u : 112u) << 23;
+    const float unit = n_mantissa == 3 ? 0x1p14f : 0x1p7f; /* sums with it are whole subnormals */
+    const int shift = 23 - n_mantissa;
+    uint32_t x = lm_f32_bits(f), sign = x >> 24 & 0x80u, a = x & 0x7fffffffu;
+    if (a >= 0x7f800000u)
+        return (uint8_t)(sign | 0x7fu);
+    a = a < most ? a : most;
+    if (a < lower + (1u << 23))
+        return (uint8_t)(sign | (lm_f32_bits(lm_f32_of(a) + unit) - lm_f32_bits(unit)));
+    return (uint8_t)(sign | (a - lower + (1u << (shift - 1)) - 1 + (a >> shift & 1u)) >> shift);
 }
 #endif

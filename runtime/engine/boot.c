@@ -109,6 +109,7 @@ static enum lm_kv_dtype kv_dtype(const struct lm_conf_model *m)
     static const struct { const char *name; enum lm_kv_dtype dtype; } known[] = {
         {"float16", LM_KV_F16}, {"half", LM_KV_F16}, {"bfloat16", LM_KV_BF16}, {"float32", LM_KV_F32}, {"float", LM_KV_F32},
         {"int16", LM_KV_I16}, {"int8", LM_KV_I8}, {"int8_per_token_head", LM_KV_I8}, {"int4", LM_KV_I4},
+        {"fp8", LM_KV_E4M3}, {"fp8_e4m3", LM_KV_E4M3}, {"fp8_e5m2", LM_KV_E5M2},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i].name) == 0)
@@ -161,13 +162,6 @@ static void fill_hello(struct lm_boot *b, const struct lm_device_info *info, uin
     snprintf(h->device, sizeof h->device, "%s", info->name);
 }
 
-static void guard(const char *path, const struct lm_gguf *g)
-{
-    size_t bytes;
-    const void *base = lm_gguf_mapping(g, &bytes);
-    lm_guard_file(path, base, bytes);
-}
-
 /* The cache is only to save time: without it the weights are quantized on the way. */
 static int open_kept(const struct lm_conf_model *m, const char *src, const struct lm_low_bit *lb, struct lm_boot *b,
                      lm_load_progress progress, void *progress_arg, struct lm_err *err)
@@ -182,7 +176,7 @@ static int open_kept(const struct lm_conf_model *m, const char *src, const struc
     if (!rc)
         rc = lm_lmq_open(path, src, b->gguf, lb, progress, progress_arg, &kept, err);
     if (!rc) {
-        guard(path, kept);
+        lm_guard_model(path, kept);
         lm_gguf_close(b->gguf);
         b->gguf = kept;
     }
@@ -223,7 +217,7 @@ static int open_model(const struct lm_conf_model *m, struct lm_boot *b, struct l
     if (!rc)
         rc = lm_source_open(path, &b->gguf, err);
     if (!rc)
-        guard(path, b->gguf);
+        lm_guard_model(path, b->gguf);
     if (!rc && *m->load_in_low_bit && strcmp(m->load_in_low_bit, "none") != 0)
         rc = open_low_bit(m, path, b, lb, out_low_bit, progress, progress_arg, err);
     free(path);
@@ -293,7 +287,7 @@ void lm_boot_destroy(struct lm_boot *b)
         lm_model_destroy(b->model, b->be, b->dev);
     if (b->dev)
         b->be->close(b->dev);
-    lm_guard_file("", NULL, 0);
+    lm_guard_model("", NULL);
     lm_gguf_close(b->gguf);
     free(b);
 }

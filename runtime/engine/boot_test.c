@@ -134,7 +134,7 @@ START_TEST(test_engine_boot__dtype_is_the_cache_s_type_unless_that_is_given)
     static const struct { const char *dtype, *cache; enum lm_kv_dtype want; } cases[] = {
         {"auto", "auto", LM_KV_AUTO}, {"float16", "auto", LM_KV_F16}, {"half", "auto", LM_KV_F16}, {"bfloat16", "auto", LM_KV_BF16},
         {"float32", "auto", LM_KV_F32}, {"float", "auto", LM_KV_F32}, {"float", "float16", LM_KV_F16}, {"auto", "float32", LM_KV_F32},
-        {"float16", "int8", LM_KV_I8},
+        {"float16", "int8", LM_KV_I8}, {"auto", "fp8", LM_KV_E4M3}, {"auto", "fp8_e4m3", LM_KV_E4M3}, {"auto", "fp8_e5m2", LM_KV_E5M2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char backend[] = "--backend=fault", dtype[32], cache[48], *argv[] = {backend, dtype, cache};
@@ -178,7 +178,7 @@ START_TEST(test_engine_boot__what_cannot_boot_is_named)
 {
     static const struct { const char *flag[2]; int code; const char *word; } bad[] = {
         {{"--backend=fault", "--device=3"}, LM_ENOTFOUND, "no device 3 of 1"},
-        {{"--backend=fault", "--device=gpu"}, LM_ECONFIG, "not an index"},
+        {{"--backend=fault", "--device=first"}, LM_ECONFIG, "not an index"},
         {{"--backend=fault", "--device=-1"}, LM_ECONFIG, "not an index"},
         {{"--backend=fault", "--max-model-len=300"}, LM_ECONFIG, "model's own 256"},
         {{"--backend=fault", "--backend-option=fault.speed=9"}, LM_ECONFIG, "speed"},

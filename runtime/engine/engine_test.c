@@ -1,248 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/engine/engine.h"
-#include "tests/suite.h"
-#include "tests/toy_backend.h"
-
-#include <stdlib.h>
-
-enum { VOCAB = 97, MAX_ASK = 2100, MAX_TOKENS = 400, EOS = 0 };
-
-/* What a test asks for, and what it heard. */
-struct ask {
-    uint32_t n_prompt, max_tokens, min_tokens;
-    int32_t prompt[MAX_TOKENS];
-    int32_t priority;
-    float temperature, presence, repetition; /* repetition 0: 1 */
-    const char *salt;
-    bool no_cache, no_stop, cancelled;
-    uint32_t n_logprobs;
-    bool prompt_logprob;
-    enum lm_pool pool;
-    uint64_t seed;
-    /* heard */
-    uint32_t n_row;
-    float embedding;
-    int32_t got[MAX_TOKENS];
-    uint32_t n_got, n_cached, first_step, last_step, longest_gap;
-    bool ended;
-    struct lm_msg_finished end;
-};
-
-struct bed {
-    struct lm_backend be;
-    struct lm_dev *dev;
-    struct lm_graph graph;
-    struct lm_engine_desc desc;
-    struct lm_engine *engine;
-    uint32_t period; /* of the toy's answers; 0: none */
-    struct ask *ask; /* [MAX_ASK], by id */
-    uint32_t n_step;
-};
-
-static void on_token(void *arg, const struct lm_msg_token *t, const struct lm_msg_top *top)
-{
-    struct bed *bed = arg;
-    struct ask *a = &bed->ask[t->id];
-    ck_assert(!a->ended);
-    if (t->prompt_pos) {
-        ck_assert(a->prompt_logprob && a->n_got == 0);
-        ck_assert_uint_eq(t->prompt_pos, ++a->n_row);
-        ck_assert_int_eq(t->token, a->prompt[t->prompt_pos]);
-        ck_assert_uint_eq(t->rank, 1 + (uint32_t)t->token % 5);
-        ck_assert_uint_eq(t->n_top, 2);
-        ck_assert_int_eq(top[1].token, (t->token + 1) % VOCAB);
-        return;
-    }
-    ck_assert_uint_lt(a->n_got, MAX_TOKENS);
-    ck_assert_uint_eq(t->n_top, a->n_logprobs);
-    for (uint32_t i = 0; i < t->n_top; i++)
-        ck_assert_int_eq(top[i].token, (t->token + (int32_t)i) % VOCAB);
-    if (a->n_got == 0) {
-        a->n_cached = t->n_cached;
-        a->first_step = bed->n_step;
-    } else if (bed->n_step - a->last_step > a->longest_gap) {
-        a->longest_gap = bed->n_step - a->last_step;
-    }
-    a->last_step = bed->n_step;
-    a->got[a->n_got++] = t->token;
-}
-
-static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)
-{
-    struct bed *bed = arg;
-    ck_assert(!bed->ask[id].ended);
-    ck_assert_uint_eq(dim, 1);
-    bed->ask[id].embedding = v[0];
-}
-
-static void on_finished(void *arg, const struct lm_msg_finished *f)
-{
-    struct bed *bed = arg;
-    struct ask *a = &bed->ask[f->id];
-    ck_assert(!a->ended);
-    ck_assert_uint_eq(f->n_output, a->n_got);
-    a->ended = true;
-    a->end = *f;
-}
-
-static struct lm_engine_events events(struct bed *bed)
-{
-    return (struct lm_engine_events){.token = on_token, .finished = on_finished, .arg = bed, .embedding = on_embedding};
-}
-
-/* How a bed drafts. */
-struct drafts { uint32_t period; struct lm_conf_speculative conf; };
-
-/* n_block blocks of 8 tokens, steps of max_tok tokens and max_seq sequences. */
-static void make_drafting(struct bed *bed, const struct lm_backend *be, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache,
-                          struct drafts drafts)
-{
-    char period[16];
-    snprintf(period, sizeof period, "%u", (unsigned)drafts.period);
-    const struct lm_option option = {"period", period};
-    *bed = (struct bed){.be = *be, .graph = lm_toy_graph(VOCAB), .ask = calloc(MAX_ASK, sizeof *bed->ask)};
-    ck_assert_ptr_nonnull(bed->ask);
-    bed->period = drafts.period;
-    ck_assert_int_eq(bed->be.open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &bed->dev, NULL), 0);
-    bed->desc = (struct lm_engine_desc){
-        .be = &bed->be, .dev = bed->dev, .prefix_cache = cache, .embeds = true, .step_timeout_us = 1000000,
-        .speculative = drafts.conf, .always_draft = true,
-        .plan = {.graph = &bed->graph, .max_tok = max_tok, .max_seq = max_seq, .max_len = MAX_TOKENS, .block_size = 8, .n_block = n_block},
-    };
-    ck_assert_int_eq(lm_engine_create(&bed->desc, &bed->engine, NULL), 0);
-}
-
-static void make_on(struct bed *bed, const struct lm_backend *be, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache)
-{
-    make_drafting(bed, be, n_block, max_tok, max_seq, cache, (struct drafts){0});
-}
-
-static void make(struct bed *bed, uint32_t n_block, uint32_t max_tok, uint32_t max_seq, bool cache)
-{
-    make_on(bed, &lm_toy_backend, n_block, max_tok, max_seq, cache);
-}
-
-static void unmake(struct bed *bed)
-{
-    lm_engine_destroy(bed->engine);
-    bed->be.close(bed->dev);
-    free(bed->ask);
-}
-
-static int submit(struct bed *bed, uint64_t id, struct lm_err *err)
-{
-    static const int32_t stop[] = {EOS};
-    const struct ask *a = &bed->ask[id];
-    struct lm_msg_submit_view v = {
-        .h = {.id = id, .n_prompt = a->n_prompt, .max_tokens = a->max_tokens, .min_tokens = a->min_tokens, .n_stop = !a->no_stop,
-              .priority = a->priority, .n_logprobs = a->n_logprobs, .no_prefix_cache = a->no_cache, .temperature = a->temperature,
-              .top_p = 1, .presence = a->presence, .repetition = a->repetition > 0 ? a->repetition : 1, .seed = a->seed, .n_salt = a->salt ? (uint32_t)strlen(a->salt) : 0,
-              .prompt_logprob = a->prompt_logprob, .n_prompt_logprobs = 2, .pool = a->pool},
-        .prompt = a->prompt, .stop_id = stop, .salt = a->salt,
-    };
-    return lm_engine_submit(bed->engine, &v, err);
-}
-
-static void must_submit(struct bed *bed, uint64_t id)
-{
-    struct lm_err err = {0};
-    ck_assert_msg(submit(bed, id, &err) == 0, "%s", err.msg);
-}
-
-static void step(struct bed *bed)
-{
-    struct lm_err err = {0};
-    struct lm_engine_events ev = events(bed);
-    ck_assert_msg(lm_engine_step(bed->engine, &ev, &err) == 0, "%s", err.msg);
-    bed->n_step++;
-    ck_assert(lm_engine_check(bed->engine));
-}
-
-static void run_dry(struct bed *bed)
-{
-    while (lm_engine_is_busy(bed->engine))
-        step(bed);
-    struct lm_msg_stats st = lm_engine_stats(bed->engine);
-    ck_assert_uint_eq(st.n_block_used, 0);
-    ck_assert_uint_eq(st.n_running, 0);
-    ck_assert_uint_eq(st.n_waiting, 0);
-}
-
-/* The tokens seen before all[n], as penalties want them, the simple way. */
-static uint32_t list_seen(const struct ask *a, const int32_t *all, uint32_t n, int32_t *seen, uint32_t *count)
-{
-    uint32_t n_seen = 0;
-    for (int32_t token = 0; token < VOCAB && (a->presence != 0 || a->repetition > 0); token++) {
-        uint32_t n_in = 0, n_out = 0;
-        for (uint32_t i = 0; i < n; i++)
-            *(i < a->n_prompt ? &n_in : &n_out) += all[i] == token;
-        if (n_out || (n_in && a->repetition > 0 && a->repetition != 1)) {
-            seen[n_seen] = token;
-            count[n_seen++] = n_out;
-        }
-    }
-    return n_seen;
-}
-
-/* The toy model's answer to a, computed without an engine; a that was cancelled may have got less of it. */
-static void check_answer_of(const struct ask *a, uint32_t period)
-{
-    static const int32_t eos[] = {EOS};
-    static const float never[] = {-__builtin_inff()};
-    int32_t all[2 * MAX_TOKENS], seen[VOCAB];
-    uint32_t count[VOCAB];
-    uint32_t n = a->n_prompt;
-    enum lm_finish reason = LM_FINISH_LENGTH;
-    memcpy(all, a->prompt, n * sizeof *all);
-    while (n - a->n_prompt < a->max_tokens) {
-        uint32_t n_out = n - a->n_prompt;
-        struct lm_sampling s = {.temperature = a->temperature, .seed = a->seed, .counter = n_out,
-                                .bias_id = eos, .bias = never, .n_bias = n_out < a->min_tokens && !a->no_stop,
-                                .seen = seen, .count = count, .n_seen = list_seen(a, all, n, seen, count)};
-        all[n] = lm_toy_next_periodic(all, n, VOCAB, period, &s);
-        n++;
-        if (all[n - 1] == EOS && !a->no_stop) {
-            reason = LM_FINISH_STOP;
-            break;
-        }
-    }
-    ck_assert(a->ended);
-    if (a->cancelled && a->end.reason == LM_FINISH_ABORT) {
-        ck_assert_uint_le(a->n_got, n - a->n_prompt);
-    } else {
-        ck_assert_uint_eq(a->end.reason, reason);
-        ck_assert_uint_eq(a->n_got, n - a->n_prompt);
-        ck_assert_int_eq(a->end.stop_token, reason == LM_FINISH_STOP ? EOS : -1);
-    }
-    ck_assert_mem_eq(a->got, all + a->n_prompt, a->n_got * sizeof *all);
-    ck_assert_uint_le(a->end.n_preempted, 4);
-}
-
-static void check_answer(const struct ask *a)
-{
-    check_answer_of(a, 0);
-}
-
-static uint64_t rng_next(uint64_t *s)
-{
-    *s ^= *s << 13;
-    *s ^= *s >> 7;
-    return *s ^= *s << 17;
-}
-
-static void fill_prompt(struct ask *a, uint32_t n, uint64_t seed)
-{
-    uint64_t s = seed * 2654435761u + 88172645463325252u;
-    a->n_prompt = n;
-    for (uint32_t i = 0; i < n; i++)
-        a->prompt[i] = (int32_t)(1 + rng_next(&s) % (VOCAB - 1));
-}
-
-static void fill(struct ask *a, uint32_t n, uint64_t seed, uint32_t max_tokens)
-{
-    *a = (struct ask){.max_tokens = max_tokens, .min_tokens = 3, .seed = seed, .temperature = seed % 2 ? 0.7f : 0};
-    fill_prompt(a, n, seed);
-}
+#include "tests/engine_bed.h"
 
 START_TEST(test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache)
 {
@@ -254,17 +11,17 @@ START_TEST(test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_a
     };
     for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
         struct bed bed;
-        make(&bed, how[i].n_block, how[i].max_tok, how[i].max_seq, how[i].cache);
+        bed_make(&bed, how[i].n_block, how[i].max_tok, how[i].max_seq, how[i].cache);
         for (uint32_t id = 0; id < how[i].n_ask; id++) {
-            fill(&bed.ask[id], 1 + id * 7, id, 90);
+            ask_fill(&bed.ask[id], 1 + id * 7, id, 90);
             bed.ask[id].no_stop = id % 3 == 0;
-            must_submit(&bed, id);
+            bed_must_submit(&bed, id);
         }
-        run_dry(&bed);
+        bed_run_dry(&bed);
         for (uint32_t id = 0; id < how[i].n_ask; id++)
-            check_answer(&bed.ask[id]);
+            ask_check(&bed.ask[id]);
         ck_assert_msg((lm_engine_stats(bed.engine).n_preempted > 0) == how[i].preempts, "%s", how[i].why);
-        unmake(&bed);
+        bed_unmake(&bed);
     }
 }
 END_TEST
@@ -275,62 +32,18 @@ START_TEST(test_engine_engine__a_prompt_s_tokens_are_told_in_order_and_once)
     static const struct { uint32_t n_block, max_tok; } how[] = {{200, 64}, {200, 17}, {30, 33}, {200, 300}};
     for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
         struct bed bed;
-        make(&bed, how[i].n_block, how[i].max_tok, 16, true);
+        bed_make(&bed, how[i].n_block, how[i].max_tok, 16, true);
         for (uint32_t id = 0; id < 14; id++) {
-            fill(&bed.ask[id], 1 + id * 11, id % 5, 60);
+            ask_fill(&bed.ask[id], 1 + id * 11, id % 5, 60);
             bed.ask[id].prompt_logprob = id % 2;
-            must_submit(&bed, id);
+            bed_must_submit(&bed, id);
         }
-        run_dry(&bed);
+        bed_run_dry(&bed);
         for (uint32_t id = 0; id < 14; id++) {
-            check_answer(&bed.ask[id]);
+            ask_check(&bed.ask[id]);
             ck_assert_uint_eq(bed.ask[id].n_row, id % 2 ? bed.ask[id].n_prompt - 1 : 0);
         }
-        unmake(&bed);
-    }
-}
-END_TEST
-
-/* Requests of every kind; `id` picks which. */
-static void fill_kind(struct ask *a, uint32_t id)
-{
-    static const uint32_t longest[] = {90, 1, 2, 9, 60, 16, 120};
-    fill(a, 1 + id * 5 % 61, id, longest[id % 7]);
-    a->no_stop = id % 3 == 0;
-    a->min_tokens = id % 4 == 1 ? 40 : 3;
-    a->temperature = id % 2 ? 0.7f : 0;
-    a->presence = id % 5 == 2 ? 0.5f : 0;
-    a->repetition = id % 5 == 3 ? 1.3f : 0;
-    a->n_logprobs = id % 6 == 4 ? 3 : 0;
-    for (uint32_t i = 8; i < a->n_prompt && id % 2; i++)
-        a->prompt[i] = a->prompt[i - 8]; /* something to find */
-}
-
-START_TEST(test_engine_engine__drafts_right_wrong_and_partly_right_change_no_token)
-{
-    static const struct { uint32_t n_block, max_tok, max_seq; bool cache; struct drafts drafts; const char *why; } how[] = {
-        {400, 256, 16, false, {0, {8, 1, 8}}, "nearly all wrong"}, {400, 256, 16, false, {5, {8, 2, 8}}, "mostly right"},
-        {400, 256, 16, true, {24, {16, 3, 8}}, "long, with a prefix cache"}, {400, 256, 16, true, {8, {7, 1, 4}}, "ends at blocks' ends"},
-        {400, 256, 16, true, {11, {1, 1, 1}}, "one at a time"}, {30, 64, 16, false, {7, {8, 1, 8}}, "preempted"},
-        {30, 33, 16, true, {3, {16, 2, 2}}, "preempted, with a prefix cache, in small steps"}, {400, 16, 1, true, {5, {16, 1, 8}}, "alone"},
-        {400, 17, 12, true, {5, {4, 1, 8}}, "little room in a step"}, {30, 64, 16, true, {0, {8, 1, 8}}, "wrong, preempted"},
-    };
-    for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
-        struct bed bed;
-        make_drafting(&bed, &lm_toy_backend, how[i].n_block, how[i].max_tok, how[i].max_seq, how[i].cache, how[i].drafts);
-        for (uint32_t id = 0; id < 42; id++) {
-            fill_kind(&bed.ask[id], id);
-            must_submit(&bed, id);
-        }
-        run_dry(&bed);
-        for (uint32_t id = 0; id < 42; id++)
-            check_answer_of(&bed.ask[id], how[i].drafts.period);
-        struct lm_msg_stats st = lm_engine_stats(bed.engine);
-        ck_assert_msg(st.n_draft_tok > 100 && st.n_accepted_tok < st.n_draft_tok, "%s: %d of %d", how[i].why, (int)st.n_accepted_tok, (int)st.n_draft_tok);
-        ck_assert_msg(how[i].drafts.period == 0 || st.n_accepted_tok > 100, "%s: %d", how[i].why, (int)st.n_accepted_tok);
-        ck_assert_msg((st.n_preempted > 0) == (how[i].n_block == 30), "%s", how[i].why);
-        ck_assert_uint_eq(st.accepted_at[0] + st.accepted_at[1] > 0, st.n_accepted_tok > 0);
-        unmake(&bed);
+        bed_unmake(&bed);
     }
 }
 END_TEST
@@ -339,16 +52,16 @@ END_TEST
 START_TEST(test_engine_engine__embeddings_pool_the_rows_they_are_of)
 {
     struct bed bed;
-    make(&bed, 30, 40, 8, true);
+    bed_make(&bed, 30, 40, 8, true);
     for (uint32_t id = 0; id < 12; id++) {
-        fill(&bed.ask[id], 1 + id / 3 * 23, id, 1);
+        ask_fill(&bed.ask[id], 1 + id / 3 * 23, id, 1);
         bed.ask[id].pool = 1 + id % 3;
-        must_submit(&bed, id);
+        bed_must_submit(&bed, id);
     }
-    fill(&bed.ask[20], 5, 1, 90); /* beside one that decodes */
-    must_submit(&bed, 20);
-    run_dry(&bed);
-    check_answer(&bed.ask[20]);
+    ask_fill(&bed.ask[20], 5, 1, 90); /* beside one that decodes */
+    bed_must_submit(&bed, 20);
+    bed_run_dry(&bed);
+    ask_check(&bed.ask[20]);
     for (uint32_t id = 0; id < 12; id++) {
         const struct ask *a = &bed.ask[id];
         double mean = 0, first = a->prompt[0], last = a->prompt[a->n_prompt - 1] + 100.0 * (a->n_prompt - 1);
@@ -358,87 +71,26 @@ START_TEST(test_engine_engine__embeddings_pool_the_rows_they_are_of)
         ck_assert(a->ended && a->end.reason == LM_FINISH_STOP && a->n_got == 0);
         ck_assert_double_eq_tol(a->embedding, want, 1e-3 * (1 + want));
     }
-    unmake(&bed);
-}
-END_TEST
-
-START_TEST(test_engine_engine__right_drafts_need_fewer_steps_and_end_at_the_longest_answer)
-{
-    for (uint32_t max_tokens = 60; max_tokens < 70; max_tokens++) {
-        struct bed bed;
-        make_drafting(&bed, &lm_toy_backend, 10, 64, 4, true, (struct drafts){5, {8, 2, 8}});
-        fill(&bed.ask[0], 80 - max_tokens, 3, max_tokens); /* just what the pool holds */
-        bed.ask[0].no_stop = true;
-        must_submit(&bed, 0);
-        run_dry(&bed);
-        check_answer_of(&bed.ask[0], 5);
-        ck_assert_uint_lt(lm_engine_stats(bed.engine).n_step, max_tokens * 2 / 3);
-        unmake(&bed);
-    }
-}
-END_TEST
-
-START_TEST(test_engine_engine__a_stop_token_among_right_drafts_ends_the_answer_there)
-{
-    uint64_t n_accepted = 0;
-    for (uint32_t n_prompt = 40; n_prompt < 60; n_prompt++) {
-        struct bed bed;
-        make_drafting(&bed, &lm_toy_backend, 100, 64, 4, true, (struct drafts){9, {8, 2, 8}});
-        fill(&bed.ask[0], n_prompt, 2, 60);
-        for (uint32_t i = 0; i < n_prompt; i++)
-            bed.ask[0].prompt[i] = (int32_t)(i % 9 * 7); /* EOS is one of them, and comes again */
-        must_submit(&bed, 0);
-        run_dry(&bed);
-        check_answer_of(&bed.ask[0], 9);
-        n_accepted += lm_engine_stats(bed.engine).n_accepted_tok;
-        unmake(&bed);
-    }
-    ck_assert_uint_gt(n_accepted, 20);
-}
-END_TEST
-
-START_TEST(test_engine_engine__drafts_and_cancels_leave_no_block_behind)
-{
-    struct bed bed;
-    uint64_t rng = 5;
-    make_drafting(&bed, &lm_toy_backend, 60, 64, 8, true, (struct drafts){6, {8, 1, 8}});
-    for (uint32_t id = 0; id < 600 || lm_engine_is_busy(bed.engine);) {
-        if (id < 600 && rng_next(&rng) % 2) {
-            fill_kind(&bed.ask[id], id);
-            must_submit(&bed, id++);
-        }
-        if (rng_next(&rng) % 4 == 0 && id) {
-            uint64_t k = rng_next(&rng) % id;
-            bed.ask[k].cancelled = bed.ask[k].cancelled || !bed.ask[k].ended;
-            lm_engine_cancel(bed.engine, k);
-        }
-        if (rng_next(&rng) % 50 == 0)
-            lm_engine_forget(bed.engine);
-        step(&bed);
-    }
-    run_dry(&bed);
-    for (uint32_t id = 0; id < 600; id++)
-        check_answer_of(&bed.ask[id], 6);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
 START_TEST(test_engine_engine__the_oldest_is_never_preempted_and_never_waits)
 {
     struct bed bed;
-    make(&bed, 20, 32, 8, false);
+    bed_make(&bed, 20, 32, 8, false);
     for (uint32_t id = 0; id < 8; id++) {
-        fill(&bed.ask[id], 10, id, 100);
+        ask_fill(&bed.ask[id], 10, id, 100);
         bed.ask[id].no_stop = true;
-        must_submit(&bed, id);
+        bed_must_submit(&bed, id);
     }
-    run_dry(&bed);
+    bed_run_dry(&bed);
     ck_assert_uint_gt(lm_engine_stats(bed.engine).n_preempted, 0);
     ck_assert_uint_eq(bed.ask[0].end.n_preempted, 0);
     ck_assert_uint_eq(bed.ask[0].longest_gap, 1);
     for (uint32_t id = 0; id < 8; id++)
-        check_answer(&bed.ask[id]);
-    unmake(&bed);
+        ask_check(&bed.ask[id]);
+    bed_unmake(&bed);
 }
 END_TEST
 
@@ -446,75 +98,75 @@ START_TEST(test_engine_engine__a_request_is_preempted_four_times_at_most)
 {
     struct bed bed;
     uint32_t n_ask = 1;
-    make(&bed, 20, 32, 8, false);
-    fill(&bed.ask[0], 10, 0, 145);
+    bed_make(&bed, 20, 32, 8, false);
+    ask_fill(&bed.ask[0], 10, 0, 145);
     bed.ask[0].priority = 1;
     bed.ask[0].no_stop = true;
-    must_submit(&bed, 0);
+    bed_must_submit(&bed, 0);
     for (uint32_t i = 0; i < 2000; i++) {
         if (i % 65 == 10)
             for (int k = 0; k < 2; k++, n_ask++) {
-                fill(&bed.ask[n_ask], 8, n_ask, 60);
+                ask_fill(&bed.ask[n_ask], 8, n_ask, 60);
                 bed.ask[n_ask].no_stop = true;
-                must_submit(&bed, n_ask);
+                bed_must_submit(&bed, n_ask);
             }
-        step(&bed);
+        bed_step(&bed);
     }
-    run_dry(&bed);
+    bed_run_dry(&bed);
     ck_assert_uint_eq(bed.ask[0].end.n_preempted, 4);
     for (uint32_t id = 0; id < n_ask; id++)
-        check_answer(&bed.ask[id]);
-    unmake(&bed);
+        ask_check(&bed.ask[id]);
+    bed_unmake(&bed);
 }
 END_TEST
 
 START_TEST(test_engine_engine__a_long_prompt_does_not_stall_those_that_decode)
 {
     struct bed bed;
-    make(&bed, 200, 32, 8, false);
+    bed_make(&bed, 200, 32, 8, false);
     for (uint32_t id = 0; id < 4; id++) {
-        fill(&bed.ask[id], 5, id, 60);
+        ask_fill(&bed.ask[id], 5, id, 60);
         bed.ask[id].no_stop = true;
-        must_submit(&bed, id);
+        bed_must_submit(&bed, id);
     }
     while (bed.ask[3].n_got < 5)
-        step(&bed);
-    fill(&bed.ask[4], 300, 4, 5);
-    must_submit(&bed, 4);
-    run_dry(&bed);
+        bed_step(&bed);
+    ask_fill(&bed.ask[4], 300, 4, 5);
+    bed_must_submit(&bed, 4);
+    bed_run_dry(&bed);
     for (uint32_t id = 0; id < 5; id++)
-        check_answer(&bed.ask[id]);
+        ask_check(&bed.ask[id]);
     for (uint32_t id = 0; id < 4; id++)
         ck_assert_uint_eq(bed.ask[id].longest_gap, 1);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
 START_TEST(test_engine_engine__lower_priority_number_is_served_first)
 {
     struct bed bed;
-    make(&bed, 100, 32, 1, false);
+    bed_make(&bed, 100, 32, 1, false);
     for (uint32_t id = 0; id < 3; id++) {
-        fill(&bed.ask[id], 10, id, 10);
+        ask_fill(&bed.ask[id], 10, id, 10);
         bed.ask[id].priority = id == 2 ? -1 : 0;
-        must_submit(&bed, id);
+        bed_must_submit(&bed, id);
     }
-    run_dry(&bed);
+    bed_run_dry(&bed);
     ck_assert_uint_lt(bed.ask[2].last_step, bed.ask[0].first_step);
     ck_assert_uint_lt(bed.ask[0].last_step, bed.ask[1].first_step);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
 /* Ask the same prompt of n tokens again under other circumstances; how many of them came from the cache. */
 static uint32_t cached_of(struct bed *bed, uint64_t id, uint32_t n, const char *salt, bool no_cache)
 {
-    fill(&bed->ask[id], n, 1, 4);
+    ask_fill(&bed->ask[id], n, 1, 4);
     bed->ask[id].salt = salt;
     bed->ask[id].no_cache = no_cache;
-    must_submit(bed, id);
-    run_dry(bed);
-    check_answer(&bed->ask[id]);
+    bed_must_submit(bed, id);
+    bed_run_dry(bed);
+    ask_check(&bed->ask[id]);
     ck_assert_uint_eq(bed->ask[id].end.n_cached, bed->ask[id].n_cached);
     return bed->ask[id].n_cached;
 }
@@ -522,7 +174,7 @@ static uint32_t cached_of(struct bed *bed, uint64_t id, uint32_t n, const char *
 START_TEST(test_engine_engine__full_blocks_of_a_prompt_are_reused_but_one_token_is_always_computed)
 {
     struct bed bed;
-    make(&bed, 100, 64, 8, true);
+    bed_make(&bed, 100, 64, 8, true);
     ck_assert_uint_eq(cached_of(&bed, 0, 40, NULL, true), 0);
     ck_assert_uint_eq(cached_of(&bed, 1, 40, NULL, false), 0);
     ck_assert_uint_eq(cached_of(&bed, 2, 40, NULL, false), 32);
@@ -536,78 +188,78 @@ START_TEST(test_engine_engine__full_blocks_of_a_prompt_are_reused_but_one_token_
     struct lm_msg_stats st = lm_engine_stats(bed.engine);
     ck_assert_uint_eq(st.n_prefix_query_tok, 7 * 40 - 0 + 1);
     ck_assert_uint_eq(st.n_prefix_hit_tok, 32 + 40 + 32);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
 START_TEST(test_engine_engine__equal_prompts_at_the_same_time_are_computed_once)
 {
     struct bed bed;
-    make(&bed, 200, 64, 8, true);
+    bed_make(&bed, 200, 64, 8, true);
     for (uint32_t id = 0; id < 6; id++) {
-        fill(&bed.ask[id], 257, 1, 4);
-        must_submit(&bed, id);
+        ask_fill(&bed.ask[id], 257, 1, 4);
+        bed_must_submit(&bed, id);
     }
-    run_dry(&bed);
+    bed_run_dry(&bed);
     for (uint32_t id = 0; id < 6; id++)
-        check_answer(&bed.ask[id]);
+        ask_check(&bed.ask[id]);
     ck_assert_uint_eq(bed.ask[0].n_cached, 0);
     for (uint32_t id = 1; id < 6; id++)
         ck_assert_uint_eq(bed.ask[id].n_cached, 256);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
 START_TEST(test_engine_engine__forgetting_while_requests_run_keeps_their_answers_right)
 {
     struct bed bed;
-    make(&bed, 60, 32, 8, true);
+    bed_make(&bed, 60, 32, 8, true);
     for (uint32_t id = 0; id < 30; id++) {
-        fill(&bed.ask[id], 30 + id % 3, 1 + id % 3, 60);
-        must_submit(&bed, id);
+        ask_fill(&bed.ask[id], 30 + id % 3, 1 + id % 3, 60);
+        bed_must_submit(&bed, id);
     }
     for (uint32_t i = 0; lm_engine_is_busy(bed.engine); i++) {
-        step(&bed);
+        bed_step(&bed);
         if (i % 5 == 0)
             lm_engine_forget(bed.engine);
         ck_assert(lm_engine_check(bed.engine));
     }
     for (uint32_t id = 0; id < 30; id++)
-        check_answer(&bed.ask[id]);
-    unmake(&bed);
+        ask_check(&bed.ask[id]);
+    bed_unmake(&bed);
 }
 END_TEST
 
 START_TEST(test_engine_engine__cancel_frees_the_blocks_whatever_the_request_is_doing)
 {
     struct bed bed;
-    make(&bed, 60, 32, 2, true);
+    bed_make(&bed, 60, 32, 2, true);
     for (uint32_t id = 0; id < 4; id++) {
-        fill(&bed.ask[id], 100, id, 50);
+        ask_fill(&bed.ask[id], 100, id, 50);
         bed.ask[id].no_stop = true;
-        must_submit(&bed, id);
+        bed_must_submit(&bed, id);
     }
     lm_engine_cancel(bed.engine, 3);
     lm_engine_cancel(bed.engine, 77);
     for (int i = 0; i < 10; i++)
-        step(&bed);
+        bed_step(&bed);
     ck_assert(bed.ask[3].ended);
     ck_assert_uint_eq(bed.ask[3].end.reason, LM_FINISH_ABORT);
     lm_engine_cancel(bed.engine, 0);
     lm_engine_cancel(bed.engine, 0);
-    step(&bed);
+    bed_step(&bed);
     ck_assert(bed.ask[0].ended);
     lm_engine_cancel(bed.engine, 0);
     lm_engine_cancel(bed.engine, 1);
     lm_engine_cancel(bed.engine, 2);
-    step(&bed);
+    bed_step(&bed);
     ck_assert(!lm_engine_is_busy(bed.engine));
-    run_dry(&bed);
+    bed_run_dry(&bed);
     for (uint32_t id = 0; id < 4; id++) {
         bed.ask[id].cancelled = true;
-        check_answer(&bed.ask[id]);
+        ask_check(&bed.ask[id]);
     }
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
@@ -617,31 +269,31 @@ START_TEST(test_engine_engine__2000_random_requests_and_cancels_end_right_in_a_s
         struct bed bed;
         uint64_t rng = seed * 0x9e3779b97f4a7c15u;
         uint32_t n_ask = 0;
-        make(&bed, 20 + 15 * (uint32_t)seed, seed == 2 ? 8 : 40, 8, seed != 3);
+        bed_make(&bed, 20 + 15 * (uint32_t)seed, seed == 2 ? 8 : 40, 8, seed != 3);
         while (n_ask < 2000 / 4 * seed || lm_engine_is_busy(bed.engine)) {
-            for (uint64_t k = rng_next(&rng) % 3; k > 0 && n_ask < 2000 / 4 * seed; k--) {
+            for (uint64_t k = bed_random(&rng) % 3; k > 0 && n_ask < 2000 / 4 * seed; k--) {
                 struct ask *a = &bed.ask[n_ask];
-                fill(a, 1 + (uint32_t)(rng_next(&rng) % 80), rng_next(&rng) % 6, 1 + (uint32_t)(rng_next(&rng) % 70));
-                a->priority = (int32_t)(rng_next(&rng) % 3);
-                a->no_stop = rng_next(&rng) % 4 == 0;
-                a->no_cache = rng_next(&rng) % 8 == 0;
-                a->n_logprobs = (uint32_t)(rng_next(&rng) % 4);
-                a->salt = rng_next(&rng) % 4 ? NULL : "s";
-                must_submit(&bed, n_ask++);
+                ask_fill(a, 1 + (uint32_t)(bed_random(&rng) % 80), bed_random(&rng) % 6, 1 + (uint32_t)(bed_random(&rng) % 70));
+                a->priority = (int32_t)(bed_random(&rng) % 3);
+                a->no_stop = bed_random(&rng) % 4 == 0;
+                a->no_cache = bed_random(&rng) % 8 == 0;
+                a->n_logprobs = (uint32_t)(bed_random(&rng) % 4);
+                a->salt = bed_random(&rng) % 4 ? NULL : "s";
+                bed_must_submit(&bed, n_ask++);
             }
-            if (rng_next(&rng) % 4 == 0 && n_ask) {
-                uint64_t id = rng_next(&rng) % n_ask;
+            if (bed_random(&rng) % 4 == 0 && n_ask) {
+                uint64_t id = bed_random(&rng) % n_ask;
                 bed.ask[id].cancelled = bed.ask[id].cancelled || !bed.ask[id].ended;
                 lm_engine_cancel(bed.engine, id);
             }
-            if (rng_next(&rng) % 97 == 0)
+            if (bed_random(&rng) % 97 == 0)
                 lm_engine_forget(bed.engine);
-            step(&bed);
+            bed_step(&bed);
         }
-        run_dry(&bed);
+        bed_run_dry(&bed);
         for (uint32_t id = 0; id < n_ask; id++)
-            check_answer(&bed.ask[id]);
-        unmake(&bed);
+            ask_check(&bed.ask[id]);
+        bed_unmake(&bed);
     }
 }
 END_TEST
@@ -650,31 +302,31 @@ START_TEST(test_engine_engine__what_cannot_fit_is_refused_at_submit)
 {
     struct bed bed;
     struct lm_err err = {0};
-    make(&bed, 10, 32, 8, true);
-    fill(&bed.ask[0], 60, 1, 21);
-    ck_assert_int_eq(submit(&bed, 0, &err), LM_EINVAL);
+    bed_make(&bed, 10, 32, 8, true);
+    ask_fill(&bed.ask[0], 60, 1, 21);
+    ck_assert_int_eq(bed_submit(&bed, 0, &err), LM_EINVAL);
     ck_assert_msg(strstr(err.msg, "KV cache of 80") != NULL, "%s", err.msg);
-    fill(&bed.ask[0], 60, 1, 20);
+    ask_fill(&bed.ask[0], 60, 1, 20);
     bed.ask[0].no_stop = true;
-    must_submit(&bed, 0);
-    ck_assert_int_eq(submit(&bed, 0, &err), LM_EINVAL);
-    run_dry(&bed);
-    check_answer(&bed.ask[0]);
-    unmake(&bed);
+    bed_must_submit(&bed, 0);
+    ck_assert_int_eq(bed_submit(&bed, 0, &err), LM_EINVAL);
+    bed_run_dry(&bed);
+    ask_check(&bed.ask[0]);
+    bed_unmake(&bed);
 }
 END_TEST
 
 static uint32_t odd_number(uint64_t *rng)
 {
     static const uint32_t odd[] = {0, 1, 2, 8, 96, 97, 98, 399, 400, 0x7fffffffu, 0x80000000u, 0xffffffffu};
-    uint64_t pick = rng_next(rng) % 40;
-    return pick < 12 ? odd[pick] : (uint32_t)(1 + rng_next(rng) % 20);
+    uint64_t pick = bed_random(rng) % 40;
+    return pick < 12 ? odd[pick] : (uint32_t)(1 + bed_random(rng) % 20);
 }
 
 static float odd_float(uint64_t *rng)
 {
     static const float odd[] = {0, -0.0f, 1, -1, 1e-40f, 1e38f, -1e38f, __builtin_nanf(""), __builtin_inff(), 0.5f};
-    uint64_t pick = rng_next(rng) % 40;
+    uint64_t pick = bed_random(rng) % 40;
     return pick < 10 ? odd[pick] : 0.9f;
 }
 
@@ -683,36 +335,36 @@ START_TEST(test_engine_engine__odd_requests_are_refused_or_end)
     struct bed bed;
     uint64_t rng = 99;
     uint32_t n_ok = 0, n_refused = 0;
-    make(&bed, 60, 64, 8, true);
+    bed_make(&bed, 60, 64, 8, true);
     while (n_ok < 500) {
         int32_t ids[20];
         float bias[20];
         struct ask *a = &bed.ask[n_ok];
         struct lm_msg_submit_view v = {
-            .h = {.id = n_ok, .n_prompt = 1 + (uint32_t)(rng_next(&rng) % 20), .max_tokens = odd_number(&rng), .min_tokens = odd_number(&rng),
-                  .n_stop = (uint32_t)(rng_next(&rng) % 20), .n_bias = (uint32_t)(rng_next(&rng) % 20), .n_salt = (uint32_t)(rng_next(&rng) % 300),
+            .h = {.id = n_ok, .n_prompt = 1 + (uint32_t)(bed_random(&rng) % 20), .max_tokens = odd_number(&rng), .min_tokens = odd_number(&rng),
+                  .n_stop = (uint32_t)(bed_random(&rng) % 20), .n_bias = (uint32_t)(bed_random(&rng) % 20), .n_salt = (uint32_t)(bed_random(&rng) % 300),
                   .priority = (int32_t)odd_number(&rng), .n_logprobs = odd_number(&rng), .logprob = 1, .temperature = odd_float(&rng),
                   .top_p = odd_float(&rng), .min_p = odd_float(&rng), .top_k = (int32_t)odd_number(&rng), .presence = odd_float(&rng),
-                  .frequency = odd_float(&rng), .repetition = odd_float(&rng), .seed = rng_next(&rng)},
+                  .frequency = odd_float(&rng), .repetition = odd_float(&rng), .seed = bed_random(&rng)},
             .prompt = ids, .stop_id = ids, .bias_id = ids, .bias = bias, .salt = "0123456789",
         };
         v.h.n_salt = v.h.n_salt > 10 ? LM_MAX_SALT_BYTES + 1 : v.h.n_salt; /* too long is refused before it is read */
         a->n_logprobs = v.h.n_logprobs;
         for (int i = 0; i < 20; i++) {
-            ids[i] = (int32_t)(rng_next(&rng) % 200 ? rng_next(&rng) % VOCAB : odd_number(&rng));
-            bias[i] = rng_next(&rng) % 50 ? 0 : odd_float(&rng);
+            ids[i] = (int32_t)(bed_random(&rng) % 200 ? bed_random(&rng) % VOCAB : odd_number(&rng));
+            bias[i] = bed_random(&rng) % 50 ? 0 : odd_float(&rng);
         }
         int rc = lm_engine_submit(bed.engine, &v, NULL);
         ck_assert(rc == 0 || rc == LM_EINVAL);
         n_ok += rc == 0;
         n_refused += rc != 0;
-        step(&bed);
+        bed_step(&bed);
     }
-    run_dry(&bed);
+    bed_run_dry(&bed);
     for (uint32_t id = 0; id < n_ok; id++)
         ck_assert(bed.ask[id].ended);
     ck_assert_uint_gt(n_refused, 500);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
@@ -749,28 +401,28 @@ START_TEST(test_engine_engine__nan_ends_one_request_and_empties_the_cache)
 {
     struct bed bed;
     struct lm_backend be = tricky();
-    make_on(&bed, &be, 100, 128, 8, true);
+    bed_make_on(&bed, &be, 100, 128, 8, true);
     for (uint32_t id = 0; id < 4; id++) {
-        fill(&bed.ask[id], 20, id, 30);
+        ask_fill(&bed.ask[id], 20, id, 30);
         bed.ask[id].no_stop = true;
-        must_submit(&bed, id);
+        bed_must_submit(&bed, id);
     }
     trick.at = 10;
     trick.nan_row = 2;
-    run_dry(&bed);
+    bed_run_dry(&bed);
     ck_assert_uint_eq(bed.ask[2].end.reason, LM_FINISH_ERROR);
     ck_assert_int_eq(bed.ask[2].end.code, LM_EDEVICE);
     ck_assert_uint_eq(bed.ask[2].n_got, 9);
     for (uint32_t id = 0; id < 4; id++)
         if (id != 2)
-            check_answer(&bed.ask[id]);
+            ask_check(&bed.ask[id]);
     ck_assert_uint_eq(lm_engine_stats(bed.engine).n_corrupted, 1);
-    fill(&bed.ask[4], 20, 1, 5);
-    must_submit(&bed, 4);
-    run_dry(&bed);
+    ask_fill(&bed.ask[4], 20, 1, 5);
+    bed_must_submit(&bed, 4);
+    bed_run_dry(&bed);
     ck_assert_uint_eq(bed.ask[4].n_cached, 0);
-    check_answer(&bed.ask[4]);
-    unmake(&bed);
+    ask_check(&bed.ask[4]);
+    bed_unmake(&bed);
 }
 END_TEST
 
@@ -779,20 +431,20 @@ START_TEST(test_engine_engine__a_device_without_memory_for_a_step_gets_smaller_o
     for (uint32_t from = 30; from > 0; from = from > 1 ? 1 : 0) {
         struct bed bed;
         struct lm_backend be = tricky();
-        make_on(&bed, &be, 100, 64, 8, true);
+        bed_make_on(&bed, &be, 100, 64, 8, true);
         trick.enomem_from = from;
         for (uint32_t id = 0; id < 6; id++) {
-            fill(&bed.ask[id], id == 3 ? 40 : 9, id, 30);
-            must_submit(&bed, id);
+            ask_fill(&bed.ask[id], id == 3 ? 40 : 9, id, 30);
+            bed_must_submit(&bed, id);
         }
-        run_dry(&bed);
+        bed_run_dry(&bed);
         for (uint32_t id = 0; id < 6; id++) {
             if (from > 1)
-                check_answer(&bed.ask[id]);
+                ask_check(&bed.ask[id]);
             else
                 ck_assert_int_eq(bed.ask[id].end.code, LM_ENOMEM);
         }
-        unmake(&bed);
+        bed_unmake(&bed);
     }
 }
 END_TEST
@@ -800,27 +452,27 @@ END_TEST
 START_TEST(test_engine_engine__an_engine_with_work_in_flight_can_be_destroyed)
 {
     struct bed bed;
-    make(&bed, 100, 64, 8, true);
+    bed_make(&bed, 100, 64, 8, true);
     for (uint32_t id = 0; id < 12; id++) {
-        fill(&bed.ask[id], 40, id, 30);
-        must_submit(&bed, id);
+        ask_fill(&bed.ask[id], 40, id, 30);
+        bed_must_submit(&bed, id);
     }
     for (int i = 0; i < 5; i++)
-        step(&bed);
+        bed_step(&bed);
     lm_engine_cancel(bed.engine, 0);
     lm_engine_cancel(bed.engine, 11);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
 START_TEST(test_engine_engine__times_and_steps_are_counted)
 {
     struct bed bed;
-    make(&bed, 100, 64, 8, false);
-    fill(&bed.ask[0], 100, 2, 10);
+    bed_make(&bed, 100, 64, 8, false);
+    ask_fill(&bed.ask[0], 100, 2, 10);
     bed.ask[0].no_stop = true;
-    must_submit(&bed, 0);
-    run_dry(&bed);
+    bed_must_submit(&bed, 0);
+    bed_run_dry(&bed);
     struct lm_msg_stats st = lm_engine_stats(bed.engine);
     ck_assert_uint_eq(st.n_step, 11);
     ck_assert_uint_eq(st.step_tok_sum, 109);
@@ -830,7 +482,7 @@ START_TEST(test_engine_engine__times_and_steps_are_counted)
     ck_assert_uint_eq(st.n_output_tok, 10);
     ck_assert_uint_eq(bed.ask[0].end.n_prompt, 100);
     ck_assert_uint_eq(bed.ask[0].end.n_output, 10);
-    unmake(&bed);
+    bed_unmake(&bed);
 }
 END_TEST
 
@@ -838,10 +490,6 @@ SUITE_MAIN("engine/engine",
            test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache,
            test_engine_engine__a_prompt_s_tokens_are_told_in_order_and_once,
            test_engine_engine__embeddings_pool_the_rows_they_are_of,
-           test_engine_engine__drafts_right_wrong_and_partly_right_change_no_token,
-           test_engine_engine__right_drafts_need_fewer_steps_and_end_at_the_longest_answer,
-           test_engine_engine__a_stop_token_among_right_drafts_ends_the_answer_there,
-           test_engine_engine__drafts_and_cancels_leave_no_block_behind,
            test_engine_engine__the_oldest_is_never_preempted_and_never_waits,
            test_engine_engine__a_request_is_preempted_four_times_at_most,
            test_engine_engine__a_long_prompt_does_not_stall_those_that_decode,

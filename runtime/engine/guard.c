@@ -54,3 +54,10 @@ void lm_guard_file(const char *path, const void *base, size_t bytes)
     guard.base = (uintptr_t)base;
     guard.bytes = bytes;
 }
+
+void lm_guard_model(const char *path, const struct lm_gguf *g)
+{
+    size_t bytes = 0;
+    const void *base = g ? lm_gguf_mapping(g, &bytes) : NULL;
+    lm_guard_file(path, base, bytes);
+}

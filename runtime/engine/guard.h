@@ -8,10 +8,9 @@
  * Everything is made ready before, so that the handler only writes and exits. What it needs is the process's only
  * state outside of objects, since a handler is given nothing else. A SIGBUS from elsewhere stays what it was.
  *
- * Thread   lm_guard_begin() and lm_guard_file() [engine]; the handler runs in whichever thread reads
+ * Thread   the thread that loads; the handler runs in whichever thread reads
  */
-#include <llmserve/err.h>
-#include <stddef.h>
+#include "runtime/model/gguf.h"
 
 /**
  * From now on: the file's end is told on fd as FAILED (code LM_EIO), or with fd < 0 in a line on standard error,
@@ -23,4 +22,7 @@ int lm_guard_begin(int fd, struct lm_err *err);
 
 /** The file that is guarded: its mapping and how messages name it. bytes 0: none any more. */
 void lm_guard_file(const char *path, const void *base, size_t bytes);
+
+/** The same of an open model; NULL: none any more. */
+void lm_guard_model(const char *path, const struct lm_gguf *g);
 #endif

@@ -79,6 +79,11 @@ static int stub_peer_copy(struct lm_dev *dst, struct lm_dev *src, void *dst_ptr,
     return missing_call(err);
 }
 
+static int stub_bench(struct lm_dev *dev, const struct lm_bench_desc *desc, lm_bench_fn *row, void *arg, struct lm_err *err)
+{
+    return missing_call(err);
+}
+
 static bool calls_complete(const struct lm_backend *t)
 {
     return t->name && t->version && t->score && t->devices && t->open && t->close && t->mem && t->weight_create &&
@@ -101,6 +106,8 @@ static int table_check(const char *path, const struct lm_backend *be, struct lm_
         return lm_fail(err, LM_EUNSUPPORTED, "%.130s lacks a call that every plugin has: rebuild the plugin", path);
     if (!full.peer_copy)
         full.peer_copy = stub_peer_copy;
+    if (!full.bench)
+        full.bench = stub_bench;
     *out = full;
     return 0;
 }

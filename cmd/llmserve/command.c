@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/llmserve/command.h"
+
+const struct lm_command *lm_command_find(const struct lm_command *const *list, const char *name)
+{
+    for (; *list; list++)
+        if (strcmp((*list)->name, name) == 0)
+            return *list;
+    return NULL;
+}
+
+void lm_command_usage(const struct lm_command *c, const char *path, FILE *f)
+{
+    fprintf(f, "usage: llmserve %s%s%s%s%s\n", path, c->options.n ? " [OPTIONS]" : "", c->knobs ? " [FLAGS OF llmserved]" : "",
+            *c->usage ? " " : "", c->usage);
+}
+
+int lm_command_end(const char *path, int rc, const struct lm_err *err)
+{
+    if (!rc)
+        return 0;
+    fprintf(stderr, "llmserve %s: %s\n", path, err->msg);
+    if (rc == LM_EINVAL)
+        fprintf(stderr, "'llmserve %s --help' shows the options\n", path);
+    return rc == LM_EINVAL ? LM_EXIT_USAGE : rc == LM_ECONFIG ? LM_EXIT_CONFIG : LM_EXIT_FAILED;
+}
