@@ -184,6 +184,8 @@ static int take(const struct peft *p, struct lm_adapter *a, const struct lm_st_t
     if (!e)
         return refuse(p, t, lm_hf_family_of(p->hp->family, 0) ? "the model has no such module" :
                       "names of this family's modules are known in GGUF only: convert the adapter by convert_lora_to_gguf.py");
+    if (e->how > LM_HF_K_PAIRS && e->how != LM_HF_SKIP)
+        return refuse(p, t, "the model has its rows in another order: convert the adapter by convert_lora_to_gguf.py");
     if (lm_hf_name_is_expert(e) || e->how == LM_HF_SKIP)
         return refuse(p, t, "adapters of experts are not supported: leave the module out of target_modules");
     int rc = side_of(p, t, &side);
