@@ -14,7 +14,8 @@ struct cl_driver {
     struct gpu_driver base; /* first */
     struct cl_builder builder;
     cl_command_queue queue;
-    cl_event last;             /* of the newest command; NULL: nothing queued since wait() */
+    cl_event last;             /* of the newest command that has one; NULL: nothing queued since wait() */
+    bool launched;             /* something without an event was queued after it */
     bool is_processor;
     uint64_t limit;            /* bytes to use; 0: no limit but the device's */
     atomic_uint_fast64_t used; /* bytes allocated */
@@ -93,6 +94,7 @@ static void keep_last(struct cl_driver *c, cl_event event)
     if (c->last)
         clReleaseEvent(c->last);
     c->last = event;
+    c->launched = false;
 }
 
 /* Wait for an event: spin a little for a GPU, then sleep. */
@@ -195,6 +197,7 @@ static int drv_launch(struct gpu_driver *d, const struct gpu_launch *l, struct l
     const size_t global[2] = {(size_t)l->groups[0] * l->local, l->groups[1]}, local[2] = {l->local, 1};
     if (code == CL_SUCCESS)
         code = clEnqueueNDRangeKernel(c->queue, k, 2, NULL, global, local, 0, NULL, NULL);
+    c->launched = true;
     if (code == CL_SUCCESS)
         return 0;
     return lm_fail_in(err, cl_fail(err, code, "launch"), "%s", cl_kernel_name(l->kernel));
@@ -204,11 +207,11 @@ static int drv_flush(struct gpu_driver *d, struct lm_err *err)
 {
     struct cl_driver *c = of(d);
     cl_event event;
-    cl_int code = clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &event);
-    if (code == CL_SUCCESS) {
+    cl_int code = c->launched || !c->last ? clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &event) : CL_SUCCESS;
+    if (code == CL_SUCCESS && (c->launched || !c->last))
         keep_last(c, event);
+    if (code == CL_SUCCESS)
         code = clFlush(c->queue);
-    }
     return code == CL_SUCCESS ? 0 : cl_fail(err, code, "clFlush");
 }
 
@@ -222,6 +225,18 @@ static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *e
     if (rc != LM_ETIMEOUT) /* else it is waited for again before memory goes */
         keep_last(c, NULL);
     return rc;
+}
+
+static bool drv_known(struct gpu_driver *d, const char *source, const char *options)
+{
+    const struct cl_builder *b = &of(d)->builder;
+    return gpu_cache_known(&b->cache, b->device.name, b->device.driver, source, options);
+}
+
+static void drv_keep_known(struct gpu_driver *d, const char *source, const char *options)
+{
+    const struct cl_builder *b = &of(d)->builder;
+    gpu_cache_keep_known(&b->cache, b->device.name, b->device.driver, source, options);
 }
 
 static const struct gpu_driver_call calls = {
@@ -238,6 +253,8 @@ static const struct gpu_driver_call calls = {
     .launch = drv_launch,
     .flush = drv_flush,
     .wait = drv_wait,
+    .known = drv_known,
+    .keep_known = drv_keep_known,
 };
 
 static enum gpu_class class_of(const struct cl_device *d, const struct cl_option *o)
@@ -256,6 +273,7 @@ static struct gpu_caps caps_of(const struct cl_device *d, const struct cl_option
         .local_bytes = (size_t)cl_device_number(d->id, CL_DEVICE_LOCAL_MEM_SIZE),
         .n_unit = cl_device_uint(d->id, CL_DEVICE_MAX_COMPUTE_UNITS),
         .max_group = (uint32_t)cl_device_size(d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE),
+        .self_test = o->self_test == GPU_SELF_TEST_AUTO ? !(d->type & CL_DEVICE_TYPE_CPU) : o->self_test == GPU_SELF_TEST_YES,
     };
 }
 

@@ -27,19 +27,23 @@ static int read_cache(const char *value, void *out, struct lm_err *err)
 
 static int read_kernels(const char *value, void *out, struct lm_err *err)
 {
-    static const char *const words[] = {"auto", "portable", "nvidia"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(value, words[i]) == 0) {
-            ((struct cl_option *)out)->kernels = (enum cl_kernels)i;
-            return 0;
-        }
-    return lm_fail(err, LM_ECONFIG, "kernels = %.40s: not one of auto, portable, nvidia", value);
+    int word = gpu_option_word("kernels", value, (const char *const[]){"auto", "portable", "nvidia"}, err);
+    if (word < 0)
+        return word;
+    ((struct cl_option *)out)->kernels = (enum cl_kernels)word;
+    return 0;
+}
+
+static int read_self_test(const char *value, void *out, struct lm_err *err)
+{
+    return gpu_option_self_test(value, &((struct cl_option *)out)->self_test, err);
 }
 
 int cl_option_read(const struct lm_option *option, size_t n, struct cl_option *out, struct lm_err *err)
 {
     static const struct gpu_option_row rows[] = {
-        {"device", read_device}, {"platform", read_platform}, {"memory", read_memory}, {"cache", read_cache}, {"kernels", read_kernels}};
+        {"device", read_device}, {"platform", read_platform}, {"memory", read_memory}, {"cache", read_cache}, {"kernels", read_kernels},
+        {"self-test", read_self_test}};
     struct cl_option o = {.cache = "auto"};
     int rc = gpu_option_read("cl", rows, sizeof rows / sizeof *rows, option, n, &o, err);
     if (rc == 0)

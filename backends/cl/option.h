@@ -10,8 +10,9 @@
  *   cache     auto, no, or an absolute folder: where built programs are kept; auto: $XDG_CACHE_HOME/llmserve/cl or
  *             ~/.cache/llmserve/cl, and nowhere for processors, whose drivers keep them
  *   kernels   auto, portable or nvidia: which kernels
+ *   self-test auto, yes or no: compare results with the references at the first start on a device; auto: not on processors
  */
-#include <llmserve/backend.h>
+#include "backends/gpu/option.h"
 
 enum { CL_NAME_BYTES = 96, CL_PATH_BYTES = 512 };
 
@@ -21,6 +22,7 @@ struct cl_option {
     char device[CL_NAME_BYTES], platform[CL_NAME_BYTES], cache[CL_PATH_BYTES];
     uint64_t memory;
     enum cl_kernels kernels;
+    enum gpu_self_test self_test;
 };
 
 /**

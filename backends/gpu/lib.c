@@ -21,6 +21,8 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ATTN_F16] = {{"attn.cl"}, "-DKV=0"},
     [GPU_ATTN_BF16] = {{"attn.cl"}, "-DKV=1"},
     [GPU_ATTN_F32] = {{"attn.cl"}, "-DKV=2"},
+    [GPU_ATTN_I8] = {{"attn.cl"}, "-DKV=3"},
+    [GPU_SAMPLE] = {{"sample.cl"}, ""},
     [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
     [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=0 -DTT=512"},
     [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=1 -DTT=512"},
@@ -32,6 +34,11 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
 enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled)
 {
     return tiled ? GPU_TILES : (enum gpu_program_id)(GPU_WEIGHT + gpu_kind_index(k));
+}
+
+enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype)
+{
+    return dtype == LM_KV_I8 ? GPU_ATTN_I8 : (enum gpu_program_id)(GPU_ATTN_F16 + dtype);
 }
 
 bool gpu_lib_is_portable(enum gpu_program_id id)
