@@ -129,6 +129,7 @@ START_TEST(test_ze_ze__binaries_are_kept_and_a_bad_one_is_rebuilt)
     struct bed b;
     struct lm_err err = {0};
     float y = 0;
+    int n_file = 0;
     ck_assert_ptr_nonnull(mkdtemp(folder));
     for (int i = 0; i < 4; i++) { /* built, found, damaged and built again; refused by the driver and built again */
         const struct lm_option option = {"cache", folder};
@@ -142,10 +143,10 @@ START_TEST(test_ze_ze__binaries_are_kept_and_a_bad_one_is_rebuilt)
         be->release(dev, b.plan);
         be->close(dev);
         if (i == 1)
-            ck_assert_int_eq(damage_files(folder), 1);
+            ck_assert_int_ge(n_file = damage_files(folder), 1);
     }
     faults(NULL);
-    ck_assert_int_eq(damage_files(folder), 1);
+    ck_assert_int_eq(damage_files(folder), n_file);
     snprintf(command, sizeof command, "rm -r %s", folder);
     ck_assert_int_eq(system(command), 0);
     nothing_is_left();
