@@ -7,8 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-/* An address of this machine alone. */
-static bool is_loopback(const char *host)
+bool lm_guard_is_loopback(const char *host)
 {
     struct in_addr v4;
     struct in6_addr v6;
@@ -59,9 +58,9 @@ static int check_origins(const struct lm_guard *g, struct lm_err *err)
     return 0;
 }
 
-int lm_guard_init(struct lm_guard *g, const struct lm_conf_server *conf, struct lm_err *err)
+int lm_guard_init(struct lm_guard *g, const struct lm_conf_server *conf, bool loopback, struct lm_err *err)
 {
-    *g = (struct lm_guard){.loopback = is_loopback(conf->host), .origin = split(conf->allowed_origins), .host = split(conf->allowed_hosts)};
+    *g = (struct lm_guard){.loopback = loopback, .origin = split(conf->allowed_origins), .host = split(conf->allowed_hosts)};
     if (!g->origin || !g->host)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     int rc = lm_keys_add(&g->key, conf->api_key, err);
@@ -114,7 +113,7 @@ bool lm_guard_knows_host(const struct lm_guard *g, const struct lm_http_req *req
     bool bracket = *value == '[';
     size_t n = strcspn(value + bracket, bracket ? "]" : ":");
     snprintf(host, sizeof host, "%.*s", (int)(n < sizeof host ? n : sizeof host - 1), value + bracket);
-    if (!*host || is_loopback(host))
+    if (!*host || lm_guard_is_loopback(host))
         return true;
     for (size_t i = 0; g->host[i]; i++)
         if (strcmp(g->host[i], "*") == 0 || strcasecmp(g->host[i], host) == 0)

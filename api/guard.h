@@ -19,8 +19,13 @@ struct lm_guard {
     bool loopback;
 };
 
-/** Errors LM_ECONFIG: a key, file or origin at fault, or a public address without a key; LM_ENOMEM */
-int lm_guard_init(struct lm_guard *g, const struct lm_conf_server *conf, struct lm_err *err);
+/**
+ * loopback  the address listened on is this machine's alone
+ * Errors    LM_ECONFIG: a key, file or origin at fault, or a public address without a key; LM_ENOMEM
+ */
+int lm_guard_init(struct lm_guard *g, const struct lm_conf_server *conf, bool loopback, struct lm_err *err);
+/** A host, by name or address, that is this machine alone. */
+bool lm_guard_is_loopback(const char *host);
 void lm_guard_fini(struct lm_guard *g);
 
 /** The request has a key, or none is asked for. */

@@ -3,18 +3,21 @@ noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
 	%D%/metrics_more.c %D%/metrics_text.h \
 	%D%/supervisor.c %D%/supervisor.h %D%/admin.c %D%/admin.h %D%/openapi.c %D%/openapi.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
-	%D%/status.c %D%/status.h %D%/routes.c %D%/routes.h
+	%D%/status.c %D%/status.h %D%/routes.c %D%/routes.h \
+	%D%/record.c %D%/record.h %D%/trace.c %D%/trace.h %D%/otlp.c %D%/otlp.h %D%/service.c %D%/service.h
 # openapi.c holds the file itself.
 libapi_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_OPENAPI_FILE='"$(abs_top_srcdir)/%D%/openapi.json"'
 openapi_object = %D%/libapi_la-openapi.lo
 $(openapi_object): %D%/openapi.json
+libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
+libapi_la_LIBADD = libhttp.la libprotocol.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
-libapi_la_LIBADD = libhttp.la libguard.la libprotocol.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
+libapi_la_LIBADD = libhttp.la libguard.la libprotocol.la libtools.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS)
 
 EXTRA_DIST += %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
-api_tests = %D%/json_test %D%/keys_test %D%/metrics_test %D%/workers_test
+api_tests = %D%/json_test %D%/keys_test %D%/metrics_test %D%/trace_test %D%/workers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 %C%_json_test_SOURCES = %D%/json_test.c
@@ -26,6 +29,9 @@ TESTS += $(api_tests)
 %C%_metrics_test_SOURCES = %D%/metrics_test.c
 %C%_metrics_test_CFLAGS = $(TEST_CFLAGS)
 %C%_metrics_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_trace_test_SOURCES = %D%/trace_test.c
+%C%_trace_test_CFLAGS = $(TEST_CFLAGS)
+%C%_trace_test_LDADD = libapi.la $(TEST_LIBS)
 %C%_workers_test_SOURCES = %D%/workers_test.c
 %C%_workers_test_CFLAGS = $(TEST_CFLAGS) $(LIBEVENT_CFLAGS)
 %C%_workers_test_LDADD = libapi.la $(TEST_LIBS)

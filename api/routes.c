@@ -39,6 +39,8 @@ const struct lm_route lm_routes[] = {
     {"POST", "/api/show", OLLAMA, lm_ollama_show},
     {"POST", "/api/chat", OLLAMA, lm_ollama_chat},
     {"POST", "/api/generate", OLLAMA, lm_ollama_generate},
+    {"POST", "/api/embed", OLLAMA, lm_ollama_embed},
+    {"POST", "/api/embeddings", OLLAMA, lm_ollama_embeddings},
     {"GET", "/health", OPEN, lm_status_health},
     {"GET", "/livez", OPEN, lm_status_health},
     {"GET", "/ready", OPEN, lm_status_ready},

@@ -77,6 +77,7 @@ static void on_hello(void *arg, const struct lm_msg_hello *h)
     m->metrics.n_engine_start++;
     set_fingerprint(m);
     announce(m);
+    m->on_ready(m->arg);
 }
 
 static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
@@ -179,6 +180,8 @@ static int read_file(struct lm_served *m, struct lm_err *err)
     else
         rc = lm_model_text_init(m->conf->path, g, m->conf->chat_template, &m->text, err);
     if (rc == 0)
+        rc = lm_model_text_parsers(&m->text, m->conf->tool_call_parser, m->conf->reasoning_parser, err);
+    if (rc == 0)
         rc = lm_sampling_defaults_read(g, m->conf->path, m->conf->generation_config, &m->defaults, err);
     lm_guard_model("", NULL);
     lm_gguf_close(g);
@@ -197,6 +200,7 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
     m->max_seq_tok = (size_t)d->conf->server.max_queued_tokens;
     m->free_slot = NO_SLOT;
     m->on_fatal = d->on_fatal;
+    m->on_ready = d->on_ready;
     m->arg = d->arg;
     m->desc = (struct lm_supervisor_desc){
         .program = d->engine_path, .flag = d->flag, .name = m->conf->name, .events = &events, .arg = m,

@@ -51,6 +51,7 @@ struct lm_served {
     uint64_t start_us; /* of the engine's start */
     bool announced, told_vocab; /* the engine that runs has text.vocab */
     void (*on_fatal)(void *arg, int code, const char *msg);
+    void (*on_ready)(void *arg);
     void *arg;
 };
 
@@ -60,6 +61,7 @@ struct lm_served_desc {
     const char *engine_path;
     char *const *flag;          /* for the engine, NULL-terminated */
     void (*on_fatal)(void *arg, int code, const char *msg); /* it can never serve; LM_E* */
+    void (*on_ready)(void *arg); /* an engine of it serves */
     void *arg;
 };
 

@@ -2,6 +2,8 @@
 #include "api/server.h"
 #include "api/http/tls.h"
 #include "api/openai/store.h"
+#include "api/otlp.h"
+#include "api/service.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
@@ -9,6 +11,7 @@
 #include <time.h>
 
 #define DRAIN_TICK_US 10000
+#define DRAIN_FRESH_US 200000u  /* for connections that were accepted and have not asked yet */
 #define DRAIN_LINGER_US 500000u /* for answers on their way once all requests are done */
 
 static uint64_t us(double seconds)
@@ -51,18 +54,33 @@ static void add_header(struct headers *hs, const char *name, const char *value)
         hs->h[hs->n++] = (struct lm_http_header){name, value};
 }
 
-static void add_origin(struct headers *hs, const struct lm_call *call)
+/* What every answer has beside its own. */
+static void add_common(struct headers *hs, const struct lm_call *call)
 {
+    add_header(hs, "traceparent", call->record && *call->record->traceparent ? call->record->traceparent : NULL);
     add_header(hs, "Access-Control-Allow-Origin", call->origin);
     add_header(hs, "Vary", call->origin && strcmp(call->origin, "*") != 0 ? "Origin" : NULL);
 }
 
+/* The request is over, unless a generation holds its record. */
+static void end_record(struct lm_call *call, int status)
+{
+    struct lm_record *r = call->record;
+    if (r)
+        r->status = status;
+    if (r && r->held)
+        return;
+    lm_record_end(r);
+    call->record = NULL;
+}
+
 static void reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body, struct headers *hs)
 {
-    add_origin(hs, call);
+    add_common(hs, call);
     struct lm_http_req *req = call->req;
     count(call, status);
     lm_http_reply(req, status, content_type, body->data, body->len, hs->h, hs->n);
+    end_record(call, status);
 }
 
 void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body)
@@ -89,9 +107,11 @@ void lm_call_error(struct lm_call *call, const struct lm_api_error *e)
 void lm_call_stream(struct lm_call *call, const char *type)
 {
     struct headers hs = {.h = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}}, .n = 2};
-    add_origin(&hs, call);
+    add_common(&hs, call);
     lm_http_stream_begin(call->req, 200, type ? type : "text/event-stream; charset=utf-8", hs.h, hs.n);
     lm_metrics_route_add(&call->server->answered[call->route], 200, (double)(lm_now_us() - call->req->start_us) / 1e6);
+    if (call->record)
+        call->record->status = 200;
 }
 
 static void wrong_method(struct lm_call *call)
@@ -153,6 +173,7 @@ static void on_request(struct lm_http_req *req, void *arg)
         call.route = i;
         break;
     }
+    call.record = lm_record_begin(&s->sink, req, call.route < s->n_route ? s->route[call.route].path : NULL);
     if (is_preflight(&call)) {
         preflight(&call);
     } else if (check_access(&call, flags, &e)) {
@@ -175,6 +196,13 @@ static void on_fatal(void *arg, int code, const char *msg)
     s->fatal_code = code;
     snprintf(s->fatal_msg, sizeof s->fatal_msg, "%s", msg);
     event_base_loopbreak(s->base);
+}
+
+static void on_ready(void *arg)
+{
+    struct lm_server *s = arg;
+    if (lm_service_on_ready(s->service))
+        lm_http_server_accept(s->http);
 }
 
 static void fail_models(struct lm_server *s)
@@ -203,15 +231,17 @@ static void on_drain_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct lm_server *s = arg;
     uint64_t now = lm_now_us();
-    if (!s->stopped_us && s->n_busy && now < s->drain_until_us)
+    bool fresh = now - s->drain_us < DRAIN_FRESH_US && lm_http_server_n_conn(s->http) > 0;
+    if (!s->stopped_us && (s->n_busy || fresh) && now < s->drain_until_us)
         return;
     if (!s->stopped_us) {
         if (s->n_busy)
             lm_log(LM_WARN, "server", "drain-timeout passed unfinished=%zu", s->n_busy);
         stop_engines(s, now);
         fail_models(s);
+        lm_otlp_flush(s->sink.otlp);
     }
-    bool idle = !s->n_busy && lm_http_server_n_conn(s->http) == 0 && engines_stopped(s);
+    bool idle = !s->n_busy && lm_http_server_n_conn(s->http) == 0 && engines_stopped(s) && lm_otlp_idle(s->sink.otlp);
     if (idle || now - s->stopped_us >= DRAIN_LINGER_US)
         event_base_loopbreak(s->base);
 }
@@ -223,7 +253,9 @@ void lm_server_drain(struct lm_server *s)
         return;
     lm_log(LM_INFO, "server", "draining running=%zu", s->n_busy);
     s->draining = true;
-    s->drain_until_us = lm_now_us() + us(s->conf->server.drain_timeout);
+    s->drain_us = lm_now_us();
+    s->drain_until_us = s->drain_us + us(s->conf->server.drain_timeout);
+    lm_service_stopping(s->service);
     lm_http_server_drain(s->http);
     event_add(s->drain_timer, &tick);
     on_drain_tick(-1, 0, s);
@@ -244,7 +276,9 @@ static int listen_on(struct lm_server *s, struct lm_err *err)
         rc = lm_http_server_create(s->base, &limits, on_request, s, &s->http, err);
     if (rc == 0)
         lm_http_server_set_tls(s->http, s->tls);
-    if (rc == 0)
+    for (int i = 0; rc == 0 && i < s->n_socket; i++)
+        rc = lm_http_server_adopt(s->http, s->first_socket + i, &s->port, err);
+    if (rc == 0 && !s->n_socket)
         rc = lm_http_server_listen(s->http, c->host, (uint16_t)c->port, &s->port, err);
     return rc;
 }
@@ -253,6 +287,10 @@ static void announce(const struct lm_server *s)
 {
     const char *host = s->conf->server.host;
     bool v6 = strchr(host, ':');
+    if (s->n_socket) {
+        lm_log(LM_INFO, "server", "listening on sockets that were handed over n=%d port=%u", s->n_socket, s->port);
+        return;
+    }
     lm_log(LM_INFO, "server", "listening on %s://%s%s%s:%u", s->tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "", s->port);
 }
 
@@ -267,13 +305,28 @@ static int open_models(struct lm_server *s, struct lm_err *err)
     for (size_t i = 0; i < s->conf->n_model && rc == 0; i++) {
         rc = lm_conf_model_flags(s->conf, i, &s->flag[i], err);
         struct lm_served_desc d = {
-            .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .arg = s,
+            .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .on_ready = on_ready, .arg = s,
         };
         if (rc == 0)
             rc = lm_served_create(&d, &s->model[i], err);
         s->n_model += rc == 0;
     }
     return rc;
+}
+
+/* Keys, and what is told of requests. */
+static int set_up(struct lm_server *s, struct lm_err *err)
+{
+    const struct lm_conf_server *c = &s->conf->server;
+    s->n_socket = lm_service_sockets(&s->first_socket);
+    bool loopback = s->n_socket || lm_guard_is_loopback(c->host);
+    for (int i = 0; i < s->n_socket; i++)
+        loopback &= lm_http_is_local(s->first_socket + i);
+    s->sink.access = strcmp(c->access_log, "json") == 0 ? LM_ACCESS_JSON : strcmp(c->access_log, "text") == 0 ? LM_ACCESS_TEXT : LM_ACCESS_OFF;
+    int rc = lm_guard_init(&s->guard, c, loopback, err);
+    if (rc == 0 && *c->otlp_endpoint)
+        rc = lm_otlp_create(s->base, c->otlp_endpoint, &s->sink.otlp, err);
+    return rc ? rc : lm_service_create(s, &s->service, err);
 }
 
 int lm_server_create(struct event_base *base, const struct lm_conf *conf, const struct lm_route *route, struct lm_server **out,
@@ -288,7 +341,7 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
     s->answered = calloc(s->n_route + 1, sizeof *s->answered);
     s->drain_timer = event_new(base, -1, EV_PERSIST, on_drain_tick, s);
     s->store = lm_store_create();
-    int rc = s->answered && s->drain_timer && s->store ? lm_guard_init(&s->guard, &conf->server, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    int rc = s->answered && s->drain_timer && s->store ? set_up(s, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; rc == 0 && i <= s->n_route; i++)
         s->answered[i] = (struct lm_metrics_route){
             .method = i < s->n_route ? route[i].method : "", .handler = i < s->n_route ? route[i].path : "none"};
@@ -355,6 +408,8 @@ void lm_server_destroy(struct lm_server *s)
     lm_tls_destroy(s->tls);
     lm_guard_fini(&s->guard);
     lm_store_destroy(s->store);
+    lm_service_destroy(s->service);
+    lm_otlp_destroy(s->sink.otlp);
     free(s->engine_path);
     free(s->answered);
     if (s->drain_timer)
@@ -368,6 +423,14 @@ struct lm_served *lm_server_model(const struct lm_server *s, const char *name)
         if (!name || !*name || lm_served_has_name(s->model[i], name))
             return s->model[i];
     return NULL;
+}
+
+bool lm_server_progresses(const struct lm_server *s)
+{
+    for (size_t i = 0; i < s->n_model; i++)
+        if (!lm_supervisor_progresses(s->model[i]->engine))
+            return false;
+    return true;
 }
 
 bool lm_server_ready(const struct lm_server *s)

@@ -11,6 +11,7 @@
  */
 #include "api/error.h"
 #include "api/guard.h"
+#include "api/record.h"
 #include "api/http/http.h"
 #include "api/served.h"
 
@@ -18,6 +19,7 @@
 
 struct lm_server;
 struct lm_store;
+struct lm_service;
 struct lm_gen;
 
 struct lm_call {
@@ -25,6 +27,7 @@ struct lm_call {
     struct lm_http_req *req; /* NULL once answered or gone */
     size_t route;            /* index in the table */
     const char *origin;      /* of another origin's page that may read the answer; NULL: none */
+    struct lm_record *record; /* NULL: nothing is told of it */
 };
 
 enum {
@@ -51,19 +54,22 @@ struct lm_server {
     struct lm_http_server *http;
     struct lm_tls *tls; /* NULL: plain HTTP */
     uint16_t port; /* that was bound */
+    int n_socket, first_socket; /* handed over by the service manager */
     struct lm_workers *workers;
     struct lm_served **model;
     size_t n_model;
     char *engine_path;
     char ***flag; /* [n_model] */
     struct lm_guard guard;
+    struct lm_record_sink sink;
+    struct lm_service *service;
     struct lm_store *store;     /* of responses */
     struct lm_gen *background;  /* requests that run without a client */
     double start_time; /* seconds since 1970 */
     size_t n_busy;     /* requests that are not answered yet */
     size_t n_busy_bytes; /* of their bodies */
     bool draining;
-    uint64_t drain_until_us, stopped_us;
+    uint64_t drain_us, drain_until_us, stopped_us; /* when it began to drain, when it must end, when the engines were told to */
     struct event *drain_timer;
     int fatal_code; /* LM_E*; 0: none */
     char fatal_msg[sizeof((struct lm_err *)0)->msg];
@@ -87,6 +93,9 @@ void lm_server_reload(struct lm_server *s);
 struct lm_served *lm_server_model(const struct lm_server *s, const char *name);
 /** Every model serves and makes progress, and the server is not ending. */
 bool lm_server_ready(const struct lm_server *s);
+
+/** Every model's engine moves its work, or is being replaced. */
+bool lm_server_progresses(const struct lm_server *s);
 
 void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body);
 /** Answer with an error; 429 and 503 get Retry-After, 401 WWW-Authenticate. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/status.h"
+#include "api/otlp.h"
 #include "config.h"
 #include "runtime/base/clock.h"
 
@@ -60,6 +61,7 @@ void lm_status_metrics(struct lm_call *call)
     }
     if (row)
         lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);
+    lm_otlp_metrics(s->sink.otlp, &b);
     lm_call_reply(call, row ? 200 : 500, "text/plain; version=0.0.4; charset=utf-8", &b);
     lm_bytes_fini(&b);
     free(row);

@@ -45,7 +45,7 @@ struct lm_supervisor {
     struct lm_bytes in, out;
     size_t n_sent; /* bytes of out that are written */
     size_t n_pending;
-    uint64_t progress_us, served_us, backoff_us;
+    uint64_t progress_us, served_us, backoff_us, ended_us;
     struct lm_msg_failed failure;
 };
 
@@ -81,6 +81,7 @@ static void end_engine(struct lm_supervisor *s)
     if (served && lm_now_us() - s->served_us >= STEADY_US)
         s->backoff_us = 0;
     s->state = ENDING;
+    s->ended_us = lm_now_us();
     arm(s->timer, EXIT_GRACE_US);
     if (served)
         s->d.events->lost(s->d.arg);
@@ -430,6 +431,14 @@ bool lm_supervisor_serves(const struct lm_supervisor *s)
 bool lm_supervisor_healthy(const struct lm_supervisor *s)
 {
     return lm_supervisor_serves(s) && (!s->n_pending || lm_now_us() - s->progress_us < HEALTHY_US);
+}
+
+bool lm_supervisor_progresses(const struct lm_supervisor *s)
+{
+    uint64_t now = lm_now_us();
+    if (s->state == SERVING)
+        return !s->n_pending || now - s->progress_us < HEALTHY_US;
+    return s->state != ENDING || now - s->ended_us < EXIT_GRACE_US + HEALTHY_US;
 }
 
 void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)

@@ -51,6 +51,9 @@ bool lm_supervisor_serves(const struct lm_supervisor *s);
 /** Serves, and has made progress within the last 5 s if work is pending. */
 bool lm_supervisor_healthy(const struct lm_supervisor *s);
 
+/** The engine has moved its work within the last 5 s, or has none, or is being replaced and gone in time. */
+bool lm_supervisor_progresses(const struct lm_supervisor *s);
+
 /** Send a request; it counts as pending until its FINISHED. Only while it serves. */
 void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *part, size_t n_part);
 /** Send any other message; nothing happens while it does not serve. */

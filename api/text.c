@@ -3,6 +3,7 @@
 #include "runtime/text/folder.h"
 #include "runtime/engine/protocol.h"
 #include "runtime/model/model.h"
+#include "runtime/text/grammar/vocab_trie.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -106,7 +107,7 @@ static bool wants_parts(const struct lm_model_text *t)
 }
 
 /*
- * Control tokens get no bytes: no grammar allows them, but for those that end. A folder's tokenizer may know more tokens
+ * Control tokens get bytes that no text has: only a grammar that names one allows it. Those that end get none. A folder's tokenizer may know more tokens
  * than the model, which are never drawn.
  */
 static int make_vocab(struct lm_model_text *t, uint32_t n_model, struct lm_err *err)
@@ -121,8 +122,15 @@ static int make_vocab(struct lm_model_text *t, uint32_t n_model, struct lm_err *
         uint32_t at = (uint32_t)text.len;
         lm_bytes_add(&t->vocab, &at, sizeof at);
         const char *s = i < h.n_vocab ? lm_tokenizer_piece(t->tok, (int32_t)i, &n) : NULL;
-        if (s && !lm_tokenizer_is_control(t->tok, (int32_t)i) && !lm_tokenizer_is_eog(t->tok, (int32_t)i))
+        char control[LM_CONTROL_BYTES];
+        if (s && lm_tokenizer_is_eog(t->tok, (int32_t)i))
+            continue;
+        if (s && lm_tokenizer_is_control(t->tok, (int32_t)i)) {
+            lm_control_bytes((int32_t)i, control);
+            lm_bytes_add(&text, control, sizeof control);
+        } else if (s) {
             lm_bytes_add(&text, s, n);
+        }
     }
     for (size_t i = 0; i < n_end; i++)
         if ((uint32_t)end[i] < h.n_vocab) {
@@ -201,6 +209,24 @@ int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *ch
         lm_model_text_fini(&t);
     else
         *out = t;
+    return rc;
+}
+
+int lm_model_text_parsers(struct lm_model_text *t, const char *tools, const char *reasoning, struct lm_err *err)
+{
+    const struct lm_bytes *source = t->tools_source.len ? &t->tools_source : &t->source;
+    struct lm_bytes names = {0};
+    int rc = 0;
+    t->tool_syntax = lm_tool_syntax_find(tools, source->data);
+    t->reasoning = strcmp(reasoning, "none") == 0 ? NULL : lm_reasoning_find(reasoning, t->source.data);
+    if (!t->tool_syntax && strcmp(tools, "auto") != 0) {
+        lm_tool_syntax_names(&names);
+        rc = lm_fail(err, LM_ECONFIG, "tool-call-parser must be auto or one of %s", names.data);
+    } else if (!t->reasoning && strcmp(reasoning, "auto") != 0 && strcmp(reasoning, "none") != 0) {
+        lm_reasoning_names(&names);
+        rc = lm_fail(err, LM_ECONFIG, "reasoning-parser must be auto, none or one of %s", names.data);
+    }
+    lm_bytes_fini(&names);
     return rc;
 }
 

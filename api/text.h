@@ -7,6 +7,7 @@
  */
 #include "runtime/text/chat_template.h"
 #include "runtime/text/tokenizer.h"
+#include "runtime/text/tools/tools.h"
 
 struct lm_model_text {
     struct lm_tokenizer *tok;
@@ -16,6 +17,8 @@ struct lm_model_text {
     json_t *vars;              /* bos_token, eos_token, unk_token, pad_token: those the model has */
     struct lm_bytes vocab;     /* LM_MSG_VOCAB's payload: what grammars need to know of the tokens */
     bool parts;                /* the template wants content as a list of parts, not as a string */
+    const struct lm_tool_syntax *tool_syntax;    /* how the model writes calls; NULL: it is not known */
+    const struct lm_reasoning_syntax *reasoning; /* and reasoning; NULL: it writes none */
     char problem[200];         /* why chat is NULL */
 };
 
@@ -30,5 +33,11 @@ struct lm_model_text {
  */
 int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *chat_template_path, struct lm_model_text *out,
                        struct lm_err *err);
+/**
+ * Set how calls and reasoning are written: by name, or auto, by the template; reasoning also none.
+ *
+ * Errors   LM_ECONFIG a name is not known
+ */
+int lm_model_text_parsers(struct lm_model_text *t, const char *tools, const char *reasoning, struct lm_err *err);
 void lm_model_text_fini(struct lm_model_text *t);
 #endif

@@ -142,6 +142,9 @@ static int run_formats(struct bench *b, const char *only, struct lm_err *err)
         rc = lm_low_bit_find(lm_low_bit_name(i), &lb, err);
         lb.from_any = true;
         lb.importance = b->importance.n ? &b->importance : NULL;
+        struct lm_importance guess = {0};
+        if (!rc)
+            rc = lm_low_bit_guess(&lb, b->gguf, &lb, &guess, err);
         if (!rc)
             rc = measure_weights(b, &lb, &r, err);
         if (!rc)
@@ -150,6 +153,7 @@ static int run_formats(struct bench *b, const char *only, struct lm_err *err)
             printf("| `%s` | %.2f | %.2f %% | %.5f | %.3f | %.1f %% |\n", lb.name, r.bits, r.error * 100, r.kl / (double)r.n,
                    exp(r.loss / (double)r.n_loss), r.agree * 100 / (double)r.n);
         fflush(stdout);
+        lm_importance_fini(&guess);
     }
     free(b->want);
     return rc;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * step_bench [-o KEY=VALUE]… [-b GB/s] [-c] PLUGIN.so MODEL.gguf: steps of a model through a backend's table, as the
- * engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill of one prompt.
+ * step_bench [-o KEY=VALUE]… [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-c] PLUGIN.so MODEL.gguf: steps of a model
+ * through a backend's table, as the engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill
+ * of one prompt.
  *
  *   -b  the device's bandwidth: decode is also shown as a share of the time that its bytes take
+ *   -n  only decode of so many streams at this context
+ *   -r  instead so often a prefill and 100 steps of 1, 12 and 32 streams: fails unless all tokens are the same each time
  *   -c  check instead: the logits of a second device, opened with kernels=portable, beside those of the first
  */
 #include "runtime/base/clock.h"
@@ -64,6 +67,14 @@ static void open_bench(struct bench *b, const char *plugin, const char *path, co
     for (uint32_t s = 0; s < MAX_SEQ; s++) /* half of the blocks for the longest, all for sequence 0 */
         for (uint32_t i = 0; i < MAX_LEN / BLOCK; i++)
             b->table[s * (MAX_LEN / BLOCK) + i] = (i * MAX_SEQ + s) % (MAX_SEQ * (MAX_LEN / BLOCK) / 2);
+}
+
+static void close_bench(struct bench *b)
+{
+    b->be->release(b->dev, b->plan);
+    lm_model_destroy(b->model, b->be, b->dev);
+    lm_gguf_close(b->g);
+    b->be->close(b->dev);
 }
 
 /* Rows of `n_seq` sequences of n tokens each from position pos; one output each. */
@@ -143,7 +154,53 @@ static void prefill(struct bench *b, uint32_t rows)
     fflush(stdout);
 }
 
-/* One step on both; the relative error of the logits. */
+/* A prefill and 100 greedy steps of n_seq streams, RUNS times. Returns how many runs were unlike the first. */
+static int repeat(struct bench *b, uint32_t n_seq, int runs)
+{
+    enum { STEPS = 100, PROMPT = 64 };
+    static int32_t first_run[STEPS][MAX_SEQ];
+    int unlike = 0;
+    for (int run_no = 0; run_no < runs; run_no++) {
+        bool same = true;
+        fill(b, n_seq, PROMPT, 0);
+        run(b);
+        for (uint32_t i = 0; i < STEPS; i++) {
+            for (uint32_t s = 0; s < n_seq; s++) {
+                int32_t token = b->sampled[s].token;
+                same = same && token >= 0 && (run_no == 0 || token == first_run[i][s]);
+                first_run[i][s] = run_no == 0 ? token : first_run[i][s];
+                b->token[s] = token < 0 ? 0 : token;
+            }
+            fill(b, n_seq, 1, PROMPT + i);
+            run(b);
+        }
+        unlike += !same;
+    }
+    printf("%2u streams, 100 steps, %d runs: %d unlike the first\n", n_seq, runs, unlike);
+    fflush(stdout);
+    return unlike;
+}
+
+/* The relative error of what the last step left of an activation. */
+static void compare_act(struct bench *a, struct bench *b, uint32_t act)
+{
+    struct lm_err err = {0};
+    const struct lm_act *of = &a->model->graph.act[act];
+    uint32_t rows = of->rows == LM_ROWS_TOK ? a->step.n_tok : a->step.n_out;
+    size_t n = (size_t)rows * of->dim;
+    float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y);
+    double diff = 0, size = 0;
+    need(a->be->copy_out(a->dev, a->plan, act, x, rows, &err), &err, "copy_out");
+    need(b->be->copy_out(b->dev, b->plan, act, y, rows, &err), &err, "copy_out");
+    for (size_t i = 0; i < n; i++) {
+        diff += (x[i] - y[i]) * (double)(x[i] - y[i]);
+        size += y[i] * (double)y[i];
+    }
+    printf("      activation %u of %u columns: relative error %.2e\n", act, of->dim, sqrt(diff / size));
+    free(x), free(y);
+}
+
+/* One step on both; the relative error of the logits, and where it is large that of every activation. */
 static void compare(struct bench *a, struct bench *b, uint32_t n_seq, uint32_t n, uint32_t pos, const char *what)
 {
     struct lm_err err = {0};
@@ -165,6 +222,8 @@ static void compare(struct bench *a, struct bench *b, uint32_t n_seq, uint32_t n
         same += a->sampled[s].token == b->sampled[s].token;
     printf("check %-28s relative error %.2e, %u of %u tokens alike, first %d and %d\n", what, sqrt(diff / size), same, n_seq, a->sampled[0].token,
            b->sampled[0].token);
+    for (uint32_t i = 0; i < a->model->graph.n_act && !(sqrt(diff / size) < 0.1); i++)
+        compare_act(a, b, i);
     fflush(stdout);
     free(x), free(y);
 }
@@ -193,13 +252,20 @@ int main(int argc, char **argv)
     size_t n = 0;
     double bandwidth = 0;
     bool checks = false;
-    for (int c; (c = getopt(argc, argv, "o:b:c")) != -1;) {
+    unsigned only[2] = {0};
+    int runs = 0, unlike = 0;
+    for (int c; (c = getopt(argc, argv, "o:b:n:r:c")) != -1;) {
         char *eq = c == 'o' ? strchr(optarg, '=') : NULL;
         if (c == 'o' && eq && n < MAX_OPTION) {
             *eq = '\0';
             option[n++] = (struct lm_option){optarg, eq + 1};
         } else if (c == 'b') {
             bandwidth = atof(optarg);
+        } else if (c == 'n' && sscanf(optarg, "%u,%u", &only[0], &only[1]) == 2 && only[0] >= 1 && only[0] <= MAX_SEQ && only[1] >= 64 &&
+                   only[1] <= MAX_LEN) {
+            continue;
+        } else if (c == 'r' && atoi(optarg) > 0) {
+            runs = atoi(optarg);
         } else if (c == 'c') {
             checks = true;
         } else {
@@ -207,7 +273,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc - optind != 2) {
-        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-c] PLUGIN.so MODEL.gguf\n");
+        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-c] PLUGIN.so MODEL.gguf\n");
         return 2;
     }
     open_bench(&first, argv[optind], argv[optind + 1], option, n);
@@ -217,10 +283,22 @@ int main(int argc, char **argv)
         check(&first, &second);
         return 0;
     }
-    const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {32, 256}};
+    for (uint32_t i = 0; i < 3 && runs; i++)
+        unlike += repeat(&first, (const uint32_t[]){1, 12, 32}[i], runs);
+    if (runs) {
+        close_bench(&first);
+        return unlike ? 1 : 0;
+    }
+    const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {12, 1088}, {32, 256}};
+    if (only[0]) {
+        decode(&first, only[0], only[1], bandwidth);
+        close_bench(&first);
+        return 0;
+    }
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
         decode(&first, streams[i][0], streams[i][1], bandwidth);
     prefill(&first, 1024);
     prefill(&first, 512);
+    close_bench(&first);
     return 0;
 }

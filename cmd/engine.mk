@@ -2,6 +2,8 @@
 # The engine program, and tests of it and of the tool's commands that run an engine.
 pkglibexec_PROGRAMS += llmserve-engine
 llmserve_engine_SOURCES = %D%/llmserve-engine.c
+llmserve_engine_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
+llmserve_engine_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 llmserve_engine_LDADD = libengine.la libplugin.la libmodel.la libconf.la libbase.la
 
 if HAVE_CHECK

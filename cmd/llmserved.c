@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/routes.h"
+#include "cmd/health.h"
 #include "config.h"
 #include "runtime/base/log.h"
 
@@ -27,7 +28,8 @@ static int information(int argc, char **argv)
             return print_and_free(lm_conf_default_ini());
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             puts("usage: llmserved [--config FILE] [--model FILE.gguf] [--KEY VALUE]...\n\n"
-                 "  --config FILE, --print-config, --version, --help\n");
+                 "  --config FILE, --print-config, --version, --help\n"
+                 "  --health (first): ask the server of this configuration whether it is ready, and exit 0 if so\n");
             return print_and_free(lm_conf_help());
         }
     }
@@ -104,6 +106,11 @@ int main(int argc, char **argv)
     int status = information(argc, argv);
     if (status >= 0)
         return status;
+    bool only_health = argc > 1 && strcmp(argv[1], "--health") == 0;
+    if (only_health)
+        argv[1] = argv[0];
+    argc -= only_health;
+    argv += only_health;
     signal(SIGPIPE, SIG_IGN);
     json_object_seed(0);
     int rc = lm_conf_init(&conf, &err);
@@ -112,9 +119,16 @@ int main(int argc, char **argv)
         rc = lm_conf_load(&conf, &argc, argv, &err);
     if (rc == 0 && argc > 1)
         rc = lm_fail(&err, LM_ECONFIG, "unexpected argument '%s'; a model is given by --model FILE", argv[1]);
+    if (only_health && rc != LM_ENOMEM) /* what is wrong with the rest, models say, is the server's to report */
+        rc = 0;
     if (rc) {
         lm_conf_fini(&conf);
         return report(LM_ECONFIG, err.msg);
+    }
+    if (only_health) {
+        status = cmd_health(&conf.server);
+        lm_conf_fini(&conf);
+        return status;
     }
     lm_log_set_level(level_of(conf.server.log_level));
     log_notes(&conf);

@@ -5,6 +5,14 @@ include cmd/tokens.mk
 include cmd/llmserved.mk
 
 bin_PROGRAMS += llmserve
+llmserve_SOURCES = %D%/llmserve/main.c %D%/llmserve/command.h %D%/llmserve/check_config.c %D%/llmserve/devices.c \
+	%D%/llmserve/run.c %D%/llmserve/inspect.c %D%/llmserve/tokenize.c %D%/llmserve/detokenize.c \
+	%D%/llmserve/token_io.c %D%/llmserve/token_io.h %D%/llmserve/render.c \
+	%D%/llmserve/schema_check.c %D%/llmserve/quantize.c %D%/llmserve/calibrate.c %D%/llmserve/calibrate.h \
+	%D%/llmserve/progress.c %D%/llmserve/progress.h
+llmserve_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
+llmserve_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS) $(JANSSON_CFLAGS)
+llmserve_LDADD = libengine.la libplugin.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(JANSSON_LIBS)
 # What the subcommands share, in a library so that their tests link it too.
 noinst_LTLIBRARIES += libtoolcmd.la
 libtoolcmd_la_SOURCES = %D%/llmserve/command.h %D%/llmserve/command.c %D%/llmserve/options.h %D%/llmserve/options.c \

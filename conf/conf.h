@@ -102,6 +102,8 @@ char *lm_conf_default_ini(void);
 char *lm_conf_help(void);
 /** The rows as man-page troff (for man/llmserve.ini.5). */
 char *lm_conf_man(void);
+/** The rows as flags in man-page troff (for man/llmserved.8). */
+char *lm_conf_man_flags(void);
 
 /**
  * Read everything in order: `--config FILE` from argv (default ./llmserve.ini if there, else the one in

@@ -281,6 +281,21 @@ START_TEST(test_conf_conf__committed_files_are_made_from_the_rows)
 }
 END_TEST
 
+/* It is what packages install: with nothing uncommented it says nothing, and is no error. */
+START_TEST(test_conf_conf__the_commented_file_can_be_read)
+{
+    struct lm_conf c = {0};
+    struct lm_err err;
+    char path[512];
+    const char *dir = getenv("srcdir");
+    snprintf(path, sizeof path, "%s/conf/llmserve.ini", dir ? dir : ".");
+    ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
+    ck_assert_msg(lm_conf_read_ini(&c, path, &err) == 0, "%s", err.msg);
+    ck_assert_uint_eq(c.n_model, 0);
+    lm_conf_fini(&c);
+}
+END_TEST
+
 START_TEST(test_conf_conf__help_names_every_row)
 {
     char *help = lm_conf_help();
@@ -302,4 +317,4 @@ SUITE_MAIN("conf/conf", test_conf_conf__a_low_bit_model_path_takes_the_place_of_
            test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,
            test_conf_conf__environment_stands_between_file_and_flags,
            test_conf_conf__sizes_take_powers_of_1024_and_overflow_is_refused,
-           test_conf_conf__committed_files_are_made_from_the_rows, test_conf_conf__help_names_every_row)
+           test_conf_conf__committed_files_are_made_from_the_rows, test_conf_conf__the_commented_file_can_be_read, test_conf_conf__help_names_every_row)

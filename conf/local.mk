@@ -12,7 +12,9 @@ noinst_PROGRAMS += %D%/generate
 # After a change of knobs.def or of a subcommand's rows: write the files that are made from it anew.
 update-generated: %D%/generate llmserve$(EXEEXT)
 	$(AM_V_GEN)%D%/generate ini > $(srcdir)/conf/llmserve.ini && %D%/generate man > $(srcdir)/man/llmserve.ini.5 && \
-		./llmserve completion man > $(srcdir)/man/llmserve.1
+		./llmserve completion man > $(srcdir)/man/llmserve.1 && \
+		%D%/generate flags > flags.tmp && sed -i -e '/^.\\" BEGIN flags/,/^.\\" END flags/{/BEGIN flags/!{/END flags/!d}}' \
+			-e '/^.\\" BEGIN flags/r flags.tmp' $(srcdir)/man/llmserved.8 && rm flags.tmp
 .PHONY: update-generated
 
 exampledir = $(docdir)

@@ -32,11 +32,32 @@ static void add_section(struct lm_bytes *b, enum lm_knob_section section,
             row(b, &lm_knobs[i], dashed(lm_knobs[i].name, name, sizeof name));
 }
 
+#define COMMENT_BYTES 110 /* of a line; the file's reader takes no longer one than 199 */
+
+/* As comment lines, broken at spaces and behind '|'. */
+static void add_comment(struct lm_bytes *b, const char *s)
+{
+    while (*s) {
+        size_t n = strlen(s), cut = n;
+        for (size_t i = 1; n > COMMENT_BYTES && i <= COMMENT_BYTES; i++)
+            if (s[i] == ' ' || s[i - 1] == '|')
+                cut = i;
+        lm_bytes_add_str(b, "# ");
+        lm_bytes_add(b, s, cut);
+        lm_bytes_add_char(b, '\n');
+        s += cut;
+        s += *s == ' ';
+    }
+}
+
 static void ini_row(struct lm_bytes *b, const struct lm_knob *k, const char *name)
 {
-    lm_bytes_addf(b, "# %s", k->help);
-    add_range(b, k);
-    lm_bytes_addf(b, "\n# %s =%s%s\n", name, *k->def ? " " : "", k->def);
+    struct lm_bytes text = {0};
+    lm_bytes_add_str(&text, k->help);
+    add_range(&text, k);
+    add_comment(b, text.data ? text.data : "");
+    lm_bytes_fini(&text);
+    lm_bytes_addf(b, "# %s =%s%s\n", name, *k->def ? " " : "", k->def);
 }
 
 char *lm_conf_default_ini(void)
@@ -48,7 +69,8 @@ char *lm_conf_default_ini(void)
     lm_bytes_add_str(&b, "\n# One section for each model; NAME is what requests call it.\n# [model NAME]\n");
     add_section(&b, LM_KNOB_MODEL, ini_row);
     lm_bytes_add_str(&b, "\n# Options of a backend, checked by its plugin.\n# [backend cpu]\n"
-                         "# threads = 0\n# isa = auto\n# [backend cl]\n# platform =\n# device =\n# memory = 0\n# cache = auto\n");
+                         "# threads = 0\n# isa = auto\n# [backend cl]\n# platform =\n# device =\n# memory = 0\n# cache = auto\n"
+                         "# [backend ze]\n# device =\n# memory = 0\n# cache = auto\n");
     return lm_bytes_take(&b);
 }
 
@@ -78,6 +100,8 @@ static void add_troff(struct lm_bytes *b, const char *s)
         if (*s == '\\' || *s == '-')
             lm_bytes_add_char(b, '\\');
         lm_bytes_add_char(b, *s);
+        if (*s == '|') /* a line may break here */
+            lm_bytes_add_str(b, "\\:");
     }
 }
 
@@ -97,6 +121,15 @@ static void man_row(struct lm_bytes *b, const struct lm_knob *k, const char *nam
     lm_bytes_fini(&range);
 }
 
+static const char man_examples[] =
+    ".SH EXAMPLES\nA model on the first GPU for this machine alone:\n.PP\n.EX\n[server]\nport = 8000\n\n[model qwen]\n"
+    "path = /var/lib/llmserve/models/Qwen2.5\\-7B\\-Instruct\nbackend = cl\nload\\-in\\-low\\-bit = sym_int4\nlow\\-bit\\-cache = /var/cache/llmserve\n.EE\n"
+    ".PP\nTwo models for a network, with keys, metrics under the names of vLLM 0.6 too, and spans for a collector:\n.PP\n.EX\n[server]\n"
+    "host = 0.0.0.0\nport = 8443\nssl\\-certfile = /etc/llmserve/chain.pem\nssl\\-keyfile = /etc/llmserve/key.pem\n"
+    "api\\-key\\-file = /etc/llmserve/keys\nmetric\\-names = both\notlp\\-endpoint = http://localhost:4318\naccess\\-log = json\n\n"
+    "[model large]\npath = /srv/models/large\\-00001\\-of\\-00004.gguf\nserved\\-model\\-name = gpt\\-4o, default\nmax\\-model\\-len = 16K\n\n"
+    "[model small]\npath = /srv/models/small.gguf\nbackend = cpu\ncpu\\-kvcache\\-space = 2G\n\n[backend cpu]\nthreads = 4\n.EE\n";
+
 char *lm_conf_man(void)
 {
     struct lm_bytes b = {0};
@@ -108,6 +141,36 @@ char *lm_conf_man(void)
     add_section(&b, LM_KNOB_SERVER, man_row);
     lm_bytes_add_str(&b, ".SH [model NAME]\n");
     add_section(&b, LM_KNOB_MODEL, man_row);
+    lm_bytes_add_str(&b, man_examples);
     lm_bytes_add_str(&b, ".SH SEE ALSO\n.BR llmserved (8),\n.BR llmserve (1)\n");
+    return lm_bytes_take(&b);
+}
+
+static void flag_row(struct lm_bytes *b, const struct lm_knob *k, const char *name)
+{
+    struct lm_bytes range = {0};
+    lm_bytes_add_str(b, ".TP\n.B \\-\\-");
+    add_troff(b, name);
+    lm_bytes_add_str(b, k->type == LM_KNOB_BOOL ? "\n" : " \\fIVALUE\\fR\n");
+    add_troff(b, k->help);
+    add_range(&range, k);
+    if (range.data)
+        add_troff(b, range.data);
+    if (*k->def) {
+        lm_bytes_add_str(b, " [");
+        add_troff(b, k->def);
+        lm_bytes_add_char(b, ']');
+    }
+    lm_bytes_add_str(b, ".\n");
+    lm_bytes_fini(&range);
+}
+
+char *lm_conf_man_flags(void)
+{
+    struct lm_bytes b = {0};
+    lm_bytes_add_str(&b, ".SS Server\n");
+    add_section(&b, LM_KNOB_SERVER, flag_row);
+    lm_bytes_add_str(&b, ".SS Model\n");
+    add_section(&b, LM_KNOB_MODEL, flag_row);
     return lm_bytes_take(&b);
 }

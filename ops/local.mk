@@ -5,6 +5,7 @@ libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h 
 	%D%/layernorm.c %D%/layernorm.h %D%/matmul.c %D%/matmul.h %D%/moe.c %D%/moe.h %D%/philox.h %D%/rmsnorm.c %D%/rmsnorm.h \
 	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/sample_block.h \
 	%D%/sample_filter.c %D%/sample_filter.h %D%/vec.h
+libops_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS)
 
 if HAVE_CHECK
 # The suite that every backend runs.

@@ -248,6 +248,10 @@ void lm_op_suite_attention(const struct lm_op_suite *s)
         {4, 1, 256, 100, 0, LM_KV_F32, 32, 0, false, false},  /* a window */
         {2, 1, 64, 7, 30, LM_KV_F32, 16, 0, false, false},    /* and a soft-cap */
         {9, 3, 64, 0, 0, LM_KV_F16, 16, 0, false, false},
+        {9, 3, 64, 0, 0, LM_KV_I8, 16, 0, false, false},
+        {9, 3, 64, 0, 0, LM_KV_E4M3, 16, 0, false, false},
+        {6, 2, 64, 0, 0, LM_KV_E5M2, 32, 0, false, false},
+        {4, 2, 20, 100, 0, LM_KV_I8, 8, 12, false, false},    /* and values of fewer columns */
         {6, 2, 128, 300, 0, LM_KV_BF16, 64, 0, false, false},
         {3, 1, 33, 0, 20, LM_KV_BF16, 8, 0, false, false},
         {7, 1, 80, 0, 0, LM_KV_F16, 16, 0, false, false},

@@ -19,12 +19,15 @@ const char *const lm_golden_models[] = {
 const char *const lm_golden_families[] = {
     "baichuan-7b", "baichuan-alibi", "chatglm", "cohere2", "command-r", "deepseek2-expanded", "deepseek2-v2",
     "deepseek2-v3", "exaone4", "exaone4-all", "gemma", "gemma2", "glm4", "glm4moe", "gpt-oss", "gpt-oss-quants",
-    "granite", "granite-nope", "granitemoe", "internlm2", "minicpm", "mixtral", "olmo2", "olmo3", "olmoe",
+    "granite", "granite-nope", "granitemoe", "internlm2", "minicpm", "mixtral", "mixtral-split", "olmo2", "olmo3", "olmoe",
     "phi3-longrope-long", "phi3-longrope-short", "phi3-window", "qwen2moe", "qwen3", "qwen3moe", "seed-oss",
     "starcoder2",
     "hf/cohere-bf16", "hf/cohere2-window-bf16", "hf/gemma-bf16", "hf/gemma2-window-bf16", "hf/glm-bf16", "hf/glm4-bf16",
     "hf/granite-bf16", "hf/granitemoe-bf16", "hf/mixtral-bf16", "hf/olmo2-bf16", "hf/olmoe-bf16", "hf/phi3-longrope-bf16",
-    "hf/qwen2-moe-bf16", "hf/qwen3-bf16", "hf/qwen3-moe-bf16", "hf/seed-oss-bf16", "hf/starcoder2-bf16", NULL,
+    "hf/qwen2-moe-bf16", "hf/qwen3-base-bf16", "hf/qwen3-bf16", "hf/qwen3-moe-bf16", "hf/seed-oss-bf16", "hf/starcoder2-bf16",
+    "hf/baichuan-bf16", "hf/baichuan-alibi-bf16", "hf/chatglm-bf16", "hf/deepseek-v2-bf16", "hf/deepseek-v3-yarn-bf16",
+    "hf/exaone4-bf16", "hf/exaone4-window-bf16", "hf/glm4-moe-bf16", "hf/gpt-oss-bf16", "hf/gpt-oss-quants",
+    "hf/granitemoeshared-bf16", "hf/internlm2-bf16", "hf/minicpm-bf16", "hf/olmo3-yarn-bf16", NULL,
 };
 
 /* Where tokens and logits of all positions stand: in the file's keys, or in a folder's golden.safetensors. */
@@ -33,6 +36,7 @@ struct golden {
     struct lm_st *st;
     const struct lm_gguf_value *key_token, *key_logits;
     const struct lm_st_tensor *st_token, *st_logits;
+    const float *other; /* logits to compare with in the place of those */
 };
 
 static double golden_token(const struct golden *g, size_t i)
@@ -42,6 +46,8 @@ static double golden_token(const struct golden *g, size_t i)
 
 static double golden_logit(const struct golden *g, size_t i)
 {
+    if (g->other)
+        return (double)g->other[i];
     return g->st ? lm_st_elem(g->st_logits, i) : lm_gguf_elem_f64(g->key_logits, i);
 }
 
@@ -56,7 +62,7 @@ struct run {
     int32_t *step_token, *pos;
     uint32_t *seq_row, *table, *out_row;
     struct lm_sampling *sampling;
-    float *got;
+    float *got, *keep;
 };
 
 static void *array(size_t n, size_t each)
@@ -113,12 +119,14 @@ static bool next_step(struct run *r)
     return n > 0;
 }
 
-static int compare(const struct run *r, uint32_t o, double *worst, struct lm_err *err)
+static int compare(const struct run *r, uint32_t o, double *worst, double *sum_errors, struct lm_err *err)
 {
     const size_t n = r->model->hp.n_vocab, at = (size_t)r->pos[r->out_row[o]] * n;
     const float *got = r->got + o * n;
     double diff = 0, scale = 0, sum = 0;
     size_t best = 0;
+    if (r->keep)
+        memcpy(r->keep + at, got, n * sizeof *got);
     for (size_t i = 0; i < n; i++) {
         double want = golden_logit(r->golden, at + i), d = fabs((double)got[i] - want);
         diff = d > diff || isnan(d) ? d : diff;
@@ -131,7 +139,8 @@ static int compare(const struct run *r, uint32_t o, double *worst, struct lm_err
     if (s->token != (int32_t)best || !(fabs((double)s->logprob + log(sum)) < 1e-3) || s->top_id[0] != s->token || s->n_top != 2)
         return lm_fail(err, LM_EINVAL, "position %d: sampled %d at %g, the best is %zu at %g", r->pos[r->out_row[o]], s->token,
                        (double)s->logprob, best, -log(sum));
-    if (!(diff / scale <= *worst)) /* also NaN */
+    *sum_errors += diff / scale;
+    if (!r->keep && !(diff / scale <= *worst)) /* also NaN */
         *worst = diff / scale;
     return 0;
 }
@@ -142,18 +151,18 @@ static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *d
     struct lm_plan_desc desc = {&r->model->graph, rows, r->feed->n_seq, rows, r->n_tok, BLOCK, r->feed->n_seq * r->n_block,
                                 r->feed->kv_dtype};
     struct lm_plan *plan = NULL;
-    double worst = 0;
+    double worst = 0, sum_errors = 0;
     int rc = be->prepare(dev, &desc, &plan, err);
     while (rc == 0 && next_step(r)) {
         if ((rc = be->launch(dev, plan, &r->step, err)) != 0 || (rc = be->sync(dev, 600u * 1000000u, err)) != 0 ||
             (rc = be->copy_out(dev, plan, r->model->logits_act, r->got, r->step.n_out, err)) != 0)
             break;
         for (uint32_t o = 0; o < r->step.n_out && rc == 0; o++)
-            rc = compare(r, o, &worst, err);
+            rc = compare(r, o, &worst, &sum_errors, err);
     }
     be->release(dev, plan);
     if (rc == 0)
-        *out_error = worst;
+        *out_error = r->feed->mean && !r->keep ? sum_errors / rows : worst;
     return rc;
 }
 
@@ -186,7 +195,7 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     struct lm_model *m = NULL;
     size_t n_tok = 0, n_logits = 0;
     int rc = open_golden(folder, name, &golden, &n_tok, &n_logits, err);
-    if (rc || (rc = lm_model_load(golden.g, NULL, be, dev, 0, NULL, NULL, &m, err)) != 0)
+    if (rc || (rc = lm_model_load(golden.g, feed->low_bit, be, dev, 0, NULL, NULL, &m, err)) != 0)
         goto out;
     struct run r = {.feed = feed, .model = m, .golden = &golden};
     if (n_tok == 0 || n_logits != n_tok * m->hp.n_vocab) {
@@ -196,6 +205,9 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     r.n_tok = (uint32_t)n_tok;
     r.n_block = (r.n_tok + BLOCK - 1) / BLOCK;
     init(&r);
+    golden.other = feed->logits ? *feed->logits : NULL;
+    if (feed->logits && !*feed->logits)
+        r.keep = *feed->logits = array(n_logits, sizeof *r.keep);
     rc = feed_all(&r, be, dev, out_error, err);
     fini(&r);
 out:

@@ -6,6 +6,7 @@
  * those of transformers, which stand in the files (make.py, families.py and make_hf.py wrote them).
  */
 #include <llmserve/backend.h>
+#include "runtime/model/low_bit.h"
 
 /** Names of the files, without ".gguf", and of folders, "hf/…"; NULL ends. */
 extern const char *const lm_golden_models[];
@@ -18,12 +19,15 @@ struct lm_golden_feed {
     uint32_t chunk; /* tokens of a sequence in a step: 1 = decode */
     uint32_t n_seq; /* the same tokens as so many sequences, each one two tokens behind the one before */
     enum lm_kv_dtype kv_dtype;
+    const struct lm_low_bit *low_bit; /* NULL: weights as they are in the file */
+    bool mean; /* the error is the mean over the rows, not the largest */
+    float **logits; /* [n_tok][n_vocab] of malloc: compare with them in the place of the golden ones; *logits NULL: keep them */
 };
 
 /**
  * Load a golden model from folder, run all its tokens, and read the logits of every row.
  *
- * out_error  largest |logit - golden| of any row, over the largest |golden| of that row
+ * out_error  largest |logit - golden| of any row, over the largest |golden| of that row; 0 where logits are kept
  * Errors     of the loader and the backend; LM_EINVAL when a sampled token is not the row's greatest logit, or its
  *            log-probability is off by more than 1e-3
  * Thread     [engine]

@@ -12,7 +12,7 @@ STRING, ARRAY = 8, 9
 FLOATS = {0: ("F32", 4), 1: ("F16", 2), 30: ("BF16", 2)}
 LOW_BIT = {0x4C4D0000 + i: t for i, t in enumerate([
     ("SYM_INT4", 34), ("ASYM_INT4", 36), ("SYM_INT5", 42), ("ASYM_INT5", 44), ("SYM_INT8", 66),
-    ("FP4", 34), ("NF4", 34), ("FP6", 50), ("FP8_E5M2", 66), ("FP8_E4M3", 66)])}
+    ("FP4", 34), ("NF4", 34), ("FP6", 50), ("FP8_E5M2", 66), ("FP8_E4M3", 66), ("FP8_E4M3_F32", 68)])}
 FP4 = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]
 NF4 = [-124, -86, -65, -49, -35, -23, -11, 0, 10, 20, 31, 42, 55, 70, 90, 124]
 
@@ -94,8 +94,10 @@ def fp8(code, mantissa):
 
 def block(kind, b):
     """The 64 values of one block."""
-    d = struct.unpack_from("<e", b)[0]
-    if kind.startswith("ASYM"):
+    d = struct.unpack_from("<f" if kind.endswith("_F32") else "<e", b)[0]
+    if kind.endswith("_F32"):
+        m, q = 0.0, b[4:]
+    elif kind.startswith("ASYM"):
         m, q = struct.unpack_from("<e", b, 2)[0], b[4:]
     else:
         m, q = 0.0, b[2:]
@@ -106,7 +108,7 @@ def block(kind, b):
     else:
         codes = nibbles(q) if len(q) == 32 else list(q)
     number = {"SYM_INT4": lambda c: c - 8, "SYM_INT5": lambda c: c - 16, "SYM_INT8": lambda c: c - (c & 128) * 2, "FP4": lambda c: FP4[c],
-              "NF4": lambda c: NF4[c], "FP6": fp6, "FP8_E5M2": lambda c: fp8(c, 2), "FP8_E4M3": lambda c: fp8(c, 3)}.get(kind, lambda c: c)
+              "NF4": lambda c: NF4[c], "FP6": fp6, "FP8_E5M2": lambda c: fp8(c, 2), "FP8_E4M3": lambda c: fp8(c, 3), "FP8_E4M3_F32": lambda c: fp8(c, 3)}.get(kind, lambda c: c)
     return [f32(f32(d * number(c)) + m) if kind.startswith("ASYM") else f32(d * number(c)) for c in codes]
 
 

@@ -18,7 +18,7 @@ golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-
 	%D%/golden/model/glm4.gguf %D%/golden/model/glm4moe.gguf %D%/golden/model/gpt-oss.gguf \
 	%D%/golden/model/gpt-oss-quants.gguf %D%/golden/model/granite.gguf %D%/golden/model/granite-nope.gguf \
 	%D%/golden/model/granitemoe.gguf %D%/golden/model/internlm2.gguf %D%/golden/model/minicpm.gguf \
-	%D%/golden/model/mixtral.gguf %D%/golden/model/olmo2.gguf %D%/golden/model/olmo3.gguf \
+	%D%/golden/model/mixtral.gguf %D%/golden/model/mixtral-split.gguf %D%/golden/model/olmo2.gguf %D%/golden/model/olmo3.gguf \
 	%D%/golden/model/olmoe.gguf %D%/golden/model/phi3-longrope-long.gguf %D%/golden/model/phi3-longrope-short.gguf \
 	%D%/golden/model/phi3-window.gguf %D%/golden/model/qwen2moe.gguf %D%/golden/model/qwen3.gguf \
 	%D%/golden/model/qwen3moe.gguf %D%/golden/model/seed-oss.gguf %D%/golden/model/starcoder2.gguf
@@ -36,6 +36,21 @@ TESTS += %D%/golden_model_test
 %C%_golden_model_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_golden_model_test_CFLAGS = $(TEST_CFLAGS)
 %C%_golden_model_test_LDADD = $(REFEXEC_LIBS)
+endif
+
+# The table of doc/models.md is what this test makes.
+EXTRA_DIST += doc/models.md
+if WITH_CPU
+if HAVE_CHECK
+check_PROGRAMS += %D%/families_test
+TESTS += %D%/families_test
+%C%_families_test_SOURCES = %D%/families_test.c
+%C%_families_test_CPPFLAGS = $(GOLDEN_CPPFLAGS) -DLM_MODELS_DOC='"$(abs_top_srcdir)/doc/models.md"'
+%C%_families_test_CFLAGS = $(TEST_CFLAGS) -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cpu.so"'
+%C%_families_test_LDADD = $(REFEXEC_LIBS)
+update-models: %D%/families_test cpu.la
+	LM_UPDATE=1 $(builddir)/%D%/families_test
+endif
 endif
 include tests/api/local.mk
 include tests/clients/local.mk
@@ -55,6 +70,25 @@ dist_check_SCRIPTS += %D%/low_bit_test
 TESTS += %D%/low_bit_test
 EXTRA_DIST += %D%/lmq_reader.py doc/low-bit-format.md
 
+# A real model as Hugging Face folders, plain and quantized; `make check-checkpoints MODEL=FILE.gguf` of another one (LAYERS=8 FORMS="awq gptq": less of it).
+dist_check_SCRIPTS += %D%/checkpoints_test
+TESTS += %D%/checkpoints_test
+EXTRA_DIST += %D%/checkpoints.py
+LAYERS = 0
+check-checkpoints: llmserve$(EXEEXT) cpu.la
+	@test -n "$(MODEL)" || { echo "which model? make check-checkpoints MODEL=FILE.gguf" >&2; exit 1; }
+	LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs' $(srcdir)/%D%/checkpoints_test $(MODEL) $(LAYERS) $(FORMS)
+
+# Random Unicode against the library: `make check-tokenizers TEXTS=1000000 PYTHON=a Python with tokenizers and sentencepiece`.
+check_PROGRAMS += %D%/tok_batch
+%C%_tok_batch_SOURCES = %D%/tok_batch.c
+%C%_tok_batch_LDADD = libtext.la libmodel.la libbase.la
+EXTRA_DIST += %D%/tokenizers_random
+TEXTS = 1000000
+PYTHON = python3
+check-tokenizers: %D%/tok_batch
+	TOK_BATCH=$(builddir)/%D%/tok_batch $(PYTHON) $(srcdir)/%D%/tokenizers_random $(TEXTS) $$(date +%s)
+.PHONY: check-checkpoints check-tokenizers update-models
 # Each command of the page for users of the replaced system.
 dist_check_SCRIPTS += %D%/migrate_test
 TESTS += %D%/migrate_test

@@ -36,6 +36,19 @@ static bool allowed(const struct lm_sampling *s, int32_t token)
     return !s->allow || s->allow[token / 32] >> (token % 32) & 1;
 }
 
+/* Of the tokens of a mask each is as likely. */
+static int32_t choose_allowed(uint64_t h, uint32_t n_vocab, const struct lm_sampling *s)
+{
+    uint64_t n = 0, k;
+    for (uint32_t i = 0; i < n_vocab; i++)
+        n += allowed(s, (int32_t)i);
+    k = n ? h % n : 0;
+    for (uint32_t i = 0; i < n_vocab; i++)
+        if (allowed(s, (int32_t)i) && k-- == 0)
+            return (int32_t)i;
+    return -1;
+}
+
 static int32_t choose(uint64_t h, size_t n, uint32_t n_vocab, uint32_t period, const struct lm_sampling *s)
 {
     if (s->temperature > 0)
@@ -47,6 +60,8 @@ static int32_t choose(uint64_t h, size_t n, uint32_t n_vocab, uint32_t period, c
         if (allowed(s, token))
             return token;
     }
+    if (s->allow)
+        return choose_allowed(h, n_vocab, s);
     for (uint32_t tries = 0; tries < 4 * n_vocab; tries++, h = mix(h, 1)) {
         int32_t token = (int32_t)(h % n_vocab);
         if (allowed(s, token))

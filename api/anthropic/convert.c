@@ -140,9 +140,12 @@ static int convert_tools(struct lm_gen *g, json_t *out)
         json_t *schema = json_object_get(t, "input_schema"), *about = json_object_get(t, "description");
         if (!json_string_length(json_object_get(t, "name")) || !json_is_object(schema))
             return lm_api_bad(&g->error, "tools", "tools.%zu needs a name and an input_schema; tools that the server runs are not supported", i);
+        json_t *strict = json_object_get(t, "strict");
         json_t *f = json_pack("{s:O,s:O}", "name", json_object_get(t, "name"), "parameters", schema);
         if (json_is_string(about))
             json_object_set(f, "description", about);
+        if (json_is_boolean(strict))
+            json_object_set(f, "strict", strict);
         json_array_append_new(list, json_pack("{s:s,s:o}", "type", "function", "function", f));
     }
     if (!choice || json_is_null(choice))
@@ -160,6 +163,30 @@ static int convert_tools(struct lm_gen *g, json_t *out)
     return 0;
 }
 
+static void set_thinking(json_t *out, bool on)
+{
+    json_t *given = json_object_get(out, "chat_template_kwargs"), *kwargs = json_is_object(given) ? json_copy(given) : json_object();
+    if (!json_object_get(kwargs, "enable_thinking"))
+        json_object_set_new(kwargs, "enable_thinking", json_boolean(on));
+    json_object_set_new(out, "chat_template_kwargs", kwargs);
+}
+
+/* thinking {type, budget_tokens}; output_config {effort, format}. */
+static void convert_thinking(const struct lm_gen *g, json_t *out)
+{
+    const json_t *thinking = json_object_get(g->json, "thinking"), *config = json_object_get(g->json, "output_config");
+    json_t *budget = json_object_get(thinking, "budget_tokens"), *effort = json_object_get(config, "effort"), *format = json_object_get(config, "format");
+    if (is_type(thinking, "enabled") || is_type(thinking, "disabled"))
+        set_thinking(out, is_type(thinking, "enabled"));
+    if (is_type(thinking, "enabled") && json_is_integer(budget))
+        json_object_set(out, "thinking_token_budget", budget);
+    if (json_is_string(effort))
+        json_object_set(out, "reasoning_effort", effort);
+    if (is_type(format, "json_schema") && json_object_get(format, "schema"))
+        json_object_set_new(out, "response_format", json_pack("{s:s,s:{s:s,s:O}}", "type", "json_schema", "json_schema", "name", "format", "schema",
+                                                              json_object_get(format, "schema")));
+}
+
 int lm_anthropic_convert(struct lm_gen *g)
 {
     static const struct { const char *theirs, *ours; } same[] = {
@@ -172,6 +199,7 @@ int lm_anthropic_convert(struct lm_gen *g)
         if (v)
             json_object_set(out, same[i].ours, v);
     }
+    convert_thinking(g, out);
     int rc = convert_messages(g, out);
     rc = rc ? rc : convert_tools(g, out);
     json_decref(g->json);

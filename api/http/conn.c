@@ -400,7 +400,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void lm_http_conn_drain(struct lm_http_conn *c)
 {
-    if (c->phase != LM_HTTP_IDLE)
+    if (c->phase != LM_HTTP_IDLE || !c->used)
         return;
     if (queued(c))
         enter(c, LM_HTTP_FLUSH);

@@ -76,10 +76,23 @@ int lm_http_server_create(struct event_base *base, const struct lm_http_limits *
  * Errors   LM_EIO, native errno: "cannot listen on 127.0.0.1:8000: address already in use"; LM_ENOMEM
  */
 int lm_http_server_listen(struct lm_http_server *s, const char *host, uint16_t port, uint16_t *out_port, struct lm_err *err);
+/**
+ * Take a listening socket that somebody else has bound; nothing is accepted from it before lm_http_server_accept().
+ *
+ * Owns     fd is the server's on success
+ * Errors   LM_ECONFIG no listening stream socket; LM_ENOMEM
+ */
+int lm_http_server_adopt(struct lm_http_server *s, int fd, uint16_t *out_port, struct lm_err *err);
+void lm_http_server_accept(struct lm_http_server *s);
+/** The socket's own address is this machine's alone. */
+bool lm_http_is_local(int fd);
 struct lm_tls;
 /** Connections accepted from now on speak TLS by t (tls.h), which stays the caller's; NULL: none. */
 void lm_http_server_set_tls(struct lm_http_server *s, struct lm_tls *t);
-/** Close the listening sockets and idle connections; the others finish their request with Connection: close. */
+/**
+ * Close the listening sockets and idle connections; the others finish their request with Connection: close. One that has
+ * not asked anything yet may ask once: its request may be on its way.
+ */
 void lm_http_server_drain(struct lm_http_server *s);
 /** Connections that are open or still being closed. */
 uint32_t lm_http_server_n_conn(const struct lm_http_server *s);

@@ -22,6 +22,8 @@ static void describe(const struct sockaddr *sa, char *out, size_t n)
         const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
         snprintf(out, n, "%s:%u", host, (unsigned)ntohs(in->sin_port));
+    } else if (sa->sa_family != AF_INET6) {
+        snprintf(out, n, "unix");
     } else {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
@@ -238,6 +240,39 @@ int lm_http_server_listen(struct lm_http_server *s, const char *host, uint16_t p
     if (out_port)
         *out_port = ntohs(net_port);
     return 0;
+}
+
+bool lm_http_is_local(int fd)
+{
+    struct sockaddr_storage sa = {0};
+    if (getsockname(fd, (struct sockaddr *)&sa, &(socklen_t){sizeof sa}) < 0)
+        return false;
+    if (sa.ss_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
+    return sa.ss_family == AF_UNIX || (sa.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&sa)->sin6_addr));
+}
+
+int lm_http_server_adopt(struct lm_http_server *s, int fd, uint16_t *out_port, struct lm_err *err)
+{
+    struct sockaddr_storage sa = {0};
+    int type = 0, listening = 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) < 0 || type != SOCK_STREAM ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &(socklen_t){sizeof listening}) < 0 || !listening ||
+        getsockname(fd, (struct sockaddr *)&sa, &(socklen_t){sizeof sa}) < 0)
+        return lm_fail(err, LM_ECONFIG, "file descriptor %d is not a listening stream socket", fd);
+    if (evutil_make_socket_nonblocking(fd) < 0 || evutil_make_socket_closeonexec(fd) < 0)
+        return lm_fail(err, LM_EIO, "file descriptor %d: %s", fd, strerror(errno));
+    if (sa.ss_family != AF_UNIX)
+        set_options(s, fd);
+    if (add_listener(s, fd))
+        return lm_fail(err, LM_ENOMEM, "out of memory for listening sockets");
+    *out_port = sa.ss_family == AF_UNIX ? 0 : ntohs(*port_of((struct sockaddr *)&sa));
+    return 0;
+}
+
+void lm_http_server_accept(struct lm_http_server *s)
+{
+    on_resume(-1, 0, s);
 }
 
 static void set_default(size_t *field, size_t value)

@@ -16,16 +16,79 @@ void lm_ollama_add_time(struct lm_bytes *out, long long seconds)
     lm_bytes_add_str(out, text);
 }
 
+static bool add_text(struct lm_said *s, enum lm_said_kind kind, struct lm_bytes *out)
+{
+    bool any = false;
+    lm_bytes_add_char(out, '"');
+    for (size_t i = 0; i < s->n; i++)
+        if (s->part[i].kind == kind) {
+            any |= s->part[i].text.len > 0;
+            lm_bytes_add_json(out, s->part[i].text.data ? s->part[i].text.data : "", s->part[i].text.len);
+            lm_bytes_clear(&s->part[i].text);
+        }
+    lm_bytes_add_char(out, '"');
+    return any;
+}
+
+/* A call is told once it is whole: something came behind it, or the end. */
+static bool is_whole(const struct lm_choice *c, size_t i)
+{
+    return c->said.part[i].kind == LM_SAID_CALL && !c->said.part[i].told && (c->done || i + 1 < c->said.n);
+}
+
+static void add_calls(struct lm_choice *c, struct lm_bytes *out)
+{
+    bool first = true;
+    for (size_t i = 0; i < c->said.n; i++) {
+        struct lm_said_part *p = &c->said.part[i];
+        if (!is_whole(c, i))
+            continue;
+        lm_bytes_add_str(out, first ? ",\"tool_calls\":[{\"id\":\"" : ",{\"id\":\"");
+        lm_choice_call_id(c, p, "call_", out);
+        lm_bytes_add_str(out, "\",\"function\":{\"name\":");
+        lm_shape_string(out, p->name.data, p->name.len);
+        lm_bytes_addf(out, ",\"index\":%zu,\"arguments\":", p->n_call);
+        lm_shape_object(out, &p->text);
+        lm_bytes_add_str(out, "}}");
+        p->told = true;
+        first = false;
+    }
+    lm_bytes_add_str(out, first ? "" : "]");
+}
+
+/* "content" or "response", "thinking" and "tool_calls", as far as they are not written. */
+static void add_said(struct lm_choice *c, bool is_chat, struct lm_bytes *out)
+{
+    struct lm_said *s = &c->said;
+    lm_bytes_add_str(out, is_chat ? "\"content\":" : "\"response\":");
+    add_text(s, LM_SAID_CONTENT, out);
+    size_t at = out->len;
+    lm_bytes_add_str(out, ",\"thinking\":");
+    if (!add_text(s, LM_SAID_REASONING, out))
+        out->len = at;
+    if (is_chat)
+        add_calls(c, out);
+    out->failed |= s->failed;
+}
+
+static bool has_news(const struct lm_choice *c)
+{
+    for (size_t i = 0; i < c->said.n; i++)
+        if (c->said.part[i].kind == LM_SAID_CALL ? is_whole(c, i) : c->said.part[i].text.len > 0)
+            return true;
+    return false;
+}
+
 /* {"model":…,"created_at":…,TEXT,"done":… without its end. */
-static void add_line(const struct lm_gen *g, const struct lm_bytes *text, bool is_chat, bool done, struct lm_bytes *out)
+static void add_line(const struct lm_gen *g, struct lm_choice *c, bool is_chat, bool done, struct lm_bytes *out)
 {
     const char *name = g->model->name[0];
     lm_bytes_add_str(out, "{\"model\":");
     lm_shape_string(out, name, strlen(name));
     lm_bytes_add_str(out, ",\"created_at\":\"");
     lm_ollama_add_time(out, g->created);
-    lm_bytes_add_str(out, is_chat ? "\",\"message\":{\"role\":\"assistant\",\"content\":" : "\",\"response\":");
-    lm_shape_string(out, text ? text->data : "", text ? text->len : 0);
+    lm_bytes_add_str(out, is_chat ? "\",\"message\":{\"role\":\"assistant\"," : "\",");
+    add_said(c, is_chat, out);
     lm_bytes_addf(out, "%s,\"done\":%s", is_chat ? "}" : "", done ? "true" : "false");
 }
 
@@ -44,12 +107,12 @@ static void add_end(const struct lm_gen *g, struct lm_bytes *out)
 
 static void add_chunk(struct lm_gen *g, struct lm_choice *c, bool is_chat, struct lm_bytes *out)
 {
-    if (c->text.len) {
-        add_line(g, &c->text, is_chat, false, out);
+    lm_choice_said(c);
+    if (has_news(c)) {
+        add_line(g, c, is_chat, false, out);
         lm_bytes_add_str(out, "}\n");
     }
-    out->failed |= c->text.failed;
-    lm_bytes_clear(&c->text);
+    out->failed |= c->said.failed;
     c->begun = true;
     c->pending = false;
 }
@@ -66,27 +129,27 @@ static void generate_chunk(struct lm_gen *g, struct lm_choice *c, struct lm_byte
 
 static void chat_end(struct lm_gen *g, struct lm_bytes *out)
 {
-    add_line(g, NULL, true, true, out);
+    add_line(g, &g->choice[0], true, true, out);
     add_end(g, out);
 }
 
 static void generate_end(struct lm_gen *g, struct lm_bytes *out)
 {
-    add_line(g, NULL, false, true, out);
+    add_line(g, &g->choice[0], false, true, out);
     add_end(g, out);
 }
 
 static void chat_answer(struct lm_gen *g, struct lm_bytes *out)
 {
-    out->failed |= g->choice[0].text.failed;
-    add_line(g, &g->choice[0].text, true, true, out);
+    lm_choice_said(&g->choice[0]);
+    add_line(g, &g->choice[0], true, true, out);
     add_end(g, out);
 }
 
 static void generate_answer(struct lm_gen *g, struct lm_bytes *out)
 {
-    out->failed |= g->choice[0].text.failed;
-    add_line(g, &g->choice[0].text, false, true, out);
+    lm_choice_said(&g->choice[0]);
+    add_line(g, &g->choice[0], false, true, out);
     add_end(g, out);
 }
 

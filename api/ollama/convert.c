@@ -14,7 +14,7 @@ static int take_options(struct lm_gen *g, json_t *out)
     static const struct { const char *theirs, *ours; } names[] = {
         {"temperature", "temperature"}, {"top_k", "top_k"}, {"top_p", "top_p"}, {"min_p", "min_p"}, {"typical_p", "typical_p"},
         {"repeat_penalty", "repetition_penalty"}, {"presence_penalty", "presence_penalty"}, {"frequency_penalty", "frequency_penalty"},
-        {"seed", "seed"}, {"stop", "stop"}, {"mirostat", "mirostat"}, {"mirostat_tau", "mirostat_tau"}, {"mirostat_eta", "mirostat_eta"},
+        {"repeat_last_n", "repeat_last_n"}, {"seed", "seed"}, {"stop", "stop"}, {"mirostat", "mirostat"}, {"mirostat_tau", "mirostat_tau"}, {"mirostat_eta", "mirostat_eta"},
     };
     const json_t *options = json_object_get(g->json, "options"), *n = json_object_get(options, "num_predict");
     if (options && !json_is_null(options) && !json_is_object(options))
@@ -46,8 +46,11 @@ static int take_common(struct lm_gen *g, json_t *out)
         return lm_api_bad(&g->error, "stream", "stream must be a boolean, got %s.", lm_json_kind(stream));
     json_object_set_new(out, "stream", json_boolean(!json_is_false(stream)));
     take_format(g, out);
-    if (json_is_boolean(json_object_get(g->json, "think")))
-        json_object_set_new(out, "chat_template_kwargs", json_pack("{s:O}", "enable_thinking", json_object_get(g->json, "think")));
+    json_t *think = json_object_get(g->json, "think");
+    if (json_is_boolean(think) || json_is_string(think))
+        json_object_set_new(out, "chat_template_kwargs", json_pack("{s:b}", "enable_thinking", !json_is_false(think)));
+    if (json_is_string(think)) /* how much */
+        json_object_set(out, "reasoning_effort", think);
     return take_options(g, out);
 }
 

@@ -101,9 +101,9 @@ static void show(struct lm_gen *g)
     lm_bytes_addf(&g->out,
                   ",\"model_info\":{\"general.architecture\":\"%s\",\"general.parameter_count\":%llu,\"%s.context_length\":%u,"
                   "\"%s.embedding_length\":%u,\"%s.block_count\":%u,\"%s.attention.head_count\":%u,\"%s.attention.head_count_kv\":%u},"
-                  "\"capabilities\":[\"completion\"],\"modified_at\":\"",
+                  "\"capabilities\":[\"completion\",\"tools\",\"embedding\"%s],\"modified_at\":\"",
                   hp->family, (unsigned long long)m->card.n_param, hp->family, hp->n_ctx_train, hp->family, hp->dim, hp->family, hp->n_layer,
-                  hp->family, hp->n_head, hp->family, hp->n_kv_head);
+                  hp->family, hp->n_head, hp->family, hp->n_kv_head, m->text.reasoning ? ",\"thinking\"" : "");
     lm_ollama_add_time(&g->out, m->card.file_time);
     lm_bytes_add_str(&g->out, "\"}");
 }

@@ -28,13 +28,17 @@ int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index)
         lm_logprobs_add_first(&c->logprobs, g->model->text.tok, g->prompt[prompt].id[0]);
     if (p->echo)
         lm_bytes_add(&c->text, g->prompt_text[prompt].data, g->prompt_text[prompt].len);
-    return c->text.failed ? LM_ENOMEM : lm_stop_init(&c->stop, &p->stop, &g->mem);
+    if (c->text.failed || lm_choice_tools(c))
+        return LM_ENOMEM;
+    return lm_stop_init(&c->stop, &p->stop, &g->mem);
 }
 
 void lm_choice_fini(struct lm_choice *c)
 {
     lm_stop_fini(&c->stop);
     lm_bytes_fini(&c->text);
+    lm_parser_destroy(c->parser);
+    lm_said_fini(&c->said);
     lm_bytes_fini(&c->ids);
     lm_logprobs_fini(&c->logprobs);
     lm_bytes_fini(&c->history);
@@ -105,9 +109,10 @@ bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const str
     if (lm_gen_is_stop_id(g, t->token) && !p->include_stop)
         return false;
     lm_bytes_clear(&g->piece);
-    lm_detok_push(tok, &c->detok, t->token, p->skip_special ? 0 : LM_TOK_SHOW_SPECIAL, &g->piece, NULL);
+    lm_detok_push(tok, &c->detok, t->token, lm_choice_shows(c, t->token) ? LM_TOK_SHOW_SPECIAL : 0, &g->piece, NULL);
     c->reason = LM_REASON_STOP;
-    if (feed(c, &g->piece))
+    bool ends = feed(c, &g->piece);
+    if (lm_choice_parse(c, false) || ends)
         return true;
     if (!repeats(c, t->token) || c->n_tok < p->min_tokens)
         return false;
@@ -122,6 +127,7 @@ void lm_choice_end(struct lm_choice *c, enum lm_reason reason)
     lm_detok_finish(&c->detok, &g->piece);
     if (!feed(c, &g->piece))
         lm_stop_finish(&c->stop, &c->text);
+    lm_choice_parse(c, true);
     c->reason = reason;
     c->done = c->pending = true;
 }

@@ -157,6 +157,20 @@ static int compile_text(const struct wish *w, struct lm_program **out, struct lm
     return w->kind == REGEX ? lm_grammar_regex(s, n, out, err) : lm_grammar_gbnf(s, n, out, err);
 }
 
+json_t *lm_constrain_schema(const json_t *body, struct lm_schema_options *options)
+{
+    struct wish w = {0};
+    struct lm_api_error e = {0};
+    if (read_wish(body, &w, &e) || (w.kind != SCHEMA && w.kind != SCHEMA_OR_TEXT && w.kind != ANY_OBJECT))
+        return NULL;
+    *options = w.options;
+    if (w.kind == ANY_OBJECT)
+        return json_pack("{s:s}", "type", "object");
+    if (json_is_string(w.v))
+        return json_loads(json_string_value(w.v), JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+    return json_incref((json_t *)(uintptr_t)w.v);
+}
+
 int lm_constrain(const json_t *body, struct lm_program **out, struct lm_api_error *e)
 {
     struct wish w = {0};

@@ -11,7 +11,7 @@
  * Thread   [worker]
  */
 #include "api/json.h"
-#include "runtime/text/grammar/program.h"
+#include "runtime/text/grammar/schema.h"
 
 #define LM_CONSTRAIN_MAX_BYTES ((size_t)16 << 20) /* of a program */
 
@@ -22,4 +22,6 @@
  * Errors   fills e
  */
 int lm_constrain(const json_t *body, struct lm_program **out, struct lm_api_error *e);
+/** The schema that a body asks for which lm_constrain() took, in whichever spelling, and how; NULL: none. The caller's. */
+json_t *lm_constrain_schema(const json_t *body, struct lm_schema_options *options);
 #endif

@@ -65,7 +65,7 @@ static void add_base64(struct lm_bytes *out, const void *p, size_t n)
     }
 }
 
-static void add_vector(const struct lm_choice *c, bool base64, struct lm_bytes *out)
+void lm_embed_vector(const struct lm_choice *c, bool base64, struct lm_bytes *out)
 {
     lm_bytes_add_char(out, base64 ? '"' : '[');
     if (base64)
@@ -88,7 +88,7 @@ static void answer(struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_str(out, ",\"data\":[");
     for (size_t i = 0; i < g->n_choice; i++) {
         lm_bytes_addf(out, "%s{\"index\":%zu,\"object\":\"embedding\",\"embedding\":", i ? "," : "", i);
-        add_vector(&g->choice[i], e->base64, out);
+        lm_embed_vector(&g->choice[i], e->base64, out);
         lm_bytes_add_char(out, '}');
     }
     lm_bytes_add_char(out, ']');

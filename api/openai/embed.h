@@ -24,6 +24,8 @@ void lm_openai_rerank(struct lm_call *call);
 
 /** [worker] Read pooling, encoding_format, dimensions and normalize of g->json into a new g->dialect_data; fills error. */
 int lm_embed_read(struct lm_gen *g, struct lm_embed **out);
+/** Append a choice's vector, as an array or as base64 text. */
+void lm_embed_vector(const struct lm_choice *c, bool base64, struct lm_bytes *out);
 /** Append ,"usage":{…}. */
 void lm_embed_usage(const struct lm_gen *g, struct lm_bytes *out);
 /** Scale every choice's embedding to length 1; 0 stays. */

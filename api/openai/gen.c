@@ -2,7 +2,6 @@
 #include "api/openai/beam.h"
 #include "api/openai/openai.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/log.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -22,23 +21,10 @@ static struct lm_choice *of_seq(struct lm_seq *q)
     return (struct lm_choice *)((char *)q - offsetof(struct lm_choice, seq));
 }
 
-/* Counts and times only: what was asked and answered is nobody's business. */
-static void log_end(const struct lm_gen *g)
-{
-    size_t n_prompt_tok = 0, n_output_tok = 0;
-    for (size_t i = 0; i < g->n_prompt; i++)
-        n_prompt_tok += g->prompt[i].n;
-    for (size_t i = 0; i < g->n_choice; i++)
-        n_output_tok += g->choice[i].n_tok;
-    lm_log(LM_DEBUG, "http", "%s answers=%zu unfinished=%zu prompt_tokens=%zu output_tokens=%zu seconds=%.3f status=%d",
-           g->call.server->route[g->call.route].path, g->n_choice, g->n_open, n_prompt_tok, n_output_tok,
-           (double)(lm_now_us() - g->start_us) / 1e6, g->error.status ? g->error.status : 200);
-}
-
 static void destroy(struct lm_gen *g)
 {
     struct lm_server *s = g->call.server;
-    log_end(g);
+    lm_gen_tell(g);
     for (size_t i = 0; i < g->n_choice; i++) {
         struct lm_choice *c = &g->choice[i];
         if (c->seq.id && !c->done)
@@ -59,6 +45,8 @@ static void destroy(struct lm_gen *g)
     free(g->choice);
     free(g->body);
     lm_program_destroy(g->program);
+    free(g->think_open.id);
+    free(g->think_close.id);
     if (g->dialect->fini)
         g->dialect->fini(g);
     lm_arena_fini(&g->mem);
@@ -82,6 +70,8 @@ static void on_gone(struct lm_http_req *req, void *arg)
 {
     struct lm_gen *g = arg;
     g->call.req = NULL;
+    if (g->call.record)
+        g->call.record->left = true;
     lm_gen_leave(g);
 }
 
@@ -289,7 +279,11 @@ static void on_embedding(struct lm_seq *q, const float *v, uint32_t dim)
 
 static void count_times(struct lm_choice *c, const struct lm_msg_finished *f)
 {
-    struct lm_model_metrics *m = &c->gen->model->metrics;
+    struct lm_gen *g = c->gen;
+    struct lm_model_metrics *m = &g->model->metrics;
+    g->queue_us = f->queue_us;
+    g->prefill_us = f->prefill_us;
+    g->decode_us = f->decode_us;
     lm_hist_add(m, LM_HIST_QUEUE, (double)f->queue_us / 1e6);
     lm_hist_add(m, LM_HIST_PREFILL, (double)f->prefill_us / 1e6);
     lm_hist_add(m, LM_HIST_DECODE, (double)f->decode_us / 1e6);
@@ -382,6 +376,14 @@ static void add_filters(const struct lm_params *p, struct lm_msg_submit *h)
     h->dry_last_n = f->dry_last_n > 0 ? (uint32_t)f->dry_last_n : 0;
 }
 
+static void add_thinking(const struct lm_gen *g, struct lm_msg_submit *h)
+{
+    h->n_think_open = (uint32_t)g->think_open.n;
+    h->n_think_close = (uint32_t)g->think_close.n;
+    h->think_budget = h->n_think_close ? (uint32_t)g->params.think_budget : 0;
+    h->thinks = h->n_think_close && lm_reasoning_starts(g->reasoning, g->thinking);
+}
+
 /* What is asked of the prompt itself. */
 static void add_prompt_asks(const struct lm_gen *g, struct lm_msg_submit *h)
 {
@@ -408,13 +410,18 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
         .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->best_of),
     };
     add_filters(p, &h);
+    add_thinking(g, &h);
+    if (p->repeat_last_n == 0)
+        h.presence = h.frequency = 0, h.repetition = 1;
+    h.penalty_last_n = p->repeat_last_n > 0 ? (uint32_t)p->repeat_last_n : 0;
     h.n_grammar = g->program ? (uint32_t)g->program->bytes : 0;
     add_prompt_asks(g, &h);
     struct lm_msg_part part[] = {
         {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
         {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias},
         {p->allowed_id, p->n_allowed * sizeof *p->allowed_id}, {g->bad.id, g->bad.n * sizeof *g->bad.id},
-        {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {p->cache_salt, h.n_salt},
+        {g->breaker.id, g->breaker.n * sizeof *g->breaker.id}, {g->think_open.id, h.n_think_open * sizeof *g->think_open.id},
+        {g->think_close.id, h.n_think_close * sizeof *g->think_close.id}, {p->cache_salt, h.n_salt},
         {g->program ? lm_program_data(g->program) : NULL, h.n_grammar},
     };
     c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost, .on_embedding = on_embedding};
@@ -530,7 +537,7 @@ static int check_early(const struct lm_call *call, struct lm_api_error *e)
         return lm_api_fail(e, 400, NULL, "Unsupported Media Type: Only 'application/json' is allowed");
     if (coding && strcasecmp(coding, "identity") != 0)
         return lm_api_fail(e, 415, NULL, "Unsupported Media Type: a Content-Encoding is not accepted");
-    if (s->draining)
+    if (s->stopped_us)
         return lm_api_fail(e, 503, NULL, "The server is shutting down.");
     if (!any_serves(s))
         return lm_api_fail(e, 503, NULL, "The engine is %s.", lm_served_state(s->model[0]));
@@ -573,6 +580,8 @@ void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
     req->on_gone = on_gone;
     req->on_drain = on_drain;
     req->arg = g;
+    if (g->call.record)
+        g->call.record->held = true;
     s->n_busy++;
     s->n_busy_bytes += g->n_body;
     lm_workers_submit(s->workers, &g->job);

@@ -15,6 +15,7 @@
 #include "api/openai/prompt_logprobs.h"
 #include "api/openai/words.h"
 #include "api/server.h"
+#include "runtime/text/tools/tools.h"
 
 struct lm_gen;
 struct lm_beam;
@@ -52,7 +53,11 @@ struct lm_choice {
     uint32_t max_tok;
     struct lm_detok detok;
     struct lm_stop stop;
-    struct lm_bytes text; /* visible and not yet written */
+    struct lm_bytes text; /* visible and not yet written; with a parser: not yet fed */
+    struct lm_parser *parser;   /* NULL: all text is content */
+    struct lm_said said;        /* of a chat: what is not yet written */
+    size_t n_said;              /* of its parts: those that are written whole */
+    uint32_t n_reasoning_tok, n_block; /* n_block: the dialect's: of the message's blocks, those that are closed */
     struct lm_bytes ids;  /* "1,2,3" not yet written, if the request wants them */
     struct lm_logprobs logprobs;
     uint32_t n_tok, n_cached;
@@ -93,6 +98,12 @@ struct lm_gen {
     int32_t *stop_id;             /* eos and stop_token_ids, of mem */
     uint32_t n_stop_id;
     struct lm_ids bad, breaker;   /* of mem */
+    struct lm_tool_list tools;    /* of mem */
+    const struct lm_tool_syntax *tool_syntax;    /* NULL: no calls are looked for */
+    const struct lm_reasoning_syntax *reasoning; /* NULL: no reasoning is */
+    enum lm_thinking thinking;
+    bool named_tool;
+    struct lm_tokens think_open, think_close; /* of a thought with a budget */
     struct lm_program *program;   /* whose texts alone may be the answer; NULL: any */
 
     struct lm_choice *choice;  /* [n_choice], prompt-major */
@@ -101,6 +112,7 @@ struct lm_gen {
     struct lm_bytes head;      /* what every event begins with */
     struct lm_bytes out, piece; /* scratch */
     struct event *ping;
+    uint64_t queue_us, prefill_us, decode_us; /* of the answer that ended last */
     bool in_worker, streaming, wrote, paused;
     bool kept; /* it goes on without a client */
 };
@@ -124,6 +136,8 @@ void lm_gen_intake(struct lm_gen *g);
 int lm_gen_params(struct lm_gen *g);
 /** [worker] Append the ids of a text; limit: more than so many are an error of a prompt that is too long; 0: none are. Fills error. */
 int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, struct lm_tokens *out);
+/** [worker] How a chat's answer is taken apart, and what binds it to calls; from its prompt and parameters. */
+int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt);
 /** [worker] The prompt of a chat: the messages through the template. */
 int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
 
@@ -139,17 +153,37 @@ bool lm_choice_is_last(const struct lm_choice *c, int32_t token);
 /** No more tokens come: what is held back becomes text. */
 void lm_choice_end(struct lm_choice *c, enum lm_reason reason);
 
+/** Make the parser, if there is to be one. LM_ENOMEM. */
+int lm_choice_tools(struct lm_choice *c);
+/** The token's text is visible, or the parser's. */
+bool lm_choice_shows(const struct lm_choice *c, int32_t token);
+/** Feed the text of one token to the parser; end: the answer is whole. Returns true when the answer ends here: one call is all. */
+bool lm_choice_parse(struct lm_choice *c, bool end);
+/** What a chat says, for its dialect to write. */
+struct lm_said *lm_choice_said(struct lm_choice *c);
+/** It ended in calls. */
+bool lm_choice_calls(const struct lm_choice *c);
+/** Append the id of a call, as the inside of a JSON string; the same each time. */
+void lm_choice_call_id(const struct lm_choice *c, const struct lm_said_part *p, const char *prefix, struct lm_bytes *out);
+
 /** Order the finished choices of each prompt by their mean log-probability and number the first n. */
 void lm_choice_rank(struct lm_gen *g);
 
+/** [loop] Its end: the debug line, and the record. */
+void lm_gen_tell(struct lm_gen *g);
+
 /** Tokens of the whole request. */
-struct lm_usage { size_t n_prompt_tok, n_output_tok, n_cached_tok; };
+struct lm_usage { size_t n_prompt_tok, n_output_tok, n_cached_tok, n_reasoning_tok; };
 struct lm_usage lm_gen_usage(const struct lm_gen *g);
 
 /** The error event of OpenAI's streams. */
 void lm_shape_error(const struct lm_gen *g, struct lm_bytes *out);
 /** Append s[0..n) as a JSON string. */
 void lm_shape_string(struct lm_bytes *out, const char *s, size_t n);
+/** Append what a chat says as OpenAI's message, or as a delta of it; it is written then. */
+void lm_said_write(struct lm_choice *c, bool delta, struct lm_bytes *out);
+/** Append arguments as an object: those that are none as its member "raw". */
+void lm_shape_object(struct lm_bytes *out, const struct lm_bytes *args);
 /** Append 32 hexadecimal digits that are this request's. */
 void lm_shape_id(const struct lm_gen *g, struct lm_bytes *out);
 #endif

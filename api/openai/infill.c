@@ -98,7 +98,7 @@ static int convert(struct lm_gen *g)
     int32_t mark[4];
     json_t *prompt = json_array();
     int rc = find_marks(g->model->text.tok, mark)
-                 ? 0 : lm_api_fail(&g->error, 501, NULL, "This model has no tokens for filling in the middle.");
+                 ? 0 : lm_api_bad(&g->error, "input_prefix", "This model has no tokens for filling in the middle.");
     rc = rc ? rc : add_extra(g, prompt, mark[3]);
     add_id(prompt, mark[0]);
     rc = rc ? rc : add_text(g, prompt, "input_prefix", json_object_get(g->json, "input_prefix"));

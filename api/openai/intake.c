@@ -144,6 +144,8 @@ static int take_messages(struct lm_gen *g)
     int rc = g->prompt ? lm_gen_render(g, &text) : no_memory(g);
     if (rc == 0)
         rc = lm_gen_tokenize(g, text.data ? text.data : "", text.len, prompt_limit(g), &g->prompt[0]);
+    if (rc == 0)
+        rc = lm_gen_tools(g, &text);
     lm_bytes_fini(&text);
     return rc;
 }

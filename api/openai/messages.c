@@ -103,13 +103,49 @@ static int set_tool_calls(struct lm_gen *g, size_t at, json_t *message)
     return 0;
 }
 
-static void set_reasoning(json_t *message)
+/* One name for what a message thought, and that of gpt-oss's template too. */
+static void set_reasoning(const struct lm_gen *g, json_t *message)
 {
-    json_t *a = json_object_get(message, "reasoning"), *b = json_object_get(message, "reasoning_content");
-    if (json_is_string(a) && !json_is_string(b))
-        json_object_set(message, "reasoning_content", a);
-    else if (json_is_string(b) && !json_is_string(a))
-        json_object_set(message, "reasoning", b);
+    static const char *const names[] = {"reasoning_content", "reasoning", "thinking"};
+    json_t *text = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !json_is_string(text); i++)
+        text = json_object_get(message, names[i]);
+    if (!json_is_string(text))
+        return;
+    json_object_set(message, "reasoning_content", text);
+    json_object_set(message, "reasoning", text);
+    if (lm_tool_reasons(g->model->text.tool_syntax))
+        json_object_set(message, "thinking", text);
+}
+
+/* Some templates take ids of one form only: any other becomes one, the same each time. */
+static void set_id(const struct lm_gen *g, json_t *object, const char *key, size_t number)
+{
+    size_t len;
+    const char *alphabet = lm_tool_id_style(g->model->text.tool_syntax, &len), *given = json_string_value(json_object_get(object, key));
+    uint64_t h = 14695981039346656037u;
+    char id[32];
+    if (!alphabet || len >= sizeof id || (given && strlen(given) == len && strspn(given, alphabet) == len))
+        return;
+    for (const char *s = given ? given : ""; *s; s++)
+        h = (h ^ (unsigned char)*s) * 1099511628211u;
+    if (!given)
+        h ^= number;
+    for (size_t i = 0; i < len; i++) {
+        h = (h ^ h >> 29) * 0x9e3779b97f4a7c15u;
+        id[i] = alphabet[(h >> 8) % strlen(alphabet)];
+    }
+    json_object_set_new(object, key, json_stringn(id, len));
+}
+
+/* Of calls and, in the order of the calls before them, of their results. */
+static void set_ids(const struct lm_gen *g, json_t *message, size_t *n_call, size_t *n_result)
+{
+    json_t *calls = json_object_get(message, "tool_calls");
+    for (size_t i = 0; i < json_array_size(calls); i++)
+        set_id(g, json_array_get(calls, i), "id", (*n_call)++);
+    if (strcmp(json_string_value(json_object_get(message, "role")), "tool") == 0)
+        set_id(g, message, "tool_call_id", (*n_result)++);
 }
 
 /* The messages, made ready in place: the request's JSON is ours. */
@@ -119,6 +155,7 @@ static int ready_messages(struct lm_gen *g, json_t **out)
     if (!json_is_array(messages) || !json_array_size(messages))
         return lm_api_bad(&g->error, "messages", "messages must be an array with at least one message, got %s.",
                           json_is_array(messages) ? "none" : lm_json_kind(messages));
+    size_t n_call = 0, n_result = 0;
     for (size_t i = 0; i < json_array_size(messages); i++) {
         json_t *m = json_array_get(messages, i);
         if (!json_is_object(m))
@@ -127,7 +164,8 @@ static int ready_messages(struct lm_gen *g, json_t **out)
             return fail(g, i, ".role must be a string");
         if (set_content(g, i, m) || set_tool_calls(g, i, m))
             return LM_EINVAL;
-        set_reasoning(m);
+        set_reasoning(g, m);
+        set_ids(g, m, &n_call, &n_result);
     }
     *out = messages;
     return 0;
@@ -144,6 +182,8 @@ static json_t *make_vars(const struct lm_gen *g, json_t *messages)
     json_object_set_new(vars, "add_generation_prompt", json_boolean(p->add_generation_prompt && !p->continue_final));
     if (p->reasoning_effort)
         json_object_set(vars, "reasoning_effort", json_object_get(g->json, "reasoning_effort"));
+    if (p->reasoning_effort && strcmp(json_string_value(p->reasoning_effort), "none") == 0)
+        json_object_set_new(vars, "enable_thinking", json_false());
     for (size_t i = 0; kwargs && i < sizeof reserved / sizeof *reserved; i++)
         json_object_del(kwargs, reserved[i]);
     if (kwargs)

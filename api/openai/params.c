@@ -174,6 +174,18 @@ static int read_side(struct ctx *c, const char *name, json_t *v)
     return 0;
 }
 
+/* llama-server's; "none" leaves reasoning in the content. */
+static int read_reasoning_format(struct ctx *c, const char *name, json_t *v)
+{
+    static const char *const known[] = {"none", "auto", "deepseek", "deepseek-legacy"};
+    for (size_t i = 0; json_is_string(v) && i < sizeof known / sizeof *known; i++)
+        if (strcmp(json_string_value(v), known[i]) == 0) {
+            c->p->raw_reasoning = i == 0;
+            return 0;
+        }
+    return lm_api_bad(c->e, name, "%s must be \"none\", \"auto\" or \"deepseek\".", name);
+}
+
 static const struct row rows[] = {
     {"n_predict", C, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"max_tokens", C, INT, AT(max_tokens), .rule = "at least 1", .min = 0, .max = INT64_MAX}, /* 0: check_max_tokens() */
@@ -181,6 +193,7 @@ static const struct row rows[] = {
     {"max_completion_tokens", H, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX}, /* after max_tokens: wins */
     {"min_tokens", C | H, INT, AT(min_tokens), .rule = "at least 0", .max = INT64_MAX},
     {"n", C | H, INT, AT(n), .rule = "at least 1", .min = 1, .max = INT64_MAX},
+    {"n_cmpl", C | H, INT, AT(n), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"best_of", C | H, INT, AT(best_of), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"temperature", C | H, REAL, AT(temperature), .rule = "non-negative", .rmax = HUGE_VAL},
     {"top_p", C | H, REAL, AT(top_p), .rule = "in (0, 1]", .rmin = POSITIVE_REAL, .rmax = 1},
@@ -190,6 +203,7 @@ static const struct row rows[] = {
     {"frequency_penalty", C | H, REAL, AT(frequency), .rule = "in [-2, 2]", .rmin = -2, .rmax = 2},
     {"repetition_penalty", C | H, REAL, AT(repetition), .rule = "greater than zero", .rmin = POSITIVE_REAL, .rmax = HUGE_VAL},
     {"repeat_penalty", C | H, REAL, AT(repetition), .rule = "greater than zero", .rmin = POSITIVE_REAL, .rmax = HUGE_VAL},
+    {"repeat_last_n", C | H, INT, AT(repeat_last_n), .rule = "-1 (all), or at least 0", .min = -1, .max = INT32_MAX},
     {"min_keep", C | H, INT, AT(filter.min_keep), .rule = "at least 0", .max = INT32_MAX},
     {"typical_p", C | H, REAL, AT(filter.typical_p), .rule = "in [0, 1]", .rmax = 1},
     {"top_n_sigma", C | H, REAL, AT(filter.top_n_sigma), .rule = "-1 (off), or non-negative", .rmin = -1, .rmax = 1e6},
@@ -242,6 +256,10 @@ static const struct row rows[] = {
     {"tools", H, JSON, AT(tools), .rule = "an array", .json = JSON_ARRAY},
     {"tool_choice", H, JSON, AT(tool_choice), .json = JSON_NULL},
     {"parallel_tool_calls", H, BOOL, AT(parallel_tool_calls)},
+    {"reasoning_format", H, CALL, .call = read_reasoning_format},
+    {"include_reasoning", H, BOOL, AT(include_reasoning)},
+    {"thinking_token_budget", H, INT, AT(think_budget), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
+    {"reasoning_budget_tokens", H, INT, AT(think_budget), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
     {"reasoning_effort", H, JSON, AT(reasoning_effort), .rule = "a string", .json = JSON_STRING},
     {"modalities", H, CALL, .call = read_modalities},
 };
@@ -361,9 +379,10 @@ static int check_tools(struct ctx *c)
         return 0;
     if (!p->tools)
         return lm_api_bad(c->e, "tool_choice", "When using `tool_choice`, `tools` must be set.");
-    if (json_is_object(p->tool_choice) || (choice && strcmp(choice, "required") == 0))
-        return lm_api_bad(c->e, "tool_choice", "tool_choice can only be \"none\" or \"auto\".");
-    return wrong_type(c, "tool_choice", "\"none\" or \"auto\"", p->tool_choice);
+    if ((choice && strcmp(choice, "required") == 0) ||
+        json_string_length(json_object_get(json_object_get(p->tool_choice, "function"), "name")))
+        return 0;
+    return wrong_type(c, "tool_choice", "\"none\", \"auto\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": …}}", p->tool_choice);
 }
 
 static int check_n(struct ctx *c)
@@ -447,7 +466,7 @@ int lm_params_parse(const json_t *body, enum lm_endpoint endpoint, const struct 
         .max_tokens = LM_UNSET, .default_max_tokens = d->max_tokens, .n = 1, .best_of = LM_UNSET, .seed = -1,
         .truncate_prompt_tokens = LM_UNSET, .n_logprobs = LM_UNSET, .n_prompt_logprobs = LM_UNSET, .temperature = d->temperature,
         .top_p = d->top_p, .top_k = d->top_k, .min_p = d->min_p, .repetition = d->repetition, .length_penalty = 1, .filter = d->filter,
-        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true,
+        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true, .include_reasoning = true, .think_budget = -1, .repeat_last_n = -1,
     };
     struct ctx c = {limits, a, &p, e};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -40,13 +40,15 @@ struct lm_params {
     int64_t max_tokens; /* LM_UNSET: default_max_tokens, or where that is LM_UNSET the default of the endpoint, as far as there is room */
     int64_t default_max_tokens;
     int64_t min_tokens, n, best_of, top_k, seed, priority, truncate_prompt_tokens;
+    int64_t repeat_last_n;     /* tokens that penalties look at; -1: all */
+    int64_t think_budget;      /* tokens of reasoning; -1: any number */
     int64_t n_logprobs;        /* LM_UNSET: none wanted */
     int64_t n_prompt_logprobs; /* the same */
     double temperature, top_p, min_p, presence, frequency, repetition, length_penalty;
     struct lm_filters filter;
     struct lm_repetition repeats;
     bool stream, include_usage, continuous_usage, echo, ignore_eos, include_stop, skip_special, add_special;
-    bool tokens_as_ids, return_token_ids, add_generation_prompt, continue_final, cache_prompt, parallel_tool_calls;
+    bool tokens_as_ids, return_token_ids, add_generation_prompt, continue_final, cache_prompt, parallel_tool_calls, include_reasoning, raw_reasoning; /* raw: it stays in the content */
     bool spaces_between, beam_search, timings, keep_left; /* accepted, no effect; …; …; truncation_side is right */
     bool echo_only; /* max_tokens was 0: nothing but the echo */
     bool logprobs;  /* chat */

@@ -280,6 +280,10 @@ START_TEST(test_openai_params__tools_are_checked)
     snprintf(body, sizeof body, "{%s,\"tool_choice\":\"auto\"}", tool);
     check_taken(body, LM_CHAT);
     snprintf(body, sizeof body, "{%s,\"tool_choice\":\"required\"}", tool);
+    check_taken(body, LM_CHAT);
+    snprintf(body, sizeof body, "{%s,\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}}", tool);
+    check_taken(body, LM_CHAT);
+    snprintf(body, sizeof body, "{%s,\"tool_choice\":{\"type\":\"function\"}}", tool);
     check_refused(body, LM_CHAT, "tool_choice");
     snprintf(body, sizeof body, "{%s,\"tool_choice\":7}", tool);
     check_refused(body, LM_CHAT, "tool_choice");

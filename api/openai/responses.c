@@ -13,29 +13,72 @@ static void id_of(const struct lm_gen *g, char out[48])
     snprintf(out, 48, "resp_%016llx%016llx", (unsigned long long)g->random[0], (unsigned long long)g->random[1]);
 }
 
-static void add_item_id(const struct lm_gen *g, struct lm_bytes *out)
+static struct lm_choice *choice_of(const struct lm_gen *g)
 {
-    lm_bytes_add_str(out, "\"msg_");
+    return g->n_choice ? &g->choice[0] : NULL;
+}
+
+/* Items are the parts of what is said: "msg_…", "rs_…", "fc_…", numbered behind the first of them. */
+static void add_item_id(const struct lm_gen *g, size_t i, struct lm_bytes *out)
+{
+    static const char *const prefix[] = {[LM_SAID_CONTENT] = "msg_", [LM_SAID_REASONING] = "rs_", [LM_SAID_CALL] = "fc_"};
+    lm_bytes_addf(out, "\"%s", prefix[choice_of(g)->said.part[i].kind]);
     lm_shape_id(g, out);
+    if (i)
+        lm_bytes_addf(out, "_%zu", i);
     lm_bytes_add_char(out, '"');
 }
 
-static void add_part(const struct lm_gen *g, bool whole, struct lm_bytes *out)
+static void add_text(const struct lm_said_part *p, bool whole, struct lm_bytes *out)
 {
-    const struct lm_bytes *text = &data_of(g)->text;
-    lm_bytes_add_str(out, "{\"type\":\"output_text\",\"text\":");
-    lm_shape_string(out, whole ? text->data : "", whole ? text->len : 0);
-    lm_bytes_add_str(out, ",\"annotations\":[],\"logprobs\":[]}");
+    lm_shape_string(out, whole && p->text.data ? p->text.data : "", whole ? p->text.len : 0);
 }
 
-static void add_item(const struct lm_gen *g, const char *status, struct lm_bytes *out)
+/* What an item holds: a part of a message, or of reasoning. */
+static void add_part(const struct lm_said_part *p, bool whole, struct lm_bytes *out)
 {
+    lm_bytes_addf(out, "{\"type\":\"%s\",\"text\":", p->kind == LM_SAID_CONTENT ? "output_text" : "reasoning_text");
+    add_text(p, whole, out);
+    lm_bytes_add_str(out, p->kind == LM_SAID_CONTENT ? ",\"annotations\":[],\"logprobs\":[]}" : "}");
+}
+
+static void add_item(const struct lm_gen *g, size_t i, const char *status, struct lm_bytes *out)
+{
+    const struct lm_said_part *p = &choice_of(g)->said.part[i];
+    bool whole = strcmp(status, "in_progress") != 0;
     lm_bytes_add_str(out, "{\"id\":");
-    add_item_id(g, out);
-    lm_bytes_addf(out, ",\"type\":\"message\",\"status\":\"%s\",\"role\":\"assistant\",\"content\":[", status);
-    if (strcmp(status, "in_progress") != 0)
-        add_part(g, true, out);
+    add_item_id(g, i, out);
+    if (p->kind == LM_SAID_CALL) {
+        lm_bytes_addf(out, ",\"type\":\"function_call\",\"status\":\"%s\",\"call_id\":\"", status);
+        lm_choice_call_id(choice_of(g), p, "call_", out);
+        lm_bytes_add_str(out, "\",\"name\":");
+        lm_shape_string(out, p->name.data, p->name.len);
+        lm_bytes_add_str(out, ",\"arguments\":");
+        add_text(p, whole, out);
+        lm_bytes_add_char(out, '}');
+        return;
+    }
+    if (p->kind == LM_SAID_CONTENT)
+        lm_bytes_addf(out, ",\"type\":\"message\",\"status\":\"%s\",\"role\":\"assistant\",\"content\":[", status);
+    else
+        lm_bytes_addf(out, ",\"type\":\"reasoning\",\"status\":\"%s\",\"summary\":[],\"content\":[", status);
+    if (whole)
+        add_part(p, true, out);
     lm_bytes_add_str(out, "]}");
+}
+
+/* Reasoning that is not to be shown is no item; nor is what came after another that is. */
+static bool is_item(const struct lm_said_part *p)
+{
+    return p->kind != LM_SAID_REASONING || p->told || p->text.len;
+}
+
+static size_t index_of(const struct lm_gen *g, size_t i)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < i; k++)
+        n += is_item(&choice_of(g)->said.part[k]);
+    return n;
 }
 
 static const char *status_of(const struct lm_gen *g)
@@ -72,8 +115,13 @@ static void add_response(const struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_addf(out, ",\"incomplete_details\":%s,\"model\":", strcmp(status, "incomplete") == 0 ? "{\"reason\":\"max_output_tokens\"}" : "null");
     lm_shape_string(out, name, strlen(name));
     lm_bytes_add_str(out, ",\"output\":[");
-    if (ended)
-        add_item(g, strcmp(status, "completed") == 0 ? "completed" : "incomplete", out);
+    bool first = true;
+    for (size_t i = 0; ended && i < choice_of(g)->said.n; i++)
+        if (is_item(&choice_of(g)->said.part[i])) {
+            lm_bytes_add_str(out, first ? "" : ",");
+            add_item(g, i, strcmp(status, "completed") == 0 ? "completed" : "incomplete", out);
+            first = false;
+        }
     lm_bytes_add_char(out, ']');
     lm_bytes_add_str(out, data_of(g)->echo);
     lm_bytes_add_str(out, ",\"usage\":");
@@ -81,11 +129,39 @@ static void add_response(const struct lm_gen *g, struct lm_bytes *out)
         struct lm_usage u = lm_gen_usage(g);
         lm_bytes_addf(out,
                       "{\"input_tokens\":%zu,\"input_tokens_details\":{\"cached_tokens\":%zu},\"output_tokens\":%zu,"
-                      "\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":%zu}}",
-                      u.n_prompt_tok, u.n_cached_tok, u.n_output_tok, u.n_prompt_tok + u.n_output_tok);
+                      "\"output_tokens_details\":{\"reasoning_tokens\":%zu},\"total_tokens\":%zu}}",
+                      u.n_prompt_tok, u.n_cached_tok, u.n_output_tok, u.n_reasoning_tok, u.n_prompt_tok + u.n_output_tok);
     } else {
         lm_bytes_add_str(out, "null}");
     }
+}
+
+/* The answer as a chat's message. */
+static json_t *message_of(const struct lm_choice *c)
+{
+    struct lm_bytes text[2] = {{0}, {0}}, id = {0};
+    json_t *calls = json_array();
+    for (size_t i = 0; c && i < c->said.n; i++) {
+        const struct lm_said_part *p = &c->said.part[i];
+        if (p->kind != LM_SAID_CALL) {
+            lm_bytes_add(&text[p->kind], p->text.data, p->text.len);
+            continue;
+        }
+        lm_bytes_clear(&id);
+        lm_choice_call_id(c, p, "call_", &id);
+        json_array_append_new(calls, json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", id.data ? id.data : "", "type", "function", "function", "name",
+                                               p->name.data, "arguments", p->text.data ? p->text.data : "{}"));
+    }
+    json_t *m = json_pack("{s:s,s:s%}", "role", "assistant", "content", text[0].data ? text[0].data : "", text[0].len);
+    if (text[1].len)
+        json_object_set_new(m, "reasoning_content", json_stringn(text[1].data, text[1].len));
+    if (json_array_size(calls))
+        json_object_set(m, "tool_calls", calls);
+    json_decref(calls);
+    lm_bytes_fini(&text[0]);
+    lm_bytes_fini(&text[1]);
+    lm_bytes_fini(&id);
+    return m;
 }
 
 /* Keep it as it stands, and the conversation with its answer. */
@@ -99,7 +175,7 @@ static void keep(const struct lm_gen *g)
     id_of(g, id);
     add_response(g, &body);
     json_t *messages = json_loads(r->messages, 0, NULL);
-    json_array_append_new(messages, json_pack("{s:s,s:s%}", "role", "assistant", "content", r->text.data ? r->text.data : "", r->text.len));
+    json_array_append_new(messages, message_of(choice_of(g)));
     char *text = json_dumps(messages, JSON_COMPACT);
     if (text)
         lm_store_put(g->call.server->store, id, &body, text);
@@ -108,18 +184,21 @@ static void keep(const struct lm_gen *g)
     lm_bytes_fini(&body);
 }
 
-static void take_text(struct lm_gen *g, struct lm_choice *c)
+/* There is an item, if only an empty message. */
+static struct lm_said *said_of(struct lm_gen *g)
 {
-    struct lm_response *r = data_of(g);
-    lm_bytes_add(&r->text, c->text.data, c->text.len);
-    r->text.failed |= c->text.failed;
-    lm_bytes_clear(&c->text);
+    struct lm_said *s = lm_choice_said(choice_of(g));
+    bool any = false;
+    for (size_t i = 0; i < s->n; i++)
+        any |= is_item(&s->part[i]);
+    if (!any && choice_of(g)->done)
+        lm_said_open(s, LM_SAID_CONTENT);
+    return s;
 }
 
 static void answer(struct lm_gen *g, struct lm_bytes *out)
 {
-    take_text(g, &g->choice[0]);
-    out->failed |= data_of(g)->text.failed;
+    out->failed |= said_of(g)->failed;
     keep(g);
     add_response(g, out);
 }
@@ -138,31 +217,86 @@ static void response_event(struct lm_gen *g, const char *type, struct lm_bytes *
     lm_bytes_add_str(out, "}\n\n");
 }
 
-static void item_event(struct lm_gen *g, const char *type, const char *status, struct lm_bytes *out)
+static void item_event(struct lm_gen *g, size_t i, const char *type, const char *status, struct lm_bytes *out)
 {
     begin_event(g, type, out);
-    lm_bytes_add_str(out, ",\"output_index\":0,\"item\":");
-    add_item(g, status, out);
+    lm_bytes_addf(out, ",\"output_index\":%zu,\"item\":", index_of(g, i));
+    add_item(g, i, status, out);
     lm_bytes_add_str(out, "}\n\n");
 }
 
-static void part_event(struct lm_gen *g, const char *type, struct lm_bytes *out)
+/* An event of an item's content, without its end. */
+static void part_event(struct lm_gen *g, size_t i, const char *type, struct lm_bytes *out)
 {
     begin_event(g, type, out);
     lm_bytes_add_str(out, ",\"item_id\":");
-    add_item_id(g, out);
-    lm_bytes_add_str(out, ",\"output_index\":0,\"content_index\":0");
+    add_item_id(g, i, out);
+    lm_bytes_addf(out, ",\"output_index\":%zu", index_of(g, i));
+    if (choice_of(g)->said.part[i].kind != LM_SAID_CALL)
+        lm_bytes_add_str(out, ",\"content_index\":0");
+}
+
+/* What the events of a kind of item are called. */
+static const struct names { const char *part_added, *delta, *done, *part_done, *text; } names[] = {
+    [LM_SAID_CONTENT] = {"response.content_part.added", "response.output_text.delta", "response.output_text.done", "response.content_part.done", "text"},
+    [LM_SAID_REASONING] = {"response.reasoning_part.added", "response.reasoning_text.delta", "response.reasoning_text.done", "response.reasoning_part.done",
+                           "text"},
+    [LM_SAID_CALL] = {NULL, "response.function_call_arguments.delta", "response.function_call_arguments.done", NULL, "arguments"},
+};
+
+static void begin_item(struct lm_gen *g, size_t i, struct lm_bytes *out)
+{
+    struct lm_said_part *p = &choice_of(g)->said.part[i];
+    item_event(g, i, "response.output_item.added", "in_progress", out);
+    if (names[p->kind].part_added) {
+        part_event(g, i, names[p->kind].part_added, out);
+        lm_bytes_add_str(out, ",\"part\":");
+        add_part(p, false, out);
+        lm_bytes_add_str(out, "}\n\n");
+    }
+    p->told = true;
+}
+
+static void add_delta(struct lm_gen *g, size_t i, struct lm_bytes *out)
+{
+    struct lm_said_part *p = &choice_of(g)->said.part[i];
+    if (!p->told)
+        begin_item(g, i, out);
+    if (p->n_told == p->text.len)
+        return;
+    part_event(g, i, names[p->kind].delta, out);
+    lm_bytes_add_str(out, ",\"delta\":");
+    lm_shape_string(out, p->text.data + p->n_told, p->text.len - p->n_told);
+    lm_bytes_add_str(out, p->kind == LM_SAID_CONTENT ? ",\"logprobs\":[]}\n\n" : "}\n\n");
+    p->n_told = p->text.len;
+}
+
+static void end_item(struct lm_gen *g, size_t i, const char *status, struct lm_bytes *out)
+{
+    const struct lm_said_part *p = &choice_of(g)->said.part[i];
+    if (!p->told)
+        return;
+    part_event(g, i, names[p->kind].done, out);
+    lm_bytes_addf(out, ",\"%s\":", names[p->kind].text);
+    add_text(p, true, out);
+    if (p->kind == LM_SAID_CALL) {
+        lm_bytes_add_str(out, ",\"name\":");
+        lm_shape_string(out, p->name.data, p->name.len);
+    }
+    lm_bytes_add_str(out, p->kind == LM_SAID_CONTENT ? ",\"logprobs\":[]}\n\n" : "}\n\n");
+    if (names[p->kind].part_done) {
+        part_event(g, i, names[p->kind].part_done, out);
+        lm_bytes_add_str(out, ",\"part\":");
+        add_part(p, true, out);
+        lm_bytes_add_str(out, "}\n\n");
+    }
+    item_event(g, i, "response.output_item.done", status, out);
 }
 
 static void begin(struct lm_gen *g, struct lm_bytes *out)
 {
     response_event(g, "response.created", out);
     response_event(g, "response.in_progress", out);
-    item_event(g, "response.output_item.added", "in_progress", out);
-    part_event(g, "response.content_part.added", out);
-    lm_bytes_add_str(out, ",\"part\":");
-    add_part(g, false, out);
-    lm_bytes_add_str(out, "}\n\n");
 }
 
 static void chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
@@ -172,32 +306,25 @@ static void chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
     if (!c->begun)
         begin(g, out);
     c->done = ended;
-    if (c->text.len) {
-        part_event(g, "response.output_text.delta", out);
-        lm_bytes_add_str(out, ",\"delta\":");
-        lm_shape_string(out, c->text.data, c->text.len);
-        lm_bytes_add_str(out, ",\"logprobs\":[]}\n\n");
+    const struct lm_said *s = said_of(g);
+    for (; c->n_said < s->n; c->n_said++) {
+        if (c->n_said && !s->part[c->n_said].told)
+            end_item(g, c->n_said - 1, "completed", out);
+        if (is_item(&s->part[c->n_said]))
+            add_delta(g, c->n_said, out);
     }
-    take_text(g, c);
-    out->failed |= data_of(g)->text.failed;
+    c->n_said -= c->n_said > 0; /* the last may go on */
+    out->failed |= s->failed;
     c->begun = true;
     c->pending = false;
 }
 
 static void end(struct lm_gen *g, struct lm_bytes *out)
 {
-    const struct lm_bytes *text = &data_of(g)->text;
     const char *status = status_of(g);
     char type[48];
-    part_event(g, "response.output_text.done", out);
-    lm_bytes_add_str(out, ",\"text\":");
-    lm_shape_string(out, text->data, text->len);
-    lm_bytes_add_str(out, ",\"logprobs\":[]}\n\n");
-    part_event(g, "response.content_part.done", out);
-    lm_bytes_add_str(out, ",\"part\":");
-    add_part(g, true, out);
-    lm_bytes_add_str(out, "}\n\n");
-    item_event(g, "response.output_item.done", strcmp(status, "completed") == 0 ? "completed" : "incomplete", out);
+    if (choice_of(g)->said.n)
+        end_item(g, choice_of(g)->said.n - 1, strcmp(status, "completed") == 0 ? "completed" : "incomplete", out);
     snprintf(type, sizeof type, "response.%s", status);
     keep(g);
     response_event(g, type, out);
@@ -238,14 +365,13 @@ static void fini(struct lm_gen *g)
             break;
         }
     free(r->messages);
-    lm_bytes_fini(&r->text);
 }
 
 /* It ended without a client. */
 static void kept(struct lm_gen *g)
 {
     if (g->n_choice)
-        take_text(g, &g->choice[0]);
+        said_of(g);
     keep(g);
 }
 

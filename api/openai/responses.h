@@ -21,7 +21,6 @@ struct lm_response {
     bool store, background, cancelled;
     char *echo;            /* of g->mem: what the response repeats of the request, as JSON members */
     char *messages;        /* malloc: the conversation before the answer, a JSON array */
-    struct lm_bytes text;  /* of the answer so far */
     unsigned n_event;
     struct lm_gen *next;   /* of those that run in the background */
 };

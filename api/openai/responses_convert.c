@@ -13,14 +13,24 @@ static int bad_item(struct lm_gen *g, size_t i)
     return lm_api_bad(&g->error, "input", "input[%zu] is not an item that is supported, or lacks a field.", i);
 }
 
+/* Calls that follow each other, or a message, are of one turn. */
 static int add_call(struct lm_gen *g, size_t i, const json_t *item, json_t *messages)
 {
     json_t *arguments = json_object_get(item, "arguments");
     const char *id = text_of(item, "call_id"), *name = text_of(item, "name");
     if (!id || !name || !json_is_string(arguments))
         return bad_item(g, i);
-    json_array_append_new(messages, json_pack("{s:s,s:s,s:[{s:s,s:s,s:{s:s,s:O}}]}", "role", "assistant", "content", "", "tool_calls", "id", id,
-                                              "type", "function", "function", "name", name, "arguments", arguments));
+    json_t *last = json_array_get(messages, json_array_size(messages) - 1), *calls = json_object_get(last, "tool_calls");
+    const char *role = text_of(last, "role");
+    if (!role || strcmp(role, "assistant") != 0) {
+        last = json_pack("{s:s,s:s}", "role", "assistant", "content", "");
+        json_array_append_new(messages, last);
+    }
+    if (!calls) {
+        calls = json_array();
+        json_object_set_new(last, "tool_calls", calls);
+    }
+    json_array_append_new(calls, json_pack("{s:s,s:s,s:{s:s,s:O}}", "id", id, "type", "function", "function", "name", name, "arguments", arguments));
     return 0;
 }
 
@@ -33,6 +43,29 @@ static int add_output(struct lm_gen *g, size_t i, const json_t *item, json_t *me
     return 0;
 }
 
+/* What the model thought goes to the turn that it begins. */
+static void add_reasoning(const json_t *item, json_t *messages)
+{
+    struct lm_bytes text = {0};
+    const json_t *parts = json_object_get(item, "content");
+    for (size_t i = 0; i < json_array_size(parts); i++) {
+        const json_t *s = json_object_get(json_array_get(parts, i), "text");
+        lm_bytes_add(&text, json_string_value(s), json_string_length(s));
+    }
+    if (text.len)
+        json_array_append_new(messages, json_pack("{s:s,s:s,s:s%}", "role", "assistant", "content", "", "reasoning_content", text.data, text.len));
+    lm_bytes_fini(&text);
+}
+
+/* The turn that reasoning began, if nothing else was said in it. */
+static json_t *begun_turn(json_t *messages, const char *role)
+{
+    json_t *last = json_array_get(messages, json_array_size(messages) - 1), *content = json_object_get(last, "content");
+    bool begun = strcmp(role, "assistant") == 0 && json_object_get(last, "reasoning_content") && !json_object_get(last, "tool_calls") &&
+                 json_is_string(content) && !json_string_length(content);
+    return begun ? last : NULL;
+}
+
 static int add_item(struct lm_gen *g, size_t i, const json_t *item, json_t *messages)
 {
     const char *type = text_of(item, "type"), *role = text_of(item, "role");
@@ -41,11 +74,17 @@ static int add_item(struct lm_gen *g, size_t i, const json_t *item, json_t *mess
         return add_call(g, i, item, messages);
     if (type && strcmp(type, "function_call_output") == 0)
         return add_output(g, i, item, messages);
-    if (type && strcmp(type, "reasoning") == 0)
+    if (type && strcmp(type, "reasoning") == 0) {
+        add_reasoning(item, messages);
         return 0;
+    }
     if ((type && strcmp(type, "message") != 0) || !role || !(json_is_string(content) || json_is_array(content)))
         return bad_item(g, i);
-    json_array_append_new(messages, json_pack("{s:s,s:O}", "role", strcmp(role, "developer") == 0 ? "system" : role, "content", content));
+    json_t *turn = begun_turn(messages, role);
+    if (turn)
+        json_object_set(turn, "content", content);
+    else
+        json_array_append_new(messages, json_pack("{s:s,s:O}", "role", strcmp(role, "developer") == 0 ? "system" : role, "content", content));
     return 0;
 }
 
@@ -156,7 +195,8 @@ static json_t *body_of(const struct lm_gen *g)
 {
     static const struct { const char *theirs, *ours; } same[] = {
         {"max_output_tokens", "max_completion_tokens"}, {"temperature", "temperature"}, {"top_p", "top_p"}, {"stream", "stream"},
-        {"parallel_tool_calls", "parallel_tool_calls"}, {"seed", "seed"}, {"chat_template_kwargs", "chat_template_kwargs"},
+        {"parallel_tool_calls", "parallel_tool_calls"}, {"thinking_token_budget", "thinking_token_budget"}, {"include_reasoning", "include_reasoning"},
+        {"seed", "seed"}, {"chat_template_kwargs", "chat_template_kwargs"},
     };
     json_t *out = json_object(), *effort = json_object_get(json_object_get(g->json, "reasoning"), "effort");
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {

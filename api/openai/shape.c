@@ -67,7 +67,8 @@ static void add_finish(const struct lm_choice *c, struct lm_bytes *out)
         lm_bytes_add_str(out, "null,\"stop_reason\":null");
         return;
     }
-    lm_bytes_addf(out, "\"%s\",\"stop_reason\":", lm_reason_name(c->reason));
+    bool calls = is_chat(c->gen) && lm_choice_calls(c) && !c->gen->named_tool;
+    lm_bytes_addf(out, "\"%s\",\"stop_reason\":", calls ? "tool_calls" : lm_reason_name(c->reason));
     if (c->stop_string >= 0) {
         const struct lm_stop_string *s = &c->gen->params.stop.string[c->stop_string];
         lm_shape_string(out, s->s, s->n);
@@ -92,12 +93,16 @@ static void add_prompt_list(struct lm_choice *c, struct lm_bytes *out)
 }
 
 /* {"index":…,"text"|"delta"|"message":…,"logprobs":…,"finish_reason":…,"stop_reason":…} */
-static void add_choice(struct lm_choice *c, const char *open, const char *close, struct lm_bytes *out)
+static void add_choice(struct lm_choice *c, bool delta, struct lm_bytes *out)
 {
     lm_bytes_addf(out, "{\"index\":%zu,", c->number);
-    lm_bytes_add_str(out, open);
-    lm_shape_string(out, c->text.data, c->text.len);
-    lm_bytes_add_str(out, close);
+    if (is_chat(c->gen)) {
+        lm_bytes_add_str(out, delta ? "\"delta\":" : "\"message\":");
+        lm_said_write(c, delta, out);
+    } else {
+        lm_bytes_add_str(out, "\"text\":");
+        lm_shape_string(out, c->text.data, c->text.len);
+    }
     lm_bytes_add_str(out, ",\"logprobs\":");
     out->failed |= c->text.failed;
     lm_logprobs_write(&c->logprobs, out);
@@ -111,12 +116,15 @@ static void add_choice(struct lm_choice *c, const char *open, const char *close,
     c->pending = false;
 }
 
-static void add_usage(const struct lm_gen *g, size_t n_prompt_tok, size_t n_output_tok, size_t n_cached, struct lm_bytes *out)
+static void add_usage(const struct lm_gen *g, const struct lm_usage *u, struct lm_bytes *out)
 {
     lm_bytes_addf(out,
                   "\"usage\":{\"prompt_tokens\":%zu,\"total_tokens\":%zu,\"completion_tokens\":%zu,"
-                  "\"prompt_tokens_details\":{\"cached_tokens\":%zu}}",
-                  n_prompt_tok, n_prompt_tok + n_output_tok, n_output_tok, n_cached);
+                  "\"prompt_tokens_details\":{\"cached_tokens\":%zu}",
+                  u->n_prompt_tok, u->n_prompt_tok + u->n_output_tok, u->n_output_tok, u->n_cached_tok);
+    if (g->reasoning || (g->tool_syntax && lm_tool_reasons(g->tool_syntax)))
+        lm_bytes_addf(out, ",\"completion_tokens_details\":{\"reasoning_tokens\":%zu}", u->n_reasoning_tok);
+    lm_bytes_add_char(out, '}');
 }
 
 struct lm_usage lm_gen_usage(const struct lm_gen *g)
@@ -124,17 +132,20 @@ struct lm_usage lm_gen_usage(const struct lm_gen *g)
     struct lm_usage u = {0};
     for (size_t i = 0; i < g->n_prompt; i++) {
         u.n_prompt_tok += g->prompt[i].n;
-        u.n_cached_tok += g->choice[i * (size_t)g->params.best_of].n_cached;
+        if (g->n_choice)
+            u.n_cached_tok += g->choice[i * (size_t)g->params.best_of].n_cached;
     }
-    for (size_t i = 0; i < g->n_choice; i++)
+    for (size_t i = 0; i < g->n_choice; i++) {
         u.n_output_tok += g->choice[i].n_tok;
+        u.n_reasoning_tok += g->choice[i].n_reasoning_tok;
+    }
     return u;
 }
 
 static void add_whole_usage(const struct lm_gen *g, struct lm_bytes *out)
 {
     struct lm_usage u = lm_gen_usage(g);
-    add_usage(g, u.n_prompt_tok, u.n_output_tok, u.n_cached_tok, out);
+    add_usage(g, &u, out);
 }
 
 static double per(double n, double ms)
@@ -159,8 +170,9 @@ static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, str
 {
     lm_bytes_add_char(out, ']');
     if (g->params.continuous_usage) {
+        struct lm_usage u = {g->prompt[c->index / (size_t)g->params.best_of].n, c->n_tok, c->n_cached, c->n_reasoning_tok};
         lm_bytes_add_char(out, ',');
-        add_usage(g, g->prompt[c->index / (size_t)g->params.best_of].n, c->n_tok, c->n_cached, out);
+        add_usage(g, &u, out);
     }
     add_timings(g, c, out);
     lm_bytes_add_str(out, "}\n\n");
@@ -181,7 +193,7 @@ static void chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
     if (is_chat(g) && !c->begun)
         add_role_event(g, c, out);
     lm_bytes_add(out, g->head.data, g->head.len);
-    add_choice(c, is_chat(g) ? "\"delta\":{\"content\":" : "\"text\":", is_chat(g) ? "}" : "", out);
+    add_choice(c, true, out);
     add_event_end(g, c, out);
 }
 
@@ -196,12 +208,11 @@ static void usage_chunk(const struct lm_gen *g, struct lm_bytes *out)
 static void answer(struct lm_gen *g, struct lm_bytes *out)
 {
     add_top(g, is_chat(g) ? "chat.completion" : "text_completion", out);
-    const char *open = is_chat(g) ? "\"message\":{\"role\":\"assistant\",\"content\":" : "\"text\":";
     for (size_t i = 0; i < g->n_choice; i++) {
         if (i % (size_t)g->params.best_of >= (size_t)g->params.n)
             continue;
         lm_bytes_add_str(out, i ? "," : "");
-        add_choice(&g->choice[i], open, is_chat(g) ? "}" : "", out);
+        add_choice(&g->choice[i], false, out);
     }
     lm_bytes_add_char(out, ']');
     if (is_chat(g) && g->params.return_token_ids)

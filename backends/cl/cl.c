@@ -25,6 +25,9 @@ static int devices(struct lm_device_info *info, size_t n, struct lm_err *err)
 {
     struct cl_device d[CL_MAX_DEVICES];
     int count = cl_device_list(NULL, d, err);
+    if (count == 0)
+        return lm_fail(err, LM_ENOTFOUND, "no OpenCL device: install the driver of the GPU (Debian, Ubuntu: intel-opencl-icd for Intel's; "
+                                          "Fedora: intel-opencl) or pocl-opencl-icd for processors");
     for (int i = 0; i < count && (size_t)i < n; i++) {
         info[i] = (struct lm_device_info){.mem_bytes = cl_device_number(d[i].id, CL_DEVICE_GLOBAL_MEM_SIZE)};
         snprintf(info[i].name, sizeof info[i].name, "%s", d[i].name);

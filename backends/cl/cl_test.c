@@ -12,7 +12,7 @@ static const struct lm_backend *be;
 
 static struct lm_dev *open_with(const char *key, const char *value)
 {
-    const struct lm_option option[] = {test_platform(), {key, value}};
+    const struct lm_option option[] = {test_option(), {key, value}};
     struct lm_dev *dev = NULL;
     struct lm_err err = {0};
     be = test_plugin();
@@ -22,7 +22,7 @@ static struct lm_dev *open_with(const char *key, const char *value)
 
 static int open_fails(uint32_t device, const char *key, const char *value)
 {
-    const struct lm_option option[] = {test_platform(), {key, value}};
+    const struct lm_option option[] = {test_option(), {key, value}};
     struct lm_dev *dev = NULL;
     struct lm_err err = {0};
     be = test_plugin();
@@ -102,6 +102,8 @@ START_TEST(test_cl_cl__devices_and_memory_are_told)
     const struct lm_weight_desc big = {.qtype = LM_Q_F32, .rows = 4096, .cols = 8192, .use = LM_USE_MATMUL};
     ck_assert_int_eq(be->weight_create(dev, &big, &w, &ready, &err), LM_ENOMEM);
     ck_assert_ptr_nonnull(strstr(err.msg, "memory"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "needs 128 MiB, 64 of 64 MiB are free"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "load-in-low-bit"));
     be->close(dev);
 }
 END_TEST
@@ -177,7 +179,7 @@ START_TEST(test_cl_cl__what_has_no_kernel_is_refused_by_name)
     ck_assert_int_eq(be->measure(dev, &desc, &size, &err), LM_EUNSUPPORTED);
     ck_assert_int_eq(be->prepare(dev, &desc, &plan, &err), LM_EUNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.msg, "1024"));
-    desc.kv_dtype = LM_KV_I8;
+    desc.kv_dtype = LM_KV_I4;
     ck_assert_int_eq(be->measure(dev, &desc, &size, &err), LM_EUNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.msg, "kv-cache-dtype"));
     be->close(dev);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cl/driver.h"
 #include "backends/cl/program.h"
+#include "backends/gpu/host.h"
 #include "runtime/base/clock.h"
 
 #include <sched.h>
@@ -13,7 +14,8 @@ struct cl_driver {
     struct gpu_driver base; /* first */
     struct cl_builder builder;
     cl_command_queue queue;
-    cl_event last;             /* of the newest command; NULL: nothing queued since wait() */
+    cl_event last;             /* of the newest command that has one; NULL: nothing queued since wait() */
+    bool launched;             /* something without an event was queued after it */
     bool is_processor;
     uint64_t limit;            /* bytes to use; 0: no limit but the device's */
     atomic_uint_fast64_t used; /* bytes allocated */
@@ -41,27 +43,13 @@ static void drv_close(struct gpu_driver *d)
     free(c);
 }
 
-/* MemAvailable of the machine, for devices that are its processors. */
-static uint64_t host_available(void)
-{
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *f = fopen("/proc/meminfo", "re");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return (uint64_t)kib << 10;
-}
-
 static int drv_mem(struct gpu_driver *d, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
 {
     struct cl_driver *c = of(d);
     uint64_t total = c->limit && c->limit < d->caps.mem_bytes ? c->limit : d->caps.mem_bytes, used = atomic_load(&c->used);
     uint64_t left = total > used ? total - used : 0;
     if (c->is_processor) {
-        uint64_t available = host_available();
+        uint64_t available = gpu_host_available();
         left = available && available < left ? available : left;
     }
     *out_free = left;
@@ -106,6 +94,7 @@ static void keep_last(struct cl_driver *c, cl_event event)
     if (c->last)
         clReleaseEvent(c->last);
     c->last = event;
+    c->launched = false;
 }
 
 /* Wait for an event: spin a little for a GPU, then sleep. */
@@ -208,6 +197,7 @@ static int drv_launch(struct gpu_driver *d, const struct gpu_launch *l, struct l
     const size_t global[2] = {(size_t)l->groups[0] * l->local, l->groups[1]}, local[2] = {l->local, 1};
     if (code == CL_SUCCESS)
         code = clEnqueueNDRangeKernel(c->queue, k, 2, NULL, global, local, 0, NULL, NULL);
+    c->launched = true;
     if (code == CL_SUCCESS)
         return 0;
     return lm_fail_in(err, cl_fail(err, code, "launch"), "%s", cl_kernel_name(l->kernel));
@@ -217,11 +207,11 @@ static int drv_flush(struct gpu_driver *d, struct lm_err *err)
 {
     struct cl_driver *c = of(d);
     cl_event event;
-    cl_int code = clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &event);
-    if (code == CL_SUCCESS) {
+    cl_int code = c->launched || !c->last ? clEnqueueMarkerWithWaitList(c->queue, 0, NULL, &event) : CL_SUCCESS;
+    if (code == CL_SUCCESS && (c->launched || !c->last))
         keep_last(c, event);
+    if (code == CL_SUCCESS)
         code = clFlush(c->queue);
-    }
     return code == CL_SUCCESS ? 0 : cl_fail(err, code, "clFlush");
 }
 
@@ -235,6 +225,30 @@ static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *e
     if (rc != LM_ETIMEOUT) /* else it is waited for again before memory goes */
         keep_last(c, NULL);
     return rc;
+}
+
+/* What was known to be right is kept beside the built programs. */
+static struct cl_cache_key known_key(const struct cl_driver *c, const char *source, const char *options, char *text, size_t n)
+{
+    snprintf(text, n, "self-test %s", options);
+    return (struct cl_cache_key){source, text, c->builder.device.name, c->builder.device.driver};
+}
+
+static bool drv_known(struct gpu_driver *d, const char *source, const char *options)
+{
+    char text[200];
+    size_t n;
+    const struct cl_cache_key key = known_key(of(d), source, options, text, sizeof text);
+    unsigned char *found = cl_cache_read(&of(d)->builder.cache, &key, &n);
+    free(found);
+    return found != NULL;
+}
+
+static void drv_keep_known(struct gpu_driver *d, const char *source, const char *options)
+{
+    char text[200];
+    const struct cl_cache_key key = known_key(of(d), source, options, text, sizeof text);
+    cl_cache_write(&of(d)->builder.cache, &key, (const unsigned char *)"ok", 2);
 }
 
 static const struct gpu_driver_call calls = {
@@ -251,6 +265,8 @@ static const struct gpu_driver_call calls = {
     .launch = drv_launch,
     .flush = drv_flush,
     .wait = drv_wait,
+    .known = drv_known,
+    .keep_known = drv_keep_known,
 };
 
 static enum gpu_class class_of(const struct cl_device *d, const struct cl_option *o)
@@ -269,6 +285,7 @@ static struct gpu_caps caps_of(const struct cl_device *d, const struct cl_option
         .local_bytes = (size_t)cl_device_number(d->id, CL_DEVICE_LOCAL_MEM_SIZE),
         .n_unit = cl_device_uint(d->id, CL_DEVICE_MAX_COMPUTE_UNITS),
         .max_group = (uint32_t)cl_device_size(d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE),
+        .self_test = o->self_test == CL_SELF_TEST_AUTO ? !(d->type & CL_DEVICE_TYPE_CPU) : o->self_test == CL_SELF_TEST_YES,
     };
 }
 
@@ -282,7 +299,7 @@ int cl_driver_open(const struct cl_device *device, const struct cl_option *optio
     c->is_processor = (device->type & CL_DEVICE_TYPE_CPU) != 0;
     c->limit = option->memory;
     c->builder.device = *device;
-    cl_cache_init(&c->builder.cache, option->cache, c->is_processor);
+    gpu_cache_init(&c->builder.cache, "cl", option->cache, c->is_processor);
     c->builder.context = clCreateContext(NULL, 1, &device->id, NULL, NULL, &code);
     if (code == CL_SUCCESS)
         c->queue = clCreateCommandQueue(c->builder.context, device->id, 0, &code);

@@ -3,7 +3,7 @@ if WITH_CL
 
 # All of the plugin but its table.
 noinst_LTLIBRARIES += libcl.la
-libcl_la_SOURCES = %D%/api.c %D%/api.h %D%/cache.c %D%/cache.h %D%/device.c %D%/device.h %D%/driver.c %D%/driver.h \
+libcl_la_SOURCES = %D%/api.c %D%/api.h %D%/device.c %D%/device.h %D%/driver.c %D%/driver.h \
 	%D%/option.c %D%/option.h %D%/program.c %D%/program.h
 libcl_la_CFLAGS = $(AM_CFLAGS) $(OPENCL_CFLAGS)
 libcl_la_LIBADD = libgpu.la $(OPENCL_LIBS)
@@ -15,27 +15,32 @@ cl_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-reg
 cl_la_LIBADD = libcl.la
 
 if HAVE_CHECK
-cl_tests = %D%/cache_test %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/weight_test
+cl_tests = %D%/cache_test %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/sample_test %D%/selftest_test %D%/weight_test
+cl_tests = %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/weight_test
 check_PROGRAMS += $(cl_tests)
 TESTS += $(cl_tests)
-cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"'
-%C%_cache_test_SOURCES = %D%/cache_test.c
-%C%_cache_test_CFLAGS = $(TEST_CFLAGS) $(OPENCL_CFLAGS) $(cl_plugin)
-%C%_cache_test_LDADD = libcl.la $(TEST_LIBS)
+cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"backends/cl/plugin_test.h"'
 %C%_cl_test_SOURCES = %D%/cl_test.c
 %C%_cl_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_cl_test_LDADD = $(TEST_LIBS)
 %C%_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
-%C%_golden_test_SOURCES = %D%/golden_test.c
+%C%_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_golden_test_LDADD = $(REFEXEC_LIBS)
-%C%_ops_test_SOURCES = %D%/ops_test.c %D%/plugin_test.h
+%C%_ops_test_SOURCES = backends/gpu/plugin_ops_test.c %D%/plugin_test.h
 %C%_ops_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_ops_test_LDADD = libopsuite.la $(TEST_LIBS)
 %C%_option_test_SOURCES = %D%/option_test.c
 %C%_option_test_CFLAGS = $(TEST_CFLAGS)
 %C%_option_test_LDADD = libcl.la $(TEST_LIBS)
+%C%_sample_test_SOURCES = %D%/sample_test.c
+%C%_sample_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
+%C%_sample_test_LDADD = libops.la libbase.la $(TEST_LIBS)
+%C%_selftest_test_SOURCES = %D%/selftest_test.c
+%C%_selftest_test_CFLAGS = $(TEST_CFLAGS) $(OPENCL_CFLAGS)
+%C%_selftest_test_LDADD = libcl.la $(TEST_LIBS)
 %C%_weight_test_SOURCES = %D%/weight_test.c
+%C%_weight_test_SOURCES = backends/gpu/plugin_weight_test.c
 %C%_weight_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_weight_test_LDADD = libqtype.la $(TEST_LIBS)
 endif

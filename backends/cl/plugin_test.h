@@ -16,7 +16,7 @@ __attribute__((constructor)) static void run_in_one_process(void)
     setenv("CK_FORK", "no", 1);
 }
 
-static inline struct lm_option test_platform(void)
+static inline struct lm_option test_option(void)
 {
     const char *name = getenv("LLMSERVE_TEST_CL_PLATFORM");
     return (struct lm_option){"platform", name ? name : "Portable"};
@@ -35,7 +35,7 @@ static inline const struct lm_backend *test_plugin(void)
 /** Ends the process with 77 when no device can be opened because there is none. */
 __attribute__((constructor)) static void skip_without_device(void)
 {
-    const struct lm_option option = test_platform();
+    const struct lm_option option = test_option();
     const struct lm_backend *be = test_plugin();
     struct lm_dev *dev = NULL;
     struct lm_err err = {0};

@@ -35,11 +35,11 @@ static int fail_build(const struct cl_builder *b, cl_program program, const char
     return rc;
 }
 
-static int from_binary(const struct cl_builder *b, const struct cl_cache_key *key, const char *options, cl_program *out)
+static int from_binary(const struct cl_builder *b, const struct gpu_cache_key *key, const char *options, cl_program *out)
 {
     size_t n;
     cl_int code, state;
-    unsigned char *binary = cl_cache_read(&b->cache, key, &n);
+    unsigned char *binary = gpu_cache_read(&b->cache, key, &n);
     if (!binary)
         return 0;
     const unsigned char *binaries[] = {binary};
@@ -54,14 +54,14 @@ static int from_binary(const struct cl_builder *b, const struct cl_cache_key *ke
     return 0;
 }
 
-static void keep(const struct cl_builder *b, const struct cl_cache_key *key, cl_program p)
+static void keep(const struct cl_builder *b, const struct gpu_cache_key *key, cl_program p)
 {
     size_t n = 0;
     if (!*b->cache.folder || clGetProgramInfo(p, CL_PROGRAM_BINARY_SIZES, sizeof n, &n, NULL) != CL_SUCCESS || n == 0)
         return;
     unsigned char *binary = malloc(n), *binaries[] = {binary};
     if (binary && clGetProgramInfo(p, CL_PROGRAM_BINARIES, sizeof binaries, binaries, NULL) == CL_SUCCESS)
-        cl_cache_write(&b->cache, key, binary, n);
+        gpu_cache_write(&b->cache, key, binary, n);
     free(binary);
 }
 
@@ -87,7 +87,7 @@ int cl_program_create(const struct cl_builder *b, const char *name, const char *
 {
     char all[256];
     snprintf(all, sizeof all, "-cl-std=CL1.2 %s", options);
-    const struct cl_cache_key key = {source, all, b->device.name, b->device.driver};
+    const struct gpu_cache_key key = {source, strlen(source), all, b->device.name, b->device.driver};
     struct gpu_program *p = calloc(1, sizeof *p);
     if (!p)
         return lm_fail(err, LM_ENOMEM, "no memory for a program");

@@ -6,15 +6,15 @@
  *
  * Thread   create [any], for different programs at once; all others the engine's
  */
-#include "backends/cl/cache.h"
 #include "backends/cl/device.h"
+#include "backends/gpu/cache.h"
 #include "backends/gpu/driver.h"
 
 /** What programs are built for. */
 struct cl_builder {
     cl_context context;
     struct cl_device device;
-    struct cl_cache cache;
+    struct gpu_cache cache;
 };
 
 /** Errors LM_EUNSUPPORTED it does not build: the first error line of the driver's log */

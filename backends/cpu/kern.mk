@@ -8,7 +8,7 @@ cpu_kern_LIBS += libcpukern_avx2.la libcpukern_avxvnni.la libcpukern_avx512.la l
 noinst_LTLIBRARIES += $(cpu_kern_LIBS)
 cpu_kern_bodies = %D%/mat_body.h %D%/mat_rows_body.h %D%/x_body.h %D%/attn_body.h %D%/attn_int_body.h
 libcpukern_avx2_la_SOURCES = %D%/mat_avx2.c %D%/mat_vec_avx2.h $(cpu_kern_bodies)
-libcpukern_avx2_la_CFLAGS = $(AM_CFLAGS) -mavx2 -mfma -mf16c
+libcpukern_avx2_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) -mavx2 -mfma -mf16c
 libcpukern_avxvnni_la_SOURCES = %D%/mat_avxvnni.c
 libcpukern_avxvnni_la_CFLAGS = $(libcpukern_avx2_la_CFLAGS) -mavxvnni
 libcpukern_avx512_la_SOURCES = %D%/mat_amx.c %D%/mat_avx512.c %D%/mat_vec_avx512.h
@@ -25,6 +25,7 @@ endif
 
 noinst_LTLIBRARIES += libcpukern.la
 libcpukern_la_SOURCES = $(cpu_kern_SOURCES)
+libcpukern_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS)
 libcpukern_la_LIBADD = $(cpu_kern_LIBS) libqtype.la
 
 # Rates beside the machine's limits, of what was built: make bench-kernels

@@ -9,9 +9,9 @@ if ARCH_X86_64
 cpu_row_LIBS += librow_avx2.la librow_avx512.la
 noinst_LTLIBRARIES += $(cpu_row_LIBS)
 librow_avx2_la_SOURCES = %D%/row_avx2.c
-librow_avx2_la_CFLAGS = $(AM_CFLAGS) -mavx2 -mfma
+librow_avx2_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) -mavx2 -mfma
 librow_avx512_la_SOURCES = %D%/row_avx512.c
-librow_avx512_la_CFLAGS = $(AM_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+librow_avx512_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 endif
 
 # All of the plugin but its table.
@@ -19,7 +19,7 @@ noinst_LTLIBRARIES += libcpu.la
 libcpu_la_SOURCES = %D%/bench.c %D%/bench.h %D%/bench_attn.c %D%/bench_limit.c %D%/bench_mat.c %D%/cgroup.c %D%/cgroup.h %D%/machine.c %D%/machine.h %D%/moe.c %D%/moe.h %D%/numa.c %D%/numa.h %D%/option.c %D%/option.h \
 	%D%/phase.c %D%/phase.h %D%/plan.c %D%/plan.h %D%/pool.c %D%/pool.h %D%/row.c %D%/row.h %D%/row_body.h \
 	%D%/row_portable.c %D%/run.c %D%/run.h
-libcpu_la_CFLAGS = $(AM_CFLAGS) $(HWLOC_CFLAGS)
+libcpu_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) $(HWLOC_CFLAGS)
 libcpu_la_LIBADD = $(cpu_row_LIBS) libcpukern.la libops.la libbase.la $(HWLOC_LIBS)
 
 backends_LTLIBRARIES += cpu.la

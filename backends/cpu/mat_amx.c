@@ -56,9 +56,7 @@ INLINE void unit_scaled(struct form f, const struct spot *s, int half, int32_t d
         d[0][t] = vi_add(vi_load((const uint8_t *)dots[0][t]), less);
         d[1][t] = vi_add(vi_load((const uint8_t *)dots[1][t]), less);
     }
-#pragma GCC unroll 2
-    for (int r = 0; r < 2; r++)
-        add_scaled(f, s, half, r, d[r], sum[r]);
+    add_scaled(f, s, half, d, sum);
 }
 
 /** y[t * ldy + i] = bias[i] + the product of a tile of 6 rows of x and an opened panel. */

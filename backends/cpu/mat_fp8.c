@@ -14,10 +14,12 @@ static cpu_fp8_fn *fp8_fn(const struct cpu_kern *kern)
 
 void cpu_rows_dequantize(const struct cpu_kern *kern, uint32_t qtype, const uint8_t *src, float *dst, uint32_t cols)
 {
-    cpu_fp8_fn *fp8 = qtype == LM_Q_FP8_E5M2 || qtype == LM_Q_FP8_E4M3 ? fp8_fn(kern) : NULL;
+    const bool is_fp8 = qtype == LM_Q_FP8_E5M2 || qtype == LM_Q_FP8_E4M3 || qtype == LM_Q_FP8_E4M3_F32;
+    const uint32_t scale = qtype == LM_Q_FP8_E4M3_F32 ? 4 : 2;
+    cpu_fp8_fn *fp8 = is_fp8 ? fp8_fn(kern) : NULL;
     uint32_t whole = fp8 ? cols / 64 : 0;
     if (fp8)
-        fp8(qtype == LM_Q_FP8_E5M2 ? 2 : 3, src, dst, whole);
+        fp8(qtype == LM_Q_FP8_E5M2 ? 2 : 3, scale, src, dst, whole);
     if (cols > whole * 64)
-        lm_qtype_dequantize(qtype, src + whole * 66, dst + whole * 64, 1, cols - whole * 64);
+        lm_qtype_dequantize(qtype, src + whole * (64 + scale), dst + whole * 64, 1, cols - whole * 64);
 }

@@ -7,26 +7,34 @@
 
 #include "runtime/base/half.h"
 
-static void fp8_blocks(int n_mantissa, const uint8_t *src, float *dst, uint32_t n_block)
+static void fp8_blocks(int n_mantissa, uint32_t scale_bytes, const uint8_t *src, float *dst, uint32_t n_block)
 {
     const struct vf up = vf_all(0x1p112f);
     const int shift = 23 - n_mantissa;
-    for (; n_block--; src += 66, dst += 64) {
-        const struct vf d = vf_all(lm_f16_to_f32((uint16_t)(src[0] | src[1] << 8)));
+    for (; n_block--; src += 64, dst += 64) {
+        float scale = 0;
+        if (scale_bytes == 2)
+            scale = lm_f16_to_f32((uint16_t)(src[0] | src[1] << 8));
+        else
+            memcpy(&scale, src, sizeof scale);
+        const struct vf d = vf_all(scale);
+        src += scale_bytes;
 #pragma GCC unroll 4
         for (int i = 0; i < 64; i += 16) {
-            struct vi code = vi_of_u8(src + 2 + i);
+            struct vi code = vi_of_u8(src + i);
             struct vi bits = vi_or(vi_left(vi_and(code, vi_all(0x80)), 24), vi_left(vi_and(code, vi_all(0x7f)), shift));
             vf_store(dst + i, vf_mul(d, vf_mul(vf_of_bits(bits), up)));
         }
     }
 }
 
-/** Two loops, each with a constant shift. */
-static void fp8(int n_mantissa, const uint8_t *src, float *dst, uint32_t n_block)
+/** Loops with constants. */
+static void fp8(int n_mantissa, uint32_t scale_bytes, const uint8_t *src, float *dst, uint32_t n_block)
 {
     if (n_mantissa == 2)
-        fp8_blocks(2, src, dst, n_block);
+        fp8_blocks(2, 2, src, dst, n_block);
+    else if (scale_bytes == 2)
+        fp8_blocks(3, 2, src, dst, n_block);
     else
-        fp8_blocks(3, src, dst, n_block);
+        fp8_blocks(3, 4, src, dst, n_block);
 }

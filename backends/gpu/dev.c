@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/dev.h"
 #include "backends/gpu/run.h"
+#include "backends/gpu/selftest.h"
 #include "ops/graph.h"
 
 #include <stdlib.h>
@@ -30,6 +31,11 @@ int gpu_dev_create(struct gpu_driver *drv, struct lm_dev **out, struct lm_err *e
     dev->lib.drv = drv;
     *out = dev;
     return 0;
+}
+
+struct gpu_driver *gpu_dev_driver(struct lm_dev *dev)
+{
+    return dev->drv;
 }
 
 void gpu_dev_close(struct lm_dev *dev)
@@ -74,10 +80,16 @@ int gpu_dev_measure(struct lm_dev *dev, const struct lm_plan_desc *desc, struct 
 
 int gpu_dev_prepare(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
 {
-    struct gpu_plan *p;
-    int rc = gpu_plan_create(&dev->lib, desc, &p, err);
+    struct gpu_plan *p = NULL;
+    int rc = gpu_selftest_kernels(&dev->lib, desc, err);
+    if (rc == 0)
+        rc = gpu_plan_create(&dev->lib, desc, &p, err);
+    if (rc == 0)
+        rc = gpu_selftest_fused(&dev->lib, p, err);
     if (rc == 0)
         *out = (struct lm_plan *)p;
+    else
+        gpu_plan_destroy(p);
     return rc;
 }
 

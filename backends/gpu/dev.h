@@ -13,6 +13,9 @@
 /** Take a driver that is open. On failure it is closed. */
 int gpu_dev_create(struct gpu_driver *drv, struct lm_dev **out, struct lm_err *err);
 
+/** The driver that it was created with. */
+struct gpu_driver *gpu_dev_driver(struct lm_dev *dev);
+
 void gpu_dev_close(struct lm_dev *dev);
 int gpu_dev_mem(struct lm_dev *dev, uint64_t *out_free, uint64_t *out_total, struct lm_err *err);
 int gpu_dev_weight_create(struct lm_dev *dev, const struct lm_weight_desc *desc, struct lm_weight **out, bool *out_ready, struct lm_err *err);

@@ -33,6 +33,7 @@ struct gpu_caps {
     size_t local_bytes;  /* of one work-group */
     uint32_t n_unit;     /* compute units */
     uint32_t max_group;  /* work-items of a group */
+    bool self_test;      /* compare what it computes with the references before it serves */
 };
 
 /** One argument of a kernel. */
@@ -72,7 +73,7 @@ struct gpu_driver_call {
     /** dst is filled when wait() returned. */
     int (*read_later)(struct gpu_driver *d, struct gpu_buf *buf, size_t at, void *dst, size_t bytes, struct lm_err *err);
 
-    /** Build a program, or find it in the cache. name is for messages. */
+    /** Build a program, or find it in the cache. name is that of lib.h: for messages, and for a driver that has them built. */
     int (*program_create)(struct gpu_driver *d, const char *name, const char *source, const char *options,
                           struct gpu_program **out, struct lm_err *err);
     void (*program_destroy)(struct gpu_driver *d, struct gpu_program *p); /* takes NULL */
@@ -85,6 +86,10 @@ struct gpu_driver_call {
     int (*flush)(struct gpu_driver *d, struct lm_err *err);
     /** Wait for all that was queued. After LM_ETIMEOUT the device is lost. */
     int (*wait)(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *err);
+
+    /** Optional, both or none: does the driver remember, from an earlier run, that a program was kept as known on this device? */
+    bool (*known)(struct gpu_driver *d, const char *source, const char *options);
+    void (*keep_known)(struct gpu_driver *d, const char *source, const char *options);
 };
 
 enum { GPU_COPY_DEADLINE_US = 60 * 1000 * 1000 }; /* for one copy outside steps */

@@ -258,6 +258,24 @@ static int launch(struct gpu_plan *p, const struct lm_step *step, struct gpu_ker
     return p->drv->call->launch(p->drv, &l, err);
 }
 
+/*
+ * How many of a group's warps take an item of attention, `longest` keys: so that the groups, whose turns end together, are
+ * done first. A turn costs as much as some keys besides.
+ */
+static uint32_t warps_for(uint32_t items, uint32_t longest, uint32_t warps, uint32_t n_group)
+{
+    enum { TURN = 16 };
+    uint32_t best = warps, least = UINT32_MAX;
+    for (uint32_t width = warps; width > 0; width /= 2) {
+        uint32_t at_once = n_group * (warps / width), time = (items + at_once - 1) / at_once * (longest / width + TURN);
+        if (time < least) {
+            least = time;
+            best = width;
+        }
+    }
+    return best;
+}
+
 static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, struct lm_err *err)
 {
     uint32_t rows = step->n_tok > step->n_out ? step->n_tok : step->n_out, n_group = p->drv->caps.n_unit, longest = 1;
@@ -269,9 +287,8 @@ static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_s
     if (n == 1)
         span = longest;
     int k = rows == 1 ? 0 : rows <= 16 ? 1 : 2;
-    uint32_t warps = k == 2 ? 8 : 16, width = warps, n_split = (longest + span - 1) / span; /* warps for an item */
-    while (n_split == 1 && width > 1 && items * width / 2 >= n_group * warps)
-        width /= 2;
+    uint32_t warps = k == 2 ? 8 : 16, n_split = (longest + span - 1) / span;
+    uint32_t width = n_split == 1 ? warps_for(items, longest, warps, n_group) : warps;
     const uint32_t more[] = {n_split, span, width}, groups[] = {n_group, 1};
     const struct gpu_arg first[] = {{.kind = GPU_ARG_BUF, .buf = l->buf}, {.kind = GPU_ARG_U32, .u = l->n},
                                     {.kind = GPU_ARG_BUF, .buf = f->bar}, {.kind = GPU_ARG_U32, .u = f->target}};

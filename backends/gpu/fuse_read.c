@@ -27,7 +27,7 @@ struct gpu_places gpu_fuse_places(const struct gpu_plan *p)
 static struct gpu_phase *new_phase(const struct gpu_reader *r, uint32_t kind, uint32_t act)
 {
     struct gpu_phase *p = &r->out->at[r->out->n++];
-    *p = (struct gpu_phase){.kind = kind, .out = r->p->desc.graph->act[act].rows == LM_ROWS_OUT};
+    *p = (struct gpu_phase){.kind = kind, .block = r->p->desc.block_size, .out = r->p->desc.graph->act[act].rows == LM_ROWS_OUT};
     return p;
 }
 
@@ -113,7 +113,6 @@ static uint32_t take_qkv(const struct gpu_reader *r, uint32_t i, struct gpu_phas
     ph->mscale = a->u.rope.mscale;
     ph->angles = r->address[s.angles + r->p->angles_of[i + 3]];
     ph->n_kv = store->u.attn.n_kv_head;
-    ph->block = r->p->desc.block_size;
     ph->key = r->address[s.key + store->u.attn.layer];
     ph->value = r->address[s.value + store->u.attn.layer];
     return 3;
@@ -158,7 +157,7 @@ static bool writes(const struct gpu_phase *ph, uint64_t address)
 static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t norm)
 {
     uint32_t n = count_matmuls(r, i), x = op_at(r, i)->x, more = 0;
-    struct gpu_phase ph = {.kind = PH_MATMUL};
+    struct gpu_phase ph = {.kind = PH_MATMUL, .block = r->p->desc.block_size};
     if (norm == LM_NONE && !r->has_half[x] && !r->merge)
         return 0;
     if (n == 0 || !set_matrices(r, i, n, &ph) || (r->merge && ph.kc > MAX_KC_1))
@@ -217,7 +216,6 @@ static uint32_t take_attention(const struct gpu_reader *r, uint32_t i)
     ph->scale = op->u.attn.scale;
     ph->cap = op->u.attn.softcap;
     ph->window = op->u.attn.window;
-    ph->block = r->p->desc.block_size;
     ph->key = r->address[s.key + op->u.attn.layer];
     ph->value = r->address[s.value + op->u.attn.layer];
     ph->part = r->address[s.part];

@@ -21,6 +21,10 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ATTN_F16] = {{"attn.cl"}, "-DKV=0"},
     [GPU_ATTN_BF16] = {{"attn.cl"}, "-DKV=1"},
     [GPU_ATTN_F32] = {{"attn.cl"}, "-DKV=2"},
+    [GPU_ATTN_I8] = {{"attn.cl"}, "-DKV=3"},
+    [GPU_ATTN_E4M3] = {{"attn.cl"}, "-DKV=4"},
+    [GPU_ATTN_E5M2] = {{"attn.cl"}, "-DKV=5"},
+    [GPU_SAMPLE] = {{"sample.cl"}, ""},
     [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
     [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=0 -DTT=512"},
     [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=1 -DTT=512"},
@@ -32,6 +36,16 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
 enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled)
 {
     return tiled ? GPU_TILES : (enum gpu_program_id)(GPU_WEIGHT + gpu_kind_index(k));
+}
+
+enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype)
+{
+    switch (dtype) {
+    case LM_KV_I8: return GPU_ATTN_I8;
+    case LM_KV_E4M3: return GPU_ATTN_E4M3;
+    case LM_KV_E5M2: return GPU_ATTN_E5M2;
+    default: return (enum gpu_program_id)(GPU_ATTN_F16 + dtype);
+    }
 }
 
 bool gpu_lib_is_portable(enum gpu_program_id id)

@@ -12,6 +12,8 @@
 enum gpu_program_id {
     GPU_ROW,                                /* row.cl */
     GPU_ATTN_F16, GPU_ATTN_BF16, GPU_ATTN_F32, /* attn.cl, in the order of enum lm_kv_dtype */
+    GPU_ATTN_I8, GPU_ATTN_E4M3, GPU_ATTN_E5M2,
+    GPU_SAMPLE,                             /* sample.cl */
     GPU_TILES,                              /* weight.cl for tiles */
     GPU_STEP_1, GPU_STEP_16, GPU_STEP_32,   /* step.cl for so many rows at most */
     GPU_PREFILL_64, GPU_PREFILL_128,        /* prefill.cl for heads of so many columns */
@@ -27,6 +29,7 @@ extern const struct gpu_source gpu_sources[];
 struct gpu_lib {
     struct gpu_driver *drv;
     struct gpu_program *program[GPU_N_PROGRAM];
+    bool tested[GPU_N_PROGRAM]; /* by selftest.h */
 };
 
 /** Ask for a program; what is asked for is built at once by gpu_lib_build(). */
@@ -34,6 +37,9 @@ struct gpu_need { bool program[GPU_N_PROGRAM]; };
 
 /** The program of a kind, or of tiles. */
 enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled);
+
+/** That of a cache; not LM_KV_AUTO, and none that plan.h refuses. */
+enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype);
 
 /**
  * Build what is needed and not there yet, several at a time.

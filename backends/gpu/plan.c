@@ -14,15 +14,25 @@ static const struct { enum gpu_program_id program; const char *name; } fixed[GPU
     [GPU_K_SCALE] = {GPU_ROW, "scale"},             [GPU_K_SOFTCAP] = {GPU_ROW, "softcap"},
     [GPU_K_GATHER] = {GPU_ROW, "gather"},           [GPU_K_ARGMAX] = {GPU_ROW, "argmax"},
     [GPU_K_GELU] = {GPU_ROW, "gelu"},               [GPU_K_SWIGLU_CLAMP] = {GPU_ROW, "swiglu_clamp"},
+    [GPU_K_DRAW] = {GPU_SAMPLE, "sample"},
     [GPU_K_GATE_ROWS] = {GPU_ROW, "gate_rows"},     [GPU_K_COPY_HEADS] = {GPU_ROW, "copy_heads"},
     [GPU_K_MOE_ROUTE] = {GPU_ROW, "moe_route"},     [GPU_K_MOE_SUM] = {GPU_ROW, "moe_sum"},
     [GPU_K_KV_STORE] = {GPU_ATTN_F16, "kv_store"},  [GPU_K_ATTENTION] = {GPU_ATTN_F16, "attention"},
     [GPU_K_JOIN] = {GPU_ATTN_F16, "join"},
 };
 
+/* Bytes of a block of keys, or of values. Integers have a factor for each token and head. */
 static size_t kv_bytes(const struct lm_plan_desc *d, uint32_t layer)
 {
-    return (size_t)d->graph->kv_head_dim[layer] * d->block_size * (d->kv_dtype == LM_KV_F32 ? 4 : 2);
+    size_t dim = d->graph->kv_head_dim[layer], n_head = 0;
+    for (uint32_t i = 0; i < d->graph->n_op; i++)
+        if (d->graph->op[i].kind == LM_OP_KV_STORE && d->graph->op[i].u.attn.layer == layer)
+            n_head = d->graph->op[i].u.attn.n_kv_head;
+    if (d->kv_dtype == LM_KV_I8)
+        return d->block_size * (dim + n_head * sizeof(float));
+    if (d->kv_dtype == LM_KV_E4M3 || d->kv_dtype == LM_KV_E5M2)
+        return d->block_size * dim;
+    return d->block_size * dim * (d->kv_dtype == LM_KV_F32 ? 4 : 2);
 }
 
 static uint32_t max_rows(const struct lm_plan_desc *d, uint32_t act)
@@ -43,7 +53,7 @@ static uint32_t n_blocks_of(const struct lm_plan_desc *d)
 
 static size_t step_words(const struct lm_plan_desc *d)
 {
-    return 3 * (size_t)d->max_tok + d->max_out + (size_t)d->max_seq * n_blocks_of(d) + gpu_fuse_step_words(d) + 16;
+    return 3 * (size_t)d->max_tok + d->max_out + (size_t)d->max_seq * n_blocks_of(d) + gpu_fuse_step_words(d) + 8 * (size_t)d->max_out + 16;
 }
 
 static size_t angle_words(const struct lm_plan_desc *d, const struct lm_op *op)
@@ -113,8 +123,8 @@ static int check_ops(struct gpu_plan *p, struct lm_err *err)
 static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err)
 {
     int rc = lm_plan_check(desc, err);
-    if (rc == 0 && desc->kv_dtype != LM_KV_AUTO && desc->kv_dtype > LM_KV_F32)
-        rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of integers or 8 bits: kv-cache-dtype of this backend is auto, float16, bfloat16 or float32");
+    if (rc == 0 && (desc->kv_dtype == LM_KV_I16 || desc->kv_dtype == LM_KV_I4))
+        rc = lm_fail(err, LM_EUNSUPPORTED, "a KV cache of this type: kv-cache-dtype of this backend is auto, float16, bfloat16, float32, int8 or fp8");
     struct gpu_plan *p = rc < 0 ? NULL : calloc(1, sizeof *p);
     if (rc < 0)
         return rc;
@@ -164,22 +174,18 @@ int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *de
 
 static int make(struct gpu_plan *p, size_t bytes, const char *what, struct gpu_buf **out, struct lm_err *err)
 {
-    uint64_t most = p->drv->caps.max_alloc_bytes;
-    if (bytes > most)
-        return lm_fail(err, LM_ENOMEM, "%s takes %zu MiB; the device allocates at most %llu MiB at once", what, bytes >> 20,
-                       (unsigned long long)(most >> 20));
-    int rc = p->drv->call->buf_create(p->drv, bytes ? bytes : 4, out, err);
-    return rc < 0 ? lm_fail_in(err, rc, "%s, %zu MiB", what, bytes >> 20) : 0;
+    return gpu_make(p->drv, bytes, what, "lower max-num-batched-tokens", out, err);
 }
 
 static int make_cache(struct gpu_plan *p, struct lm_err *err)
 {
+    static const char remedy[] = "lower gpu-memory-utilization or max-model-len";
     int rc = 0;
     for (uint32_t i = 0; i < p->desc.graph->n_layer && rc == 0; i++) {
         size_t bytes = kv_bytes(&p->desc, i) * p->desc.n_block;
-        rc = make(p, bytes, "keys of a layer (lower gpu-memory-utilization or max-model-len)", &p->kv[i].k, err);
+        rc = gpu_make(p->drv, bytes, "keys of a layer", remedy, &p->kv[i].k, err);
         if (rc == 0)
-            rc = make(p, bytes, "values of a layer (lower gpu-memory-utilization or max-model-len)", &p->kv[i].v, err);
+            rc = gpu_make(p->drv, bytes, "values of a layer", remedy, &p->kv[i].v, err);
     }
     return rc;
 }
@@ -228,7 +234,7 @@ static int make_buffers(struct gpu_plan *p, struct lm_err *err)
     if (rc == 0)
         rc = make(p, ((size_t)p->desc.max_out + 1) * 4, "tokens", &p->token, err);
     for (uint32_t i = 0; i < g->n_act && rc == 0; i++)
-        rc = make(p, act_bytes(&p->desc, i), "an activation (lower max-num-batched-tokens)", &p->act[i], err);
+        rc = make(p, act_bytes(&p->desc, i), "an activation", &p->act[i], err);
     for (uint32_t i = 0; i < p->n_angles && rc == 0; i++)
         rc = make_angles(p, &p->angles[i], err);
     if (rc == 0)
@@ -276,7 +282,9 @@ static enum gpu_kernel_id kernel_of(enum lm_op_kind kind)
 
 static enum gpu_program_id program_of(const struct gpu_plan *p, enum gpu_kernel_id id)
 {
-    return fixed[id].program == GPU_ATTN_F16 ? (enum gpu_program_id)(GPU_ATTN_F16 + p->desc.kv_dtype) : fixed[id].program;
+    if (fixed[id].program != GPU_ATTN_F16)
+        return fixed[id].program;
+    return gpu_lib_attention(p->desc.kv_dtype);
 }
 
 static enum gpu_program_id weight_program(const struct lm_weight *w)
@@ -309,6 +317,7 @@ static int get_kernels(struct gpu_plan *p, struct gpu_lib *lib, struct lm_err *e
     struct gpu_need need = {0};
     for (uint32_t i = 0; i < g->n_op; i++) {
         enum gpu_kernel_id id = kernel_of(g->op[i].kind);
+        need.program[GPU_SAMPLE] = need.program[GPU_SAMPLE] || id == GPU_K_ARGMAX;
         need.program[id < GPU_N_FIXED_KERNEL ? program_of(p, id) : weight_program(matrix_of(&g->op[i]))] = true;
     }
     int rc = gpu_lib_build(lib, &need, err);
@@ -318,6 +327,8 @@ static int get_kernels(struct gpu_plan *p, struct gpu_lib *lib, struct lm_err *e
             rc = get_mat(lib, &g->op[i], &p->mat[i], err);
         else if (!p->kernel[id])
             rc = gpu_lib_kernel(lib, program_of(p, id), fixed[id].name, &p->kernel[id], err);
+        if (rc == 0 && id == GPU_K_ARGMAX)
+            rc = gpu_lib_kernel(lib, GPU_SAMPLE, "sample", &p->kernel[GPU_K_DRAW], err);
         if (rc == 0 && id == GPU_K_ATTENTION && !p->kernel[GPU_K_JOIN])
             rc = gpu_lib_kernel(lib, program_of(p, id), "join", &p->kernel[GPU_K_JOIN], err);
     }

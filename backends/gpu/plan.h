@@ -11,7 +11,7 @@
 
 enum gpu_kernel_id {
     GPU_K_RMSNORM, GPU_K_LAYERNORM, GPU_K_ROPE, GPU_K_ADD, GPU_K_SILU_MUL, GPU_K_GELU_MUL, GPU_K_SCALE, GPU_K_SOFTCAP,
-    GPU_K_GATHER, GPU_K_ARGMAX, GPU_K_GELU, GPU_K_SWIGLU_CLAMP, GPU_K_GATE_ROWS, GPU_K_COPY_HEADS, GPU_K_MOE_ROUTE, GPU_K_MOE_SUM, GPU_K_KV_STORE, GPU_K_ATTENTION, GPU_K_JOIN, GPU_N_FIXED_KERNEL
+    GPU_K_GATHER, GPU_K_ARGMAX, GPU_K_DRAW, GPU_K_GELU, GPU_K_SWIGLU_CLAMP, GPU_K_GATE_ROWS, GPU_K_COPY_HEADS, GPU_K_MOE_ROUTE, GPU_K_MOE_SUM, GPU_K_KV_STORE, GPU_K_ATTENTION, GPU_K_JOIN, GPU_N_FIXED_KERNEL
 };
 
 enum { GPU_MAX_HEAD_DIM = 576, GPU_MAX_SPLITS = 512, GPU_LOGITS_ROWS = 16 };
@@ -43,12 +43,12 @@ struct gpu_plan {
     int32_t *host_token; /* [max_out] */
     float *host_logits;  /* [GPU_LOGITS_ROWS][n_vocab] */
     void *sample_scratch;
-    uint32_t pos_at, seq_at, out_at, table_at, stride, tiles_at, n_tile; /* words in step: token from 0 */
+    uint32_t pos_at, seq_at, out_at, table_at, stride, tiles_at, n_tile, draw_at; /* words in step: token from 0 */
     struct gpu_fuse *fuse;                                               /* NULL: op by op */
     const struct lm_step *running; /* until sync() */
 };
 
-/** What a plan takes. Errors LM_EINVAL, LM_EUNSUPPORTED heads of more than GPU_MAX_HEAD_DIM columns, a cache of integers */
+/** What a plan takes. Errors LM_EINVAL, LM_EUNSUPPORTED heads of more than GPU_MAX_HEAD_DIM columns, a cache of int16 or int4 */
 int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err);
 
 /** Allocate all, build the kernels. Errors also LM_ENOMEM: says needed, available and the knob to turn */

@@ -2,9 +2,11 @@
 #include "backends/gpu/run.h"
 #include "backends/gpu/fuse.h"
 #include "ops/check.h"
+#include "ops/philox.h"
 #include "ops/sample.h"
+#include "ops/sample_filter.h"
 
-enum { MAX_ARG = 32, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128 };
+enum { MAX_ARG = 32, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128, TABLE_STEP = 8 };
 
 /* Arguments of one launch. */
 struct args {
@@ -129,9 +131,9 @@ static uint32_t span_of(const struct gpu_plan *p, const struct lm_step *step, co
     uint32_t most = step->n_tok ? GPU_MAX_SPLITS / step->n_tok : 1;
     uint32_t n = groups >= want || groups == 0 ? 1 : (uint32_t)((want + groups - 1) / groups);
     n = n > most ? most : n;
-    uint32_t span = n <= 1 ? longest : (longest + n - 1) / n;
-    if (n > 1)
-        span = (span + MIN_SPAN - 1) / MIN_SPAN * MIN_SPAN;
+    n = n > 0 ? n : 1;
+    uint32_t span = (longest + n - 1) / n;
+    span = (span + MIN_SPAN - 1) / MIN_SPAN * MIN_SPAN; /* the same for many steps: a driver may record them */
     *out_n_split = (longest + span - 1) / span;
     return span;
 }
@@ -236,15 +238,56 @@ static int run_gather(struct gpu_plan *p, const struct lm_step *step, const stru
     return run(p, p->kernel[GPU_K_GATHER], &a, step->n_out, 1, 64, err);
 }
 
-/* Is the token simply the largest logit? */
-static bool is_greedy(const struct lm_sampling *s)
+/* Does the token come from the logits as they are, and nothing but it is asked for? */
+static bool is_plain(const struct lm_sampling *s)
 {
     bool penalty = s->n_seen > 0 && (s->repetition != 1 || s->presence != 0 || s->frequency != 0);
-    return s->temperature < LM_SAMPLE_GREEDY && !s->logprob && s->n_logprobs == 0 && s->n_bias == 0 && !s->allow && !penalty;
+    return !s->logprob && s->n_logprobs == 0 && s->n_bias == 0 && !s->allow && !penalty && !s->given;
 }
 
-static int read_tokens(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
+/* The largest logit? */
+static bool is_greedy(const struct lm_sampling *s)
 {
+    return is_plain(s) && s->temperature < LM_SAMPLE_GREEDY;
+}
+
+/* A draw that sample.cl makes? All others are lm_sample()'s. */
+static bool is_drawn(const struct lm_sampling *s)
+{
+    return is_plain(s) && s->temperature >= LM_SAMPLE_GREEDY && !lm_sample_has_filters(s);
+}
+
+static bool draws(const struct lm_step *step)
+{
+    for (uint32_t o = 0; o < step->n_out; o++)
+        if (is_drawn(&step->sampling[o]))
+            return true;
+    return false;
+}
+
+/* The eight words of sample.cl. */
+static void put_draw(const struct lm_sampling *s, uint32_t n_vocab, uint32_t *w)
+{
+    float inv_t = 1 / s->temperature;
+    uint64_t u = (uint64_t)(lm_philox_uniform(s->seed, s->counter) * 0x1p64), top_p = s->top_p < 1 ? (uint64_t)((double)s->top_p * 0x1p64) : 0;
+    w[0] = is_drawn(s);
+    w[1] = s->top_k > 0 && (uint32_t)s->top_k < n_vocab ? (uint32_t)s->top_k : 0;
+    memcpy(w + 2, &inv_t, 4);
+    memcpy(w + 3, &s->min_p, 4);
+    memcpy(w + 4, &top_p, 8);
+    memcpy(w + 6, &u, 8);
+}
+
+/* The tokens of rows that draw, then all on their way to the host. */
+static int read_tokens(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
+{
+    struct args a = {.n = 0};
+    if (draws(step)) {
+        buf(&a, p->act[op->x]), buf(&a, p->step), u32(&a, p->draw_at), buf(&a, p->token), u32(&a, p->desc.graph->n_vocab);
+        int rc = run(p, p->kernel[GPU_K_DRAW], &a, step->n_out, 1, 256, err);
+        if (rc < 0)
+            return rc;
+    }
     return step->n_out ? p->drv->call->read_later(p->drv, p->token, 0, p->host_token, (size_t)step->n_out * 4, err) : 0;
 }
 
@@ -253,7 +296,7 @@ static int run_argmax(struct gpu_plan *p, const struct lm_step *step, const stru
     struct args a = {.n = 0};
     buf(&a, p->act[op->x]), buf(&a, p->token), u32(&a, p->desc.graph->n_vocab);
     int rc = run(p, p->kernel[GPU_K_ARGMAX], &a, step->n_out, 1, 64, err);
-    return rc == 0 ? read_tokens(p, step, err) : rc;
+    return rc == 0 ? read_tokens(p, step, op, err) : rc;
 }
 
 static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
@@ -289,12 +332,14 @@ static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, st
 /* token, pos, sequence of each row, out_row, then each sequence's blocks; queued as one copy. */
 static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
-    uint32_t n = step->n_tok, stride = 1;
+    uint32_t n = step->n_tok, stride = 1, most = (p->desc.max_len + p->desc.block_size - 1) / p->desc.block_size;
     int32_t *h = p->host_step;
     for (uint32_t r = 0; r < n; r++) {
         uint32_t blocks = (uint32_t)step->pos[r] / p->desc.block_size + 1;
         stride = blocks > stride ? blocks : stride;
     }
+    stride = (stride + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP; /* as long for many steps */
+    stride = stride > most ? most : stride;
     p->pos_at = n, p->seq_at = 2 * n, p->out_at = 3 * n, p->table_at = 3 * n + step->n_out, p->stride = stride;
     if (n > 0) {
         memcpy(h, step->token, n * sizeof *h);
@@ -313,6 +358,9 @@ static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err 
     p->tiles_at = (uint32_t)words;
     p->n_tile = gpu_fuse_step_tiles(step, h + words);
     words += 2 * (size_t)p->n_tile;
+    p->draw_at = (uint32_t)words;
+    for (uint32_t o = 0; o < step->n_out && draws(step); o++, words += 8)
+        put_draw(&step->sampling[o], p->desc.graph->n_vocab, (uint32_t *)h + words);
     return words ? p->drv->call->write_later(p->drv, p->step, 0, h, words * sizeof *h, err) : 0;
 }
 
@@ -325,7 +373,7 @@ static int run_fused(struct gpu_plan *p, const struct lm_step *step, struct lm_e
         rc = gpu_fuse_launch(p, p->fuse, step, &sampled, err);
     if (rc < 0)
         return rc;
-    return sampled ? read_tokens(p, step, err) : run_op(p, step, p->desc.graph->n_op - 1, err);
+    return sampled ? read_tokens(p, step, &p->desc.graph->op[p->desc.graph->n_op - 1], err) : run_op(p, step, p->desc.graph->n_op - 1, err);
 }
 
 int gpu_run_launch(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
@@ -357,12 +405,12 @@ static int sample(struct gpu_plan *p, const struct lm_step *step, const struct l
     uint32_t n_vocab = p->desc.graph->n_vocab;
     for (uint32_t o = 0; o < step->n_out;) {
         uint32_t n = 0;
-        if (is_greedy(&step->sampling[o])) {
+        if (is_greedy(&step->sampling[o]) || is_drawn(&step->sampling[o])) {
             step->sampled[o] = (struct lm_sampled){.token = p->host_token[o]};
             o++;
             continue;
         }
-        while (n < GPU_LOGITS_ROWS && o + n < step->n_out && !is_greedy(&step->sampling[o + n]))
+        while (n < GPU_LOGITS_ROWS && o + n < step->n_out && !is_greedy(&step->sampling[o + n]) && !is_drawn(&step->sampling[o + n]))
             n++;
         int rc = read_logits(p, op, o, n, deadline_us, err);
         if (rc < 0)

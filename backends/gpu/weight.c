@@ -36,6 +36,19 @@ static size_t lay_out(const struct gpu_weight *w, struct gpu_slice *s)
     return d_at + d_bytes(w, s->rows);
 }
 
+int gpu_make(struct gpu_driver *drv, size_t bytes, const char *what, const char *remedy, struct gpu_buf **out, struct lm_err *err)
+{
+    uint64_t most = drv->caps.max_alloc_bytes, left = 0, total = 0;
+    if (bytes > most)
+        return lm_fail(err, LM_ENOMEM, "%s needs %zu MiB; the device allocates at most %llu MiB at once: %s", what, bytes >> 20,
+                       (unsigned long long)(most >> 20), remedy);
+    int rc = drv->call->buf_create(drv, bytes ? bytes : 4, out, err);
+    if (rc != LM_ENOMEM || drv->call->mem(drv, &left, &total, NULL) < 0)
+        return rc < 0 ? lm_fail_in(err, rc, "%s", what) : 0;
+    return lm_fail_in(err, rc, "%s needs %zu MiB, %llu of %llu MiB are free: %s", what, bytes >> 20, (unsigned long long)(left >> 20),
+                      (unsigned long long)(total >> 20), remedy);
+}
+
 static int create_slices(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err)
 {
     uint32_t rows = w->weight.rows;
@@ -51,7 +64,7 @@ static int create_slices(struct gpu_driver *drv, struct gpu_weight *w, struct lm
         struct gpu_slice *s = &w->slice[w->n_slice];
         *s = (struct gpu_slice){.first = first, .rows = rows - first < fit ? rows - first : (uint32_t)fit};
         size_t bytes = lay_out(w, s);
-        int rc = drv->call->buf_create(drv, bytes, &s->buf, err);
+        int rc = gpu_make(drv, bytes, "a weight", "take a smaller model or load-in-low-bit", &s->buf, err);
         if (rc < 0)
             return rc;
         w->n_slice++;

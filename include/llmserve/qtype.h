@@ -26,6 +26,7 @@ enum lm_qtype {
     LM_Q_LOW_BIT = 0x4c4d0000, /* the first of llmserve's own */
     LM_Q_SYM_INT4 = LM_Q_LOW_BIT, LM_Q_ASYM_INT4, LM_Q_SYM_INT5, LM_Q_ASYM_INT5, LM_Q_SYM_INT8,
     LM_Q_FP4, LM_Q_NF4, LM_Q_FP6, LM_Q_FP8_E5M2, LM_Q_FP8_E4M3,
+    LM_Q_FP8_E4M3_F32, /* not made by quantizers: what FP8 checkpoints hold */
     LM_Q_LOW_BIT_END,
 };
 

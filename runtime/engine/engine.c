@@ -44,7 +44,7 @@ uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf
 static int create_sched(struct lm_engine *e, struct lm_err *err)
 {
     const struct lm_plan_desc *p = &e->desc.plan;
-    int rc = lm_kv_create(p->n_block, p->block_size, p->max_len / p->block_size, &e->kv, err);
+    int rc = lm_kv_create(p->n_block, p->block_size, p->max_len / p->block_size + p->n_block / 16, &e->kv, err);
     const struct lm_sched_desc desc = {.kv = e->kv, .max_seq = p->max_seq, .max_out = p->max_out - LM_PROMPT_ROWS, .prefix_cache = e->desc.prefix_cache,
                                        .speculative = e->desc.speculative};
     if (!rc)

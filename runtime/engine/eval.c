@@ -227,11 +227,3 @@ int lm_eval_add_squares(struct lm_eval *e, struct lm_importance *im, struct lm_e
             rc = add_op(e, &e->graph.op[i], im, err);
     return rc;
 }
-
-void lm_importance_fini(struct lm_importance *im)
-{
-    for (size_t i = 0; i < im->n; i++)
-        free(im->of[i].weight);
-    free(im->of);
-    *im = (struct lm_importance){0};
-}

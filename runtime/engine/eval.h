@@ -6,6 +6,7 @@
  *
  * Thread   [engine]
  */
+#include "runtime/model/importance.h"
 #include "runtime/model/model.h"
 
 struct lm_eval;
@@ -26,5 +27,4 @@ int lm_eval_run(struct lm_eval *e, const int32_t *token, uint32_t n, float *out_
 
 /** Add the squares of the last run's inputs, column by column, to im, which began empty: one entry for each matmul's weight, one for all experts of a tensor. */
 int lm_eval_add_squares(struct lm_eval *e, struct lm_importance *im, struct lm_err *err);
-void lm_importance_fini(struct lm_importance *im);
 #endif

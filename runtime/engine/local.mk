@@ -2,13 +2,13 @@
 noinst_LTLIBRARIES += libprotocol.la libguard.la libengine.la
 libguard_la_SOURCES = %D%/guard.c %D%/guard.h
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
-libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/dry.c %D%/dry.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
+libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/dry.c %D%/dry.h %D%/think.c %D%/think.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
 	%D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
 	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libguard.la libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
-engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test
+engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 %C%_protocol_test_SOURCES = %D%/protocol_test.c
@@ -17,6 +17,9 @@ TESTS += $(engine_tests)
 %C%_kv_test_SOURCES = %D%/kv_test.c
 %C%_kv_test_CFLAGS = $(TEST_CFLAGS)
 %C%_kv_test_LDADD = libengine.la libbase.la $(TEST_LIBS)
+%C%_think_test_SOURCES = %D%/think_test.c
+%C%_think_test_CFLAGS = $(TEST_CFLAGS)
+%C%_think_test_LDADD = libengine.la libbase.la $(TEST_LIBS)
 %C%_dry_test_SOURCES = %D%/dry_test.c
 %C%_dry_test_CFLAGS = $(TEST_CFLAGS)
 %C%_dry_test_LDADD = libengine.la libbase.la $(TEST_LIBS)

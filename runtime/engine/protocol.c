@@ -80,7 +80,8 @@ int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_v
     if (bytes < sizeof v.h)
         return lm_fail(err, LM_EFORMAT, "submit message of %zu bytes", bytes);
     memcpy(&v.h, payload, sizeof v.h);
-    uint64_t words = (uint64_t)v.h.n_prompt + v.h.n_stop + 2 * (uint64_t)v.h.n_bias + v.h.n_allow + v.h.n_bad + v.h.n_breaker;
+    uint64_t words = (uint64_t)v.h.n_prompt + v.h.n_stop + 2 * (uint64_t)v.h.n_bias + v.h.n_allow + v.h.n_bad + v.h.n_breaker +
+                     v.h.n_think_open + v.h.n_think_close;
     if (v.h.n_prompt < 1 || padded(sizeof v.h + 4 * words + v.h.n_salt + v.h.n_grammar) != bytes)
         return lm_fail(err, LM_EFORMAT, "submit message whose counts do not make %zu bytes", bytes);
     v.prompt = (const int32_t *)at;
@@ -90,7 +91,9 @@ int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_v
     v.allow = (const int32_t *)(v.bias + v.h.n_bias);
     v.bad = v.allow + v.h.n_allow;
     v.breaker = v.bad + v.h.n_bad;
-    v.salt = (const char *)(v.breaker + v.h.n_breaker);
+    v.think_open = v.breaker + v.h.n_breaker;
+    v.think_close = v.think_open + v.h.n_think_open;
+    v.salt = (const char *)(v.think_close + v.h.n_think_close);
     v.grammar = v.salt + v.h.n_salt;
     *out = v;
     return 0;

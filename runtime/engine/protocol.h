@@ -13,7 +13,7 @@
 #include <llmserve/op.h>
 #include "runtime/base/buf.h"
 
-#define LM_PROTOCOL_VERSION 4u
+#define LM_PROTOCOL_VERSION 5u
 #define LM_MSG_MAX_BYTES (64u << 20)
 #define LM_MAX_SALT_BYTES 128u
 
@@ -51,8 +51,8 @@ struct lm_msg_hello {
 
 /**
  * Arrays behind it, in this order: int32 prompt[n_prompt], int32 stop_id[n_stop], int32 bias_id[n_bias],
- * float bias[n_bias], int32 allow[n_allow], int32 bad[n_bad], int32 breaker[n_breaker], char salt[n_salt],
- * char grammar[n_grammar].
+ * float bias[n_bias], int32 allow[n_allow], int32 bad[n_bad], int32 breaker[n_breaker], int32 think_open[n_think_open],
+ * int32 think_close[n_think_close], char salt[n_salt], char grammar[n_grammar].
  */
 struct lm_msg_submit {
     uint64_t id;           /* the front's, unique while the engine lives */
@@ -83,6 +83,10 @@ struct lm_msg_submit {
     float dry_multiplier, dry_base;   /* 0: off; >= 1 */
     uint32_t dry_allowed_length, dry_last_n; /* repeats shorter than it are free; tokens looked at, 0: all */
     uint32_t n_prompt_logprobs; /* <= LM_MAX_LOGPROBS */
+    uint32_t penalty_last_n; /* penalties look at so many tokens; 0: all */
+    uint32_t n_think_open, n_think_close; /* ids that begin and end a thought; n_think_close 0: thoughts are not bound */
+    uint32_t think_budget;   /* tokens of a thought, after which think_close is all that may come */
+    uint32_t thinks;         /* 1: the prompt ends inside of one */
 };
 
 enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };
@@ -164,7 +168,7 @@ struct lm_msg_submit_view {
     struct lm_msg_submit h;
     const int32_t *prompt, *stop_id, *bias_id;
     const float *bias;
-    const int32_t *allow, *bad, *breaker;
+    const int32_t *allow, *bad, *breaker, *think_open, *think_close;
     const char *salt, *grammar;
 };
 int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_view *out, struct lm_err *err);

@@ -102,7 +102,8 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
     size_t n_allow = h->n_allow || h->n_grammar ? ((size_t)l->n_vocab + 31) / 32 : 0, n_match = h->dry_multiplier > 0 ? n_token : 0;
     size_t n_draft = l->speculative.n_tok ? lm_draft_words((uint32_t)n_token) : 0;
     const size_t n[] = {n_token, n_seen, n_seen, n_block, h->n_stop, n_bias, n_bias, n_allow, h->n_bad, h->n_breaker, n_match,
-                        h->pool ? l->dim : 0, n_draft, h->n_allow && h->n_grammar ? n_allow : 0};
+                        h->pool ? l->dim : 0, n_draft, h->n_allow && h->n_grammar ? n_allow : 0,
+                        (size_t)h->n_think_open + h->n_think_close, h->n_think_close ? ((size_t)l->n_vocab + 31) / 32 : 0};
     enum { N = sizeof n / sizeof *n };
     size_t at[N + 1] = {sizeof(struct lm_request)};
     for (int i = 0; i < N; i++)
@@ -116,7 +117,7 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
         base->stop_id = (int32_t *)(p + at[4]);
         base->sampling.bias_id = (const int32_t *)(p + at[5]);
         base->sampling.bias = (const float *)(p + at[6]);
-        base->sampling.allow = n_allow ? (const uint32_t *)(p + at[7]) : NULL;
+        base->sampling.allow = base->allow = n_allow ? (uint32_t *)(p + at[7]) : NULL;
         base->bad = (int32_t *)(p + at[8]);
         base->dry.breaker = (int32_t *)(p + at[9]);
         base->dry.match = (uint32_t *)(p + at[10]);
@@ -124,6 +125,9 @@ static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, con
         if (n_draft)
             lm_draft_init(&base->draft, (uint32_t *)(p + at[12]), (uint32_t)n_token, &l->speculative, &l->odds);
         base->own_allow = h->n_allow && h->n_grammar ? (uint32_t *)(p + at[13]) : NULL;
+        base->think.open = (const int32_t *)(p + at[14]);
+        base->think.close = base->think.open + h->n_think_open;
+        base->think_mask = h->n_think_close ? (uint32_t *)(p + at[15]) : NULL;
     }
     return at[N];
 }
@@ -169,6 +173,21 @@ static void seen_add(struct lm_sampling *s, int32_t *seen, uint32_t *count, int3
 }
 
 /* The list of the row before with one more token, in this row's place. */
+/* The newest penalty_last_n tokens; of the prompt none counts as output. */
+static void seen_window(struct lm_request *r)
+{
+    uint32_t from = r->n_token > r->penalty_last_n ? r->n_token - r->penalty_last_n : 0;
+    r->sampling.n_seen = 0;
+    for (uint32_t i = from; i < r->n_token; i++)
+        if (i >= r->n_prompt || r->sampling.repetition != 1)
+            seen_add(&r->sampling, r->seen, r->count, r->token[i]);
+    for (uint32_t i = from; i < r->n_prompt; i++) {
+        const int32_t *at = bsearch(&r->token[i], r->seen, r->sampling.n_seen, sizeof *at, by_id);
+        if (at)
+            r->count[at - r->seen]--;
+    }
+}
+
 static void seen_copy(const struct lm_request *r, uint32_t row, struct lm_sampling *s, int32_t token)
 {
     size_t longest = (size_t)r->n_prompt + r->max_tokens;
@@ -245,7 +264,7 @@ static void bias_begin(struct lm_request *r, const struct lm_msg_submit_view *in
 /* What the grammar allows next; of the ids of allowed_token_ids, kept behind the mask, only those. */
 static bool allow_renew(struct lm_request *r, uint32_t n_word)
 {
-    uint32_t *mask = (uint32_t *)r->sampling.allow, any = 0;
+    uint32_t *mask = r->allow, any = 0;
     for (uint32_t i = 0; i < n_word; i++) {
         mask[i] = r->constraint->mask[i] & (r->own_allow ? r->own_allow[i] : UINT32_MAX);
         any |= mask[i];
@@ -255,12 +274,36 @@ static bool allow_renew(struct lm_request *r, uint32_t n_word)
 
 static void allow_begin(struct lm_request *r, const struct lm_msg_submit_view *in, uint32_t n_vocab)
 {
-    uint32_t *mask = r->own_allow ? r->own_allow : (uint32_t *)r->sampling.allow;
+    uint32_t *mask = r->own_allow ? r->own_allow : r->allow;
     if (!mask || !in->h.n_allow)
         return;
     memset(mask, 0, ((size_t)n_vocab + 31) / 32 * sizeof *mask);
     for (uint32_t i = 0; i < in->h.n_allow; i++)
         mask[in->allow[i] / 32] |= 1u << in->allow[i] % 32;
+}
+
+/* While a thought is closed nothing else may come. */
+static void think_renew(struct lm_request *r)
+{
+    int32_t forced = lm_think_forced(&r->think);
+    r->sampling.allow = forced >= 0 ? r->think_mask : r->allow;
+    if (forced < 0)
+        return;
+    memset(r->think_mask, 0, r->n_mask * sizeof *r->think_mask);
+    r->think_mask[forced / 32] = 1u << forced % 32;
+}
+
+static void think_begin(struct lm_request *r, const struct lm_msg_submit_view *in)
+{
+    struct lm_think *t = &r->think;
+    memcpy((int32_t *)(uintptr_t)t->open, in->think_open, in->h.n_think_open * sizeof *t->open);
+    memcpy((int32_t *)(uintptr_t)t->close, in->think_close, in->h.n_think_close * sizeof *t->close);
+    t->n_open = in->h.n_think_open;
+    t->n_close = in->h.n_think_close;
+    t->budget = in->h.think_budget;
+    t->state = in->h.thinks ? LM_THINK_INSIDE : LM_THINK_BEFORE;
+    lm_think_begin(t);
+    think_renew(r);
 }
 
 static void fill(struct lm_request *r, const struct lm_msg_submit_view *in, uint32_t n_vocab, uint32_t dim)
@@ -278,7 +321,10 @@ static void fill(struct lm_request *r, const struct lm_msg_submit_view *in, uint
         r->pooled[i] = 0;
     bias_begin(r, in);
     allow_begin(r, in, n_vocab);
-    if (r->seen && h->repetition != 1)
+    think_begin(r, in);
+    if (r->seen && h->penalty_last_n)
+        seen_window(r);
+    else if (r->seen && h->repetition != 1)
         seen_begin(r);
     r->sampling.seen = r->seen;
     r->sampling.count = r->count;
@@ -311,6 +357,8 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
     if (!rc)
         rc = ids_check("allowed_token_ids", in->allow, h->n_allow, limits->n_vocab, err);
     if (!rc)
+        rc = ids_check("thinking_token_budget", in->think_open, h->n_think_open + h->n_think_close, limits->n_vocab, err);
+    if (!rc)
         rc = ids_check("dry_sequence_breakers", in->breaker, h->n_breaker, limits->n_vocab, err);
     if (!rc)
         rc = bad_check(in, limits->n_vocab, err);
@@ -336,7 +384,7 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
                      .typical_p = h->typical_p, .xtc_probability = h->xtc_probability, .xtc_threshold = h->xtc_threshold,
                      .dynatemp_range = h->dynatemp_range, .dynatemp_exponent = h->dynatemp_exponent, .mirostat = h->mirostat,
                      .mirostat_tau = h->mirostat_tau, .mirostat_mu = 2 * h->mirostat_tau},
-        .mirostat_eta = h->mirostat_eta, .n_bad = h->n_bad, .constraint = constraint, .n_mask = (limits->n_vocab + 31) / 32,
+        .mirostat_eta = h->mirostat_eta, .penalty_last_n = h->penalty_last_n, .n_bad = h->n_bad, .constraint = constraint, .n_mask = (limits->n_vocab + 31) / 32,
         .dry = {.multiplier = h->dry_multiplier, .base = h->dry_base, .allowed_length = h->dry_allowed_length, .last_n = h->dry_last_n,
                 .n_breaker = h->n_breaker},
     };
@@ -387,7 +435,9 @@ void lm_request_push(struct lm_request *r, int32_t token)
     r->token[r->n_token++] = token;
     uint32_t n_output = lm_request_n_output(r);
     r->sampling.counter = n_output;
-    if (r->seen)
+    if (r->seen && r->penalty_last_n)
+        seen_window(r);
+    else if (r->seen)
         seen_add(&r->sampling, r->seen, r->count, token);
     if (r->n_bad || r->dry.multiplier > 0)
         bias_renew(r);
@@ -395,6 +445,10 @@ void lm_request_push(struct lm_request *r, int32_t token)
         r->sampling.n_bias = n_bias_at(r, n_output);
     if (r->constraint)
         constraint_push(r, token);
+    if (r->think_mask) {
+        lm_think_push(&r->think, r->token + r->n_prompt, n_output);
+        think_renew(r);
+    }
     if (r->state == LM_REQUEST_DONE)
         return;
     if (r->n_stop && n_output >= r->min_tokens && bsearch(&token, r->stop_id, r->n_stop, sizeof token, by_id))

@@ -13,6 +13,7 @@
 #include "runtime/engine/draft.h"
 #include "runtime/engine/dry.h"
 #include "runtime/engine/kv.h"
+#include "runtime/engine/think.h"
 
 enum lm_request_state { LM_REQUEST_WAITING, LM_REQUEST_RUNNING, LM_REQUEST_DONE };
 
@@ -41,9 +42,13 @@ struct lm_request {
     float *pooled;       /* [dim] */
     struct lm_sampling sampling;
     struct lm_constraint *constraint; /* NULL: any text */
+    struct lm_think think;
+    uint32_t *think_mask;             /* [n_mask] while a thought is closed, or NULL */
+    uint32_t *allow;                  /* [n_mask] of the constraint or allowed_token_ids, or NULL */
     uint32_t *own_allow;              /* [n_mask] allowed_token_ids beside a constraint, or NULL */
     uint32_t n_mask;                  /* words of a mask */
     float mirostat_eta;
+    uint32_t penalty_last_n; /* 0: all */
     int32_t *seen;       /* [1 + most drafts][longest] sampling.seen and .count, then those of drafts, or NULL */
     uint32_t *count;
 

@@ -79,7 +79,8 @@ static void next_gain(struct offer *o, float before)
 /* How a later token is drawn is known before the one in front of it. */
 static bool is_foreseeable(const struct lm_request *r)
 {
-    return !r->sampling.allow && !r->constraint && !r->n_bad && !(r->dry.multiplier > 0) && !r->sampling.mirostat && !r->pool;
+    return !r->sampling.allow && !r->constraint && !r->n_bad && !(r->dry.multiplier > 0) && !r->sampling.mirostat && !r->pool &&
+           !r->think_mask && !(r->seen && r->penalty_last_n);
 }
 
 static uint32_t make_offers(const struct lm_spec *sp, struct lm_request *const *running, uint32_t n_running, struct offer *offer)

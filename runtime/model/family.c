@@ -40,6 +40,11 @@ const struct lm_family *lm_family_get(const char *name)
     return NULL;
 }
 
+const struct lm_family *lm_family_at(size_t i)
+{
+    return i < N_FAMILY ? families[i] : NULL;
+}
+
 void lm_family_list(char *out, size_t n)
 {
     static const char more[] = " and more";

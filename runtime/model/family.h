@@ -28,6 +28,8 @@ extern const struct lm_family lm_family_baichuan, lm_family_chatglm, lm_family_c
 
 /** NULL when there is no such family.  Thread [any] */
 const struct lm_family *lm_family_get(const char *name);
+/** The one at i of all, in the order of their names; NULL ends.  Thread [any] */
+const struct lm_family *lm_family_at(size_t i);
 /** The names of all families, joined by ", "; " and more" in the place of those that n > 10 bytes do not hold.  Thread [any] */
 void lm_family_list(char *out, size_t n);
 #endif

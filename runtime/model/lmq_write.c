@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/lmq.h"
 #include "runtime/base/buf.h"
+#include "runtime/model/importance.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -337,8 +338,13 @@ int lm_lmq_write(const char *path, const struct lm_gguf *src, const struct lm_lo
 {
     struct writer w = {.path = path, .fd = -1, .done_fd = -1, .src = src, .lb = lb, .progress = progress, .progress_arg = progress_arg};
     struct lm_lmq_result result = {0};
+    struct lm_importance guess = {0};
+    struct lm_low_bit with_guess;
     bool lossy;
     int rc = lm_low_bit_check(lb, src, &lossy, err);
+    if (!rc)
+        rc = lm_low_bit_guess(lb, src, &with_guess, &guess, err);
+    w.lb = &with_guess;
     if (!rc && (asprintf(&w.part, "%s.part", path) < 0 || asprintf(&w.done_path, "%s.part.done", path) < 0))
         rc = lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
@@ -357,6 +363,7 @@ int lm_lmq_write(const char *path, const struct lm_gguf *src, const struct lm_lo
         close(w.fd);
     if (w.done_fd >= 0)
         close(w.done_fd);
+    lm_importance_fini(&guess);
     free(w.part);
     free(w.done_path);
     free(w.tensor);

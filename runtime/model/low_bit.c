@@ -64,10 +64,17 @@ static bool is_output(const struct lm_gguf *g, const struct lm_gguf_tensor *t)
     return is(t->name, "output.weight") || (is(t->name, "token_embd.weight") && !lm_gguf_tensor(g, "output.weight"));
 }
 
+/* Values of heads that several query heads share: few weights, each of which meets many. */
+static bool is_shared_value(const struct lm_gguf_tensor *t)
+{
+    return has(t->name, ".attn_v.") && t->dim[1] * 2 <= t->dim[0];
+}
+
 static bool is_source(const struct lm_low_bit *lb, uint32_t qtype)
 {
     const struct lm_qtype_info *q = lm_qtype_info(qtype);
-    return is_float(qtype) || (qtype == LM_Q_Q8_0 && !is_float(lb->qtype)) || (lb->from_any && q->dequantize);
+    bool eight = qtype == LM_Q_Q8_0 || qtype == LM_Q_FP8_E4M3_F32;
+    return is_float(qtype) || (eight && !is_float(lb->qtype)) || (lb->from_any && q->dequantize);
 }
 
 static size_t n_bits(uint32_t qtype)
@@ -85,7 +92,7 @@ static bool candidates(const struct lm_low_bit *lb, const struct lm_gguf *g, con
         return false;
     out[0] = lb->qtype;
     out[1] = lb->other;
-    if (output && n_bits(lb->qtype) < 8)
+    if ((output || (lb->qtype >= LM_Q_LOW_BIT && is_shared_value(t))) && n_bits(lb->qtype) < 8)
         out[0] = out[1] = lb->qtype < LM_Q_GGUF_END ? LM_Q_Q8_0 : LM_Q_SYM_INT8;
     return lm_qtype_row_bytes(out[0], (size_t)t->dim[0]) != 0;
 }

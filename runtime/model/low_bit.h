@@ -5,8 +5,9 @@
  * Which weights of a model are quantized at load, to what, and their conversion in pieces.
  *
  * Matrices of the layers ("blk.*.weight" of two dimensions and more) get the type. The output matrix (output.weight, or
- * token_embd.weight where it is tied) gets SYM_INT8 where the type has fewer than 8 bits (Q8_0, if the type is GGUF's). Norms, biases, routers, convolutions,
- * an untied token_embd and everything that is smaller than a block stay as they are; of the float types all matrices are
+ * token_embd.weight where it is tied) gets SYM_INT8 where the type has fewer than 8 bits (Q8_0, if the type is GGUF's); with
+ * llmserve's types so does attn_v where it has at most half as many rows as columns. Norms, biases, routers, convolutions, an
+ * untied token_embd and everything that is smaller than a block stay as they are; of the float types all matrices are
  * converted but routers. Sources are F32, F16 and BF16, and Q8_0 at some loss; weights of fewer bits stay.
  *
  * Thread   [any]
@@ -18,10 +19,10 @@ struct lm_low_bit {
     uint32_t qtype;           /* the type */
     uint32_t other;           /* of each matrix the better of the two is taken; equal to qtype where there is no choice */
     bool from_any;            /* requantize weights of any type */
-    const struct lm_importance *importance; /* NULL: all columns weigh the same */
+    const struct lm_importance *importance; /* NULL: guessed from the weights (importance.h) */
 };
 
-/** How much each input column of each matrix matters: mean squares of the activations. */
+/** How much each input column of each matrix matters: mean squares of the activations, or a guess of them. */
 struct lm_importance {
     struct lm_importance_of { char name[80]; uint32_t cols; float *weight; } *of;
     size_t n;

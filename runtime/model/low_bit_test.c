@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A backend that only keeps what is packed shows that quantizing on the way and through a file give the same bytes. */
+#include "runtime/model/importance.h"
 #include "runtime/model/lmq.h"
 #include "runtime/model/model.h"
 #include "tests/suite.h"
@@ -132,5 +133,54 @@ START_TEST(test_model_low_bit__a_model_without_wide_weights_is_refused_at_load)
 }
 END_TEST
 
-SUITE_MAIN("model/low_bit", test_model_low_bit__a_start_from_the_cache_packs_the_same_bytes,
+static const struct lm_importance_of *importance_of(const struct lm_importance *im, const char *name)
+{
+    for (size_t i = 0; i < im->n; i++)
+        if (strcmp(im->of[i].name, name) == 0)
+            return &im->of[i];
+    return NULL;
+}
+
+static float *floats_of(const struct lm_gguf *g, const char *name)
+{
+    const struct lm_gguf_tensor *t = lm_gguf_tensor(g, name);
+    float *x = malloc((size_t)t->dim[0] * (size_t)t->dim[1] * sizeof *x);
+    ck_assert_ptr_nonnull(x);
+    lm_qtype_dequantize(t->qtype, t->data, x, (size_t)t->dim[1], (size_t)t->dim[0]);
+    return x;
+}
+
+/* In the first layer it is known what comes in: the embedding, over its mean square, times the norm's weight. */
+START_TEST(test_model_low_bit__columns_matter_as_the_weights_before_them_say)
+{
+    struct lm_gguf *g;
+    struct lm_importance im = {0};
+    double mean = 0, sum = 0;
+    ck_assert_int_eq(lm_gguf_open(LM_GOLDEN_FOLDER "/qwen2-bf16.gguf", &g, NULL), 0);
+    ck_assert_int_eq(lm_importance_guess(g, &im, NULL), 0);
+    const struct lm_importance_of *q = importance_of(&im, "blk.0.attn_q.weight");
+    const size_t dim = q->cols, rows = (size_t)lm_gguf_tensor(g, "token_embd.weight")->dim[1];
+    float *embed = floats_of(g, "token_embd.weight"), *norm = floats_of(g, "blk.0.attn_norm.weight");
+    double *want = calloc(dim, sizeof *want);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < dim; c++)
+            want[c] += (double)embed[r * dim + c] * (double)embed[r * dim + c];
+    for (size_t c = 0; c < dim; c++)
+        sum += want[c] / (double)dim;
+    for (size_t c = 0; c < dim; c++)
+        mean += (want[c] *= (double)norm[c] * (double)norm[c] / sum) / (double)dim;
+    for (size_t c = 0; c < dim; c++)
+        ck_assert_double_eq_tol((double)q->weight[c], want[c] + mean / 100, 1e-4 * want[c]);
+    for (size_t i = 0; i < im.n; i++)
+        for (size_t c = 0; c < im.of[i].cols; c++)
+            ck_assert(im.of[i].weight[c] > 0 && im.of[i].weight[c] < 1e30f);
+    ck_assert_ptr_nonnull(importance_of(&im, "blk.1.attn_output.weight"));
+    ck_assert_ptr_nonnull(importance_of(&im, "blk.1.ffn_down.weight"));
+    free(want), free(embed), free(norm);
+    lm_importance_fini(&im);
+    lm_gguf_close(g);
+}
+END_TEST
+
+SUITE_MAIN("model/low_bit", test_model_low_bit__columns_matter_as_the_weights_before_them_say, test_model_low_bit__a_start_from_the_cache_packs_the_same_bytes,
            test_model_low_bit__a_model_without_wide_weights_is_refused_at_load)

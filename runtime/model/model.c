@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/model.h"
 #include "runtime/model/family.h"
+#include "runtime/model/importance.h"
 #include "runtime/model/load.h"
 #include <stdlib.h>
 
@@ -61,6 +62,8 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, con
         rc = lm_low_bit_check(low_bit, g, &lossy, err);
     if (rc)
         return rc;
+    struct lm_importance guess = {0};
+    struct lm_low_bit with_guess;
     struct lm_model *m = calloc(1, sizeof *m);
     if (m) {
         m->hp = hp;
@@ -70,14 +73,17 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, con
         rc = lm_fail(err, LM_ENOMEM, "no memory for a model");
         goto out;
     }
-    rc = build(m, g, low_bit, be, dev, max_len, err);
+    rc = low_bit ? lm_low_bit_guess(low_bit, g, &with_guess, &guess, err) : 0;
+    if (rc == 0)
+        rc = build(m, g, low_bit ? &with_guess : NULL, be, dev, max_len, err);
     if (rc == 0)
         rc = lm_gguf_whole(g, err);
     if (rc == 0)
-        rc = lm_load_weights(g, low_bit, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
+        rc = lm_load_weights(g, low_bit ? &with_guess : NULL, be, dev, m->priv->pending, m->priv->n_pending, progress, progress_arg, err);
     if (rc == 0)
         *out = m;
 out:
+    lm_importance_fini(&guess);
     if (rc)
         lm_model_destroy(m, be, dev);
     return rc;

@@ -13,6 +13,25 @@ struct kind {
     uint32_t rows, first, take;
 };
 
+/* Older files have a tensor for each expert: ffn_up.0 in the place of ffn_up_exps. */
+static bool is_split(const struct lm_build *b)
+{
+    return lm_build_n_rows(b, "ffn_up.0") != 0;
+}
+
+static struct lm_weight *weight_of(struct lm_build *b, const struct kind *k, uint32_t e, uint32_t cols)
+{
+    struct lm_part part = {.rows = k->rows, .cols = cols, .n = b->hp->n_expert, .index = e, .first = k->first, .take = k->take};
+    char name[40];
+    snprintf(name, sizeof name, "%s", k->name);
+    if (is_split(b)) {
+        snprintf(name, sizeof name, "%.*s.%u", (int)(strlen(k->name) - strlen("_exps")), k->name, e);
+        part.n = 1;
+        part.index = 0;
+    }
+    return lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
+}
+
 /* The biases of the experts, or NULL. */
 static const struct lm_weight **biases(struct lm_build *b, const struct kind *k)
 {
@@ -34,12 +53,9 @@ static const struct lm_weight **biases(struct lm_build *b, const struct kind *k)
 static void matmul(struct lm_build *b, uint32_t y, uint32_t x, uint32_t route, const struct kind *k, bool shared)
 {
     const uint32_t n = b->hp->n_expert, n_slot = b->hp->n_expert_used;
-    struct lm_tensor_name name = lm_build_name(b, k->name, "weight");
     const struct lm_weight **w = lm_build_alloc(b, n * sizeof *w);
-    for (uint32_t e = 0; w && e < n; e++) {
-        struct lm_part part = {.rows = k->rows, .cols = b->act[x].dim / (shared ? 1 : n_slot), .n = n, .index = e, .first = k->first, .take = k->take};
-        w[e] = lm_build_weight(b, name.s, part, LM_USE_MATMUL, true);
-    }
+    for (uint32_t e = 0; w && e < n; e++)
+        w[e] = weight_of(b, k, e, b->act[x].dim / (shared ? 1 : n_slot));
     const struct lm_weight **bias = biases(b, k);
     struct lm_op *op = lm_build_op(b, LM_OP_MOE_MATMUL, y, x, route);
     op->u.moe.w = w;
@@ -94,7 +110,7 @@ static uint32_t need_rows(struct lm_build *b, const char *name)
 uint32_t lm_build_moe(struct lm_build *b, uint32_t x, const struct lm_moe *moe)
 {
     const uint64_t n_slot = b->hp->n_expert_used;
-    const uint32_t joined = lm_build_n_rows(b, "ffn_gate_up_exps"), n = joined ? joined / 2 : need_rows(b, "ffn_up_exps");
+    const uint32_t joined = lm_build_n_rows(b, "ffn_gate_up_exps"), n = joined ? joined / 2 : need_rows(b, is_split(b) ? "ffn_up.0" : "ffn_up_exps");
     lm_keys_refuse(&b->keys, n_slot == 0, "expert_count", "a router without experts");
     const struct kind gate = {joined ? "ffn_gate_up_exps" : "ffn_gate_exps", joined ? 2 * n : n, 0, n};
     const struct kind up = {joined ? "ffn_gate_up_exps" : "ffn_up_exps", joined ? 2 * n : n, joined ? n : 0, n};

@@ -170,6 +170,7 @@ static const struct lm_qtype_info low_bit[LM_Q_LOW_BIT_END - LM_Q_LOW_BIT] = {
     [LM_Q_FP6 - LM_Q_LOW_BIT] = {"FP6", 64, 50, lm_dequant_fp6, true},
     [LM_Q_FP8_E5M2 - LM_Q_LOW_BIT] = {"FP8_E5M2", 64, 66, lm_dequant_fp8_e5m2, true},
     [LM_Q_FP8_E4M3 - LM_Q_LOW_BIT] = {"FP8_E4M3", 64, 66, lm_dequant_fp8_e4m3, true},
+    [LM_Q_FP8_E4M3_F32 - LM_Q_LOW_BIT] = {"FP8_E4M3_F32", 64, 68, lm_dequant_fp8_e4m3_f32, true},
 };
 
 const struct lm_qtype_info *lm_qtype_info(uint32_t id)

@@ -61,4 +61,5 @@ void lm_dequant_nf4(const void *src, float *y, size_t n);
 void lm_dequant_fp6(const void *src, float *y, size_t n);
 void lm_dequant_fp8_e5m2(const void *src, float *y, size_t n);
 void lm_dequant_fp8_e4m3(const void *src, float *y, size_t n);
+void lm_dequant_fp8_e4m3_f32(const void *src, float *y, size_t n);
 #endif

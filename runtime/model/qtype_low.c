@@ -97,13 +97,16 @@ void lm_dequant_fp6(const void *src, float *y, size_t n)
     }
 }
 
+static void fp8_block(const uint8_t *q, int n_mantissa, float d, float *y)
+{
+    for (int i = 0; i < BLOCK; i++)
+        y[i] = d * lm_fp8_value(q[i], n_mantissa);
+}
+
 static void fp8(const uint8_t *p, int n_mantissa, float *y, size_t n)
 {
-    for (; n--; p += 66, y += BLOCK) {
-        float d = q_f16(p);
-        for (int i = 0; i < BLOCK; i++)
-            y[i] = d * lm_fp8_value(p[2 + i], n_mantissa);
-    }
+    for (; n--; p += 66, y += BLOCK)
+        fp8_block(p + 2, n_mantissa, q_f16(p), y);
 }
 
 /* { f16 d; u8 q[64] }: y = d * the e5m2 number */
@@ -116,4 +119,11 @@ void lm_dequant_fp8_e5m2(const void *src, float *y, size_t n)
 void lm_dequant_fp8_e4m3(const void *src, float *y, size_t n)
 {
     fp8(src, 3, y, n);
+}
+
+/* { f32 d; u8 q[64] }: y = d * the e4m3 number / 256 */
+void lm_dequant_fp8_e4m3_f32(const void *src, float *y, size_t n)
+{
+    for (const uint8_t *p = src; n--; p += 68, y += BLOCK)
+        fp8_block(p + 4, 3, lm_f32_of((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24), y);
 }

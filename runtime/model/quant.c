@@ -120,7 +120,7 @@ static const struct kind {
 
 static bool is_low_bit(uint32_t qtype)
 {
-    return qtype >= LM_Q_LOW_BIT && qtype < LM_Q_LOW_BIT_END;
+    return qtype >= LM_Q_LOW_BIT && qtype < LM_Q_LOW_BIT_END && kinds[qtype - LM_Q_LOW_BIT].encode;
 }
 
 static bool is_ggml(uint32_t qtype)
@@ -158,13 +158,18 @@ static void put16(uint8_t *p, float f)
 }
 
 /*
- * Without importance large weights weigh more in grids without a minimum (each by its square): they meet the large activations,
- * and the divergence of the model is smaller so, the plain error a little larger. With a minimum all weigh the same.
+ * In grids without a minimum large weights weigh more: they meet the large activations, and what is clipped of them is missing in
+ * one direction. By their square where nothing is known of the columns. With a minimum only the columns' importance counts.
  */
-static void weigh(bool by_square, const float *x, size_t n, float *w)
+static void weigh(bool with_min, const float *x, const float *importance, size_t n, float *w)
 {
+    float mean = 0;
     for (size_t i = 0; i < n; i++)
-        w[i] = by_square ? x[i] * x[i] : 1;
+        mean += x[i] * x[i] / (float)n;
+    for (size_t i = 0; i < n; i++) {
+        float self = with_min ? 1 : importance ? sqrtf(mean + x[i] * x[i]) : x[i] * x[i];
+        w[i] = importance ? importance[i] * self : self;
+    }
 }
 
 static int low_bit_row(uint32_t qtype, const float *x, const float *importance, size_t cols, uint8_t *dst, double *error,
@@ -182,10 +187,7 @@ static int low_bit_row(uint32_t qtype, const float *x, const float *importance, 
         memset(in, 0, sizeof in);
         memset(w, 0, sizeof w);
         memcpy(in, x + c, n * sizeof *in);
-        if (importance)
-            memcpy(w, importance + c, n * sizeof *w);
-        else
-            weigh(k->n_scale == 1, in, n, w);
+        weigh(k->n_scale == 2, in, importance ? importance + c : NULL, n, w);
         find(k->grid, in, w, &d, &m, v);
         for (size_t i = n; i < N; i++)
             v[i] = 0;

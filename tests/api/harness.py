@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts llmserved on a free port, asks it things, stops it. Nothing here sleeps for a result: it waits for a line or an answer."""
-import http.client, json, os, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+import http.client, json, os, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -52,7 +52,8 @@ class Reply:
 
 
 class Server:
-    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m"):
+    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m", plugins=None, listen=None):
+        """listen: a listening socket that is handed over as a service manager does it."""
         self.dir = tempfile.TemporaryDirectory(prefix="llmserve-test-")
         self.log_path, self.gate_path = self.dir.name + "/fake.log", self.dir.name + "/gate"
         if model is None:
@@ -60,12 +61,19 @@ class Server:
             model = self.dir.name + "/toy.gguf"
             toy_gguf.write(model)
         command = [os.path.join(BUILD, "llmserved"), "--port", "0", "--model", model, "--served-model-name", name, *flags]
-        command += ["--engine-path", FAKE] if fake else ["--plugin-dir", os.path.join(BUILD, ".libs")]
+        command += ["--engine-path", FAKE] if fake else ["--plugin-dir", plugins or os.path.join(BUILD, ".libs")]
         environment = {**os.environ, "LLMSERVE_FAKE_LOG": self.log_path, "LLMSERVE_FAKE_GATE": self.gate_path, **(env or {})}
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True, errors="replace",
-                                        cwd=self.dir.name, env=environment)
-        self.log = Lines(self.process.stderr)
-        if wait_port:
+        if listen:
+            command = ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh", *command]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
+                                        cwd=self.dir.name, env=environment, pass_fds=(3,) if listen else (),
+                                        preexec_fn=(lambda: os.dup2(listen.fileno(), 3)) if listen else None)
+        self.log, self.out = Lines(self.process.stderr), Lines(self.process.stdout)
+        if listen and listen.family != socket.AF_UNIX:
+            self.port = listen.getsockname()[1]
+            if wait_ready:
+                self.log.wait("server: ready model=")
+        elif wait_port:
             self.port = int(self.log.wait("listening on http://").rsplit(":", 1)[1])
             if wait_ready:
                 self.log.wait("server: ready model=")
@@ -185,6 +193,21 @@ def raw(port, data):
     s = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
     s.sendall(data)
     return s
+
+
+def write_folder(folder, model="qwen2-bf16"):
+    """A Hugging Face folder: a golden model, and a tokenizer of bytes that knows more tokens than the model has rows."""
+    for name in ("config.json", "generation_config.json", "model.safetensors"):
+        shutil.copy(os.path.join(SOURCE, "tests/golden/model/hf", model, name), folder)
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    chars = [chr(b) for b in shown] + [chr(256 + i) for i in range(256 - len(shown))]
+    vocab = {c: i for i, c in enumerate(["<0>", "<1>", "<end>", "<3>", "<4>", "<also>"] + chars)}
+    added = [{"id": i, "content": c, "special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+             for i, c in ((2, "<end>"), (5, "<also>"), (len(vocab), "<more>"))]
+    pre = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    with open(os.path.join(folder, "tokenizer.json"), "w") as f:
+        json.dump({"version": "1.0", "added_tokens": added, "normalizer": None, "pre_tokenizer": pre, "post_processor": None, "decoder": pre,
+                   "model": {"type": "BPE", "vocab": vocab, "merges": []}}, f)
 
 
 def main(needs=()):

@@ -17,14 +17,14 @@ def byte_names():
     return [names[b] for b in range(256)]
 
 
-def _string(s):
+def string(s):
     b = s.encode()
     return struct.pack("<Q", len(b)) + b
 
 
-def _value(v):
+def value(v):
     if isinstance(v, str):
-        return struct.pack("<I", 8) + _string(v)
+        return struct.pack("<I", 8) + string(v)
     if isinstance(v, bool):
         return struct.pack("<IB", 7, v)
     if isinstance(v, int):
@@ -32,13 +32,13 @@ def _value(v):
     if isinstance(v, float):
         return struct.pack("<If", 6, v)
     if isinstance(v[0], str):
-        return struct.pack("<IIQ", 9, 8, len(v)) + b"".join(map(_string, v))
+        return struct.pack("<IIQ", 9, 8, len(v)) + b"".join(map(string, v))
     return struct.pack("<IIQ", 9, 5, len(v)) + struct.pack("<%di" % len(v), *v)
 
 
-def write(path, chat_template=CHATML, **more):
+def keys(chat_template=CHATML, **more):
     tokens = byte_names() + ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "qq"]
-    keys = {
+    return {
         "general.architecture": "llama",
         "llama.block_count": 1,
         "llama.embedding_length": 32,
@@ -57,9 +57,13 @@ def write(path, chat_template=CHATML, **more):
         "tokenizer.ggml.add_bos_token": False,
         **({"tokenizer.chat_template": chat_template} if chat_template else {}), **more,
     }
-    head = b"GGUF" + struct.pack("<IQQ", 3, 1, len(keys))
-    head += b"".join(_string(k) + _value(v) for k, v in keys.items())
-    head += _string("token_embd.weight") + struct.pack("<IQIQ", 1, 32, 0, 0)
+
+
+def write(path, chat_template=CHATML, **more):
+    pairs = keys(chat_template, **more)
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs))
+    head += b"".join(string(k) + value(v) for k, v in pairs.items())
+    head += string("token_embd.weight") + struct.pack("<IQIQ", 1, 32, 0, 0)
     head += b"\0" * (-len(head) % 32)
     with open(path, "wb") as f:
         f.write(head + b"\0" * 128)

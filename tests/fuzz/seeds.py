@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the seeds of the corpus beside itself: requests that show every feature of a format once. Inputs that a fuzzer found are
 committed next to them, named found-*."""
-import os
+import json, os
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
 
@@ -48,8 +48,21 @@ GRAMMAR = {  # the first byte is the kind: 0 a schema, 1 GBNF, 2 a regular expre
 }
 
 
+TOOLS = ["hermes", "llama3_json", "mistral", "qwen3_coder", "deepseek_v3", "glm45", "kimi_k2", "openai", "pythonic"]
+
+
+def tools():
+    """Of tests/golden/tools; the first byte is syntax, way of reasoning and where the prompt ends."""
+    out = {}
+    for i, name in enumerate(TOOLS):
+        with open(os.path.join(HERE, "..", "..", "golden", "tools", name + ".json"), encoding="utf-8") as f:
+            for k, case in enumerate(json.load(f)[:8]):
+                out[f"{name}-{k}"] = bytes([i + 9 * (k % 3)]) + case["text"].encode()
+    return out
+
+
 def main():
-    for folder, inputs in (("http", HTTP), ("request", REQUEST), ("grammar", GRAMMAR)):
+    for folder, inputs in (("http", HTTP), ("request", REQUEST), ("grammar", GRAMMAR), ("tools", tools())):
         os.makedirs(os.path.join(HERE, folder), exist_ok=True)
         for name, data in inputs.items():
             with open(os.path.join(HERE, folder, name), "wb") as f:

@@ -22,6 +22,9 @@ struct now {
     __global const int *step;
     uint n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width;
     uint pos0, seq0; /* of row 0 */
+#if defined(MT) && MT > 0
+    const __local uint *pos, *block; /* of each row: its position, and the block of the cache that has it */
+#endif
 };
 
 INLINE float sum_group(float v, __local float *part)
@@ -86,12 +89,25 @@ INLINE void put_half2(ulong half_y, uint row, uint k, uint dim, float a, float b
 
 INLINE uint pos_of(const struct now *t, uint row)
 {
+#if defined(MT) && MT > 0
+    return t->pos[row];
+#else
     return row ? (uint)t->step[t->pos_at + row] : t->pos0;
+#endif
 }
 
 INLINE uint seq_of(const struct now *t, uint row)
 {
     return row ? (uint)t->step[t->seq_at + row] : t->seq0;
+}
+
+INLINE uint block_of(__local const struct phase *p, const struct now *t, uint row, uint pos)
+{
+#if defined(MT) && MT > 0
+    return t->block[row];
+#else
+    return (uint)t->step[t->table_at + seq_of(t, row) * t->stride + pos / p->block];
+#endif
 }
 
 /* Where a lane's part of unit 0 of a tile is: bases of three matrices, of which tiles are counted through. */
@@ -152,7 +168,7 @@ INLINE struct early early_of(__local const struct phase *p, const struct now *t,
         e.s = (a.y * b.x + a.x * b.y) * p->mscale;
     }
     if (m > 0)
-        e.block = (uint)t->step[t->table_at + seq_of(t, row) * t->stride + pos / p->block];
+        e.block = block_of(p, t, row, pos);
     return e;
 }
 

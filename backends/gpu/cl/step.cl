@@ -3,7 +3,7 @@
  * A whole step of few rows as one kernel: phases with a barrier of the grid between them. After step_matmul.cl.
  *
  * One group of TT on each unit, or the barrier waits for ever. Moves every weight and the cache once: on an H200,
- * Llama-2-7B in Q4_0, in 43 % (one row), 33 % (12) and 30 % (32 rows) of 4.8 TB/s. struct phase is gpu_phase of fuse.h.
+ * Llama-2-7B in Q4_0, in 43 % (one row), 34 % (12) and 31 % (32 rows) of 4.8 TB/s. struct phase is gpu_phase of fuse.h.
  */
 /* A barrier of the grid in two halves, between which a group may do what needs no other group. */
 INLINE void grid_arrive(__global uint *bar)
@@ -297,7 +297,11 @@ void step(__global const struct phase *list, uint n_phase, __global uint *bar, u
           uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width)
 {
     __local struct local_mem m __attribute__((aligned(16)));
-    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width, (uint)in[pos_at], (uint)in[seq_at]};
+    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width, (uint)in[pos_at], (uint)in[seq_at],
+#if MT > 0
+                          m.pos, m.block
+#endif
+    };
     struct bases next;
     struct ring r;
 #pragma unroll
@@ -306,6 +310,13 @@ void step(__global const struct phase *list, uint n_phase, __global uint *bar, u
         r.s[i] = (uint2)(0);
     }
     load_phase(list, 0, &m.ph[0]);
+#if MT > 0
+    if (LID < n_tok) {
+        uint pos = (uint)in[pos_at + LID];
+        m.pos[LID] = pos;
+        m.block[LID] = (uint)in[table_at + (uint)in[seq_at + LID] * stride + pos / list[0].block];
+    }
+#endif
     barrier(CLK_LOCAL_MEM_FENCE);
     if (m.ph[0].kind == PH_MATMUL)
         prime(&m.ph[0], &next, &r, first_tile(&m.ph[0], WG));

@@ -18,7 +18,9 @@ struct local_mem {
     union scratch u;
     float sum[NW + 1];
     uint flag;
-#if MT == 0
+#if MT > 0
+    uint pos[MT * 16], block[MT * 16]; /* of each row, see struct now */
+#else
     uint4 aq[MAX_KC * 8]; /* [kc][c][low nibbles' columns, high ones'] of four words */
     int4 minus[MAX_KC * 4]; /* -8 x their sums */
     float4 scale[MAX_KC];
@@ -264,18 +266,34 @@ INLINE void prime(__local const struct phase *p, struct bases *a, struct ring *r
         load_slot(a, r, i, begin + i, LID / 32 < a->kc ? end : 0, LID / 32); /* four are all, where a group has no more */
 }
 
-/* Unit kc of `n` tiles times x. */
+/* Sixteen bytes of x, asked for where this stands. */
+#define LOAD_X(v, at) asm volatile("ld.global.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"((v).x), "=r"((v).y), "=r"((v).z), "=r"((v).w) : "l"(at) : "memory")
+
+/* Unit kc of `n` tiles times x; of 16 rows all of x is asked for before the first is used. */
 INLINE void multiply(__local const struct phase *p, const struct ring *r, uint kc, float acc[MT][NT][4], uint n)
 {
-    __global const uint4 *x = (__global const uint4 *)p->half_x + (size_t)kc * 256 + LID % 32;
+    ulong from = p->half_x + ((ulong)kc * 256 + LID % 32) * 16;
+#if MT == 1
+    uint4 x[4][1][2];
 #pragma unroll
     for (uint j = 0; j < 4; j++) {
+        LOAD_X(x[j][0][0], from + j * 1024);
+        LOAD_X(x[j][0][1], from + j * 1024 + 512);
+    }
+#endif
+#pragma unroll
+    for (uint j = 0; j < 4; j++) {
+#if MT == 1
+        uint4(*a)[2] = x[j];
+#else
         uint4 a[MT][2];
 #pragma unroll
         for (uint m = 0; m < MT; m++) {
-            a[m][0] = x[(size_t)m * p->kc * 256 + j * 64];
-            a[m][1] = x[(size_t)m * p->kc * 256 + j * 64 + 32];
+            __global const uint4 *at = (__global const uint4 *)(from + (ulong)m * p->kc * 4096 + j * 1024);
+            a[m][0] = at[0];
+            a[m][1] = at[32];
         }
+#endif
 #pragma unroll
         for (uint i = 0; i < n; i++) {
             uint b[4];
@@ -295,6 +313,12 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
 {
     uint wid = LID / 32, g = LID % 32 / 4, c = LID % 4, n_warp = min(p->kc, (uint)NW);
     __local float *to = l->u.tile + wid * 512 + g * 32 + 2 * c;
+    struct early e[512 / TT];
+#pragma unroll
+    for (uint i = 0; i < 512 / TT; i++) {
+        uint o = LID + i * TT;
+        e[i] = early_of(p, t, min(m * 16 + o / 32, max(rows, 1u) - 1), tile + ((o % 32 >> 3) ^ (o / 32 & 3)), o & 7);
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (uint h = 0; h < 2; h++) {
@@ -304,55 +328,59 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
         vstore2((float2)(a3[2 * h], a3[2 * h + 1]), 0, to + h * 256 + ((3 ^ (g & 3)) << 3));
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint o = LID; o < 512; o += TT) {
-        uint row = o / 32, at = o % 32, n = tile + ((at >> 3) ^ (row & 3));
+#pragma unroll
+    for (uint i = 0; i < 512 / TT; i++) {
+        uint o = LID + i * TT, row = o / 32, at = o % 32, n = tile + ((at >> 3) ^ (row & 3));
         float v = 0;
         if (m * 16 + row >= rows) /* a whole warp */
             continue;
 #pragma unroll
         for (uint q = 0; q < NW; q++)
             v += q < n_warp ? l->u.tile[q * 512 + o] : 0;
-        finish(p, t, m * 16 + row, n, at & 7, v, n < end, early_of(p, t, m * 16 + row, n, at & 7));
+        finish(p, t, m * 16 + row, n, at & 7, v, n < end, e[i]);
     }
 }
 
-/* By `n` tiles at a time, a constant. */
-INLINE void matmul_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, const struct bases *next, struct ring *r, uint n)
+/* `n` tiles from `tile` on, a constant; at the end the first ones behind them are on their way. */
+INLINE void round_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, const struct bases *next, struct ring *r, uint tile,
+                     uint end, uint n)
 {
-    uint from = first_tile(p, WG), end = first_tile(p, WG + 1), rows = p->out ? t->n_out : t->n_tok;
-    for (uint tile = from; tile < end; tile += n) {
-        float acc[MT][NT][4];
+    float acc[MT][NT][4];
 #pragma unroll
-        for (uint m = 0; m < MT; m++)
+    for (uint m = 0; m < MT; m++)
 #pragma unroll
-            for (uint i = 0; i < NT; i++)
+        for (uint i = 0; i < NT; i++)
 #pragma unroll
-                for (uint e = 0; e < 4; e++)
-                    acc[m][i][e] = 0;
-        for (uint kc = LID / 32; kc < p->kc; kc += NW) {
-            struct ring have = *r;
-            bool last = kc + NW >= p->kc;
+            for (uint e = 0; e < 4; e++)
+                acc[m][i][e] = 0;
+    for (uint kc = LID / 32; kc < p->kc; kc += NW) {
+        struct ring have = *r;
+        bool last = kc + NW >= p->kc;
 #pragma unroll
-            for (uint i = 0; i < n; i++)
-                load_slot(next, r, i, last ? tile + n + i : tile + i, end, last ? LID / 32 : kc + NW);
-            multiply(p, &have, kc, acc, n);
-        }
-#pragma unroll
-        for (uint m = 0; m < MT; m++)
-#pragma unroll
-            for (uint i = 0; i < n; i += 4)
-                if (tile + i < end)
-                    join_warps(p, t, l, m, tile + i, min(end, tile + n), rows, acc[m][i], acc[m][min(i + 1, n - 1)], acc[m][min(i + 2, n - 1)],
-                               acc[m][min(i + 3, n - 1)]);
+        for (uint i = 0; i < NT; i++)
+            load_slot(next, r, i, last ? tile + n + i : tile + i, last || i < n ? end : 0, last ? LID / 32 : kc + NW);
+        multiply(p, &have, kc, acc, n);
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+    for (uint m = 0; m < MT; m++)
+#pragma unroll
+        for (uint i = 0; i < n; i += 4)
+            if (tile + i < end)
+                join_warps(p, t, l, m, tile + i, min(end, tile + n), p->out ? t->n_out : t->n_tok, acc[m][i], acc[m][min(i + 1, n - 1)],
+                           acc[m][min(i + 2, n - 1)], acc[m][min(i + 3, n - 1)]);
 }
 
 INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct bases *next, struct ring *r)
 {
-    if (NT > 4 && first_tile(p, WG + 1) - first_tile(p, WG) > 4)
-        matmul_by(p, t, l, next, r, NT);
-    else
-        matmul_by(p, t, l, next, r, 4);
+    uint end = first_tile(p, WG + 1);
+    for (uint tile = first_tile(p, WG); tile < end;)
+        if (NT > 4 && end - tile > 4) {
+            round_by(p, t, l, next, r, tile, end, NT);
+            tile += NT;
+        } else {
+            round_by(p, t, l, next, r, tile, end, 4);
+            tile += 4;
+        }
+    barrier(CLK_LOCAL_MEM_FENCE);
 }
 #endif

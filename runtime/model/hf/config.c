@@ -150,22 +150,24 @@ float *lm_hf_put_extra(struct lm_hf_config *c, const char *name, size_t n)
 
 void lm_hf_put_common(struct lm_hf_config *c, double theta)
 {
+    enum { N_PLAIN = 4 }; /* entries before those of heads */
     static const struct { const char *name, *key; } sizes[] = {
         {"num_hidden_layers", "block_count"},
         {"hidden_size", "embedding_length"},
         {"intermediate_size", "feed_forward_length"},
+        {"max_position_embeddings", "context_length"},
         {"num_attention_heads", "attention.head_count"},
         {"num_key_value_heads", "attention.head_count_kv"},
-        {"max_position_embeddings", "context_length"},
         {"head_dim", "attention.key_length"},
         {"head_dim", "attention.value_length"},
     };
-    const json_t *parameters = lm_hf_node(c->root, "rope_parameters");
+    const json_t *parameters = lm_hf_node(c->root, "rope_parameters"), *full = lm_hf_node(parameters, "full_attention");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        lm_hf_copy_u32(c, sizes[i].name, sizes[i].key);
+        if (!c->heads || i < N_PLAIN)
+            lm_hf_copy_u32(c, sizes[i].name, sizes[i].key);
     if (!c->layer_norm)
         lm_hf_put_f32(c, "attention.layer_norm_rms_epsilon", lm_hf_f64(c, c->root, "rms_norm_eps", 1e-6));
-    lm_hf_put_rope(c, parameters ? parameters : lm_hf_node(c->root, "rope_scaling"), theta);
+    lm_hf_put_rope(c, full ? full : parameters ? parameters : lm_hf_node(c->root, "rope_scaling"), theta);
 }
 
 void lm_hf_put_layer_norm(struct lm_hf_config *c, const char *name, double fallback)
@@ -180,7 +182,9 @@ void lm_hf_put_windows(struct lm_hf_config *c, uint32_t period)
     const json_t *types = lm_hf_node(c->root, "layer_types"), *t;
     size_t n = json_array_size(types), i;
     if (!types) {
-        lm_hf_put_u32(c, key, lm_hf_u32(c, c->root, "sliding_window_pattern", period));
+        const json_t *letters = json_object_get(c->root, "sliding_window_pattern"); /* "LLLG": local ones, then a global one */
+        lm_hf_put_u32(c, key, json_is_string(letters) ? (uint32_t)json_string_length(letters) :
+                                                        lm_hf_u32(c, c->root, "sliding_window_pattern", period));
         return;
     }
     int32_t *local = c->rc ? NULL : lm_arena_alloc(c->arena, n * sizeof *local);
@@ -203,4 +207,20 @@ void lm_hf_put_experts(struct lm_hf_config *c, bool norm)
     lm_hf_copy_u32(c, count, "expert_count");
     lm_hf_copy_u32(c, "num_experts_per_tok", "expert_used_count");
     lm_hf_put_bool(c, "expert_weights_norm", lm_hf_bool(c, c->root, "norm_topk_prob", norm));
+}
+
+void lm_hf_put_grouped_experts(struct lm_hf_config *c, bool sigmoid, bool norm, bool groups)
+{
+    lm_hf_copy_u32(c, "n_routed_experts", "expert_count");
+    lm_hf_copy_u32(c, "num_experts_per_tok", "expert_used_count");
+    lm_hf_copy_u32(c, "n_shared_experts", "expert_shared_count");
+    lm_hf_copy_u32(c, "moe_intermediate_size", "expert_feed_forward_length");
+    lm_hf_copy_u32(c, "first_k_dense_replace", "leading_dense_block_count");
+    if (groups) {
+        lm_hf_copy_u32(c, "n_group", "expert_group_count");
+        lm_hf_copy_u32(c, "topk_group", "expert_group_used_count");
+    }
+    lm_hf_put_f32(c, "expert_weights_scale", lm_hf_f64(c, c->root, "routed_scaling_factor", 1));
+    lm_hf_put_bool(c, "expert_weights_norm", lm_hf_bool(c, c->root, "norm_topk_prob", norm));
+    lm_hf_put_u32(c, "expert_gating_func", sigmoid ? 2 : 1);
 }

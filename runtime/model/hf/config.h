@@ -22,6 +22,14 @@ struct lm_hf_extra {
     size_t n;
 };
 
+/** What yarn means in a family. */
+enum lm_hf_yarn {
+    LM_HF_YARN_PLAIN,
+    LM_HF_YARN_SMOOTH, /* its ramp may begin and end between pairs ("truncate": false) */
+    LM_HF_YARN_WHOLE,  /* rope.scaling.attn_factor is all of what cos and sin grow by */
+    LM_HF_YARN_MSCALE, /* mscale_all_dim goes into the attention's scale */
+};
+
 struct lm_hf_config {
     const json_t *root;  /* of the text model */
     const char *family;  /* GGUF's name */
@@ -32,6 +40,9 @@ struct lm_hf_config {
     struct lm_hf_extra extra[LM_HF_EXTRA];
     size_t n_extra;
     bool layer_norm;     /* the epsilon is put */
+    bool heads;          /* the counts and widths of heads are put, and how many columns rotate */
+    bool unit_output;    /* rows of the output matrix are divided by their length */
+    enum lm_hf_yarn yarn;
     struct lm_err *err;
     int rc;
 };
@@ -72,6 +83,8 @@ void lm_hf_put_common(struct lm_hf_config *c, double theta);
 void lm_hf_put_layer_norm(struct lm_hf_config *c, const char *name, double fallback);
 /** Which layers have the window, by layer_types; else every layer but each period-th (sliding_window_pattern). */
 void lm_hf_put_windows(struct lm_hf_config *c, uint32_t period);
+/** Counts, groups and scale of experts that the router chooses as DeepSeek's do, with some that every token goes through. */
+void lm_hf_put_grouped_experts(struct lm_hf_config *c, bool sigmoid, bool norm, bool groups);
 /** Counts of experts; `norm`: whether the weights of the chosen ones sum up to 1 where norm_topk_prob does not say it. */
 void lm_hf_put_experts(struct lm_hf_config *c, bool norm);
 

@@ -12,6 +12,14 @@ enum lm_hf_how {
     LM_HF_Q_PAIRS, /* each query head's halves are interleaved: the pairs that GGUF's rope of the family turns */
     LM_HF_K_PAIRS, /* the same of each key head */
     LM_HF_ADD_1,   /* the norm's 1 is in the weight */
+    LM_HF_EVERY,   /* every n-th row from row i on */
+    LM_HF_EVERY_COL, /* every n-th column from column i on */
+    LM_HF_TURNED,  /* matrices that are stored column by column; of them every n-th row from row i on */
+    LM_HF_QKV_Q,   /* of heads that stand in groups of one key head: its query heads, itself, its value head; */
+    LM_HF_QKV_K,   /*   the rows of q and k as in .._PAIRS */
+    LM_HF_QKV_V,
+    LM_HF_KV_K,    /* of heads of which each has rows that make its keys, then rows that make its values: those, turned */
+    LM_HF_KV_V,
     LM_HF_SKIP,    /* not read */
 };
 
@@ -24,7 +32,7 @@ enum lm_hf_how {
 struct lm_hf_name {
     const char *hf, *gguf;
     enum lm_hf_how how;
-    uint8_t n, i; /* part i of n equal parts of the rows, of each matrix; 0: all of them. One entry a part. */
+    uint8_t n, i; /* part i of n equal parts of the rows, of each matrix (or as `how` says); 0: all of them. One entry a part. */
 };
 
 struct lm_hf_family {
@@ -35,12 +43,16 @@ struct lm_hf_family {
     void (*keys)(struct lm_hf_config *c);
 };
 
-extern const struct lm_hf_family lm_hf_cohere, lm_hf_cohere2, lm_hf_gemma, lm_hf_gemma2, lm_hf_gemma3, lm_hf_gemma3_text, lm_hf_glm,
-    lm_hf_glm4, lm_hf_granite, lm_hf_granitemoe, lm_hf_llama, lm_hf_mistral, lm_hf_mixtral, lm_hf_olmo2, lm_hf_olmoe, lm_hf_phi3,
-    lm_hf_qwen2, lm_hf_qwen2_moe, lm_hf_qwen3, lm_hf_qwen3_moe, lm_hf_seed_oss, lm_hf_starcoder2;
+extern const struct lm_hf_family lm_hf_baichuan, lm_hf_chatglm, lm_hf_cohere, lm_hf_cohere2, lm_hf_deepseek_v2, lm_hf_deepseek_v3,
+    lm_hf_exaone4, lm_hf_gemma, lm_hf_gemma2, lm_hf_gemma3, lm_hf_gemma3_text, lm_hf_glm, lm_hf_glm4, lm_hf_glm4_moe, lm_hf_gpt_oss,
+    lm_hf_granite, lm_hf_granitemoe, lm_hf_granitemoeshared, lm_hf_internlm2, lm_hf_llama, lm_hf_minicpm, lm_hf_mistral, lm_hf_mixtral,
+    lm_hf_olmo2, lm_hf_olmo3, lm_hf_olmoe, lm_hf_phi3, lm_hf_qwen2, lm_hf_qwen2_moe, lm_hf_qwen3, lm_hf_qwen3_moe, lm_hf_seed_oss,
+    lm_hf_starcoder2;
 
 /** NULL where there is none.  Thread [any] */
 const struct lm_hf_family *lm_hf_family_get(const char *model_type);
+/** The one at i of all, in the order of their types; NULL ends.  Thread [any] */
+const struct lm_hf_family *lm_hf_family_at(size_t i);
 /** The types of all, joined by ", ".  Thread [any] */
 void lm_hf_family_list(char *out, size_t n);
 
@@ -48,6 +60,7 @@ void lm_hf_family_list(char *out, size_t n);
 #define LM_HF_MAP(hf, gguf) {hf, gguf, LM_HF_AS_IS, 0, 0}
 #define LM_HF_ROWS(hf, gguf, how) {hf, gguf, how, 0, 0}
 #define LM_HF_PART(hf, gguf, n, i) {hf, gguf, LM_HF_AS_IS, n, i}
+#define LM_HF_FROM(hf, gguf, how, n, i) {hf, gguf, how, n, i}
 
 /** Modules that most families name as llama does. */
 #define LM_HF_TOP_NAMES \
@@ -76,5 +89,15 @@ void lm_hf_family_list(char *out, size_t n);
     LM_HF_PART("model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_gate_exps.weight", 2, 0), \
     LM_HF_PART("model.layers.*.mlp.experts.gate_up_proj", "blk.*.ffn_up_exps.weight", 2, 1), \
     LM_HF_MAP("model.layers.*.mlp.experts.down_proj", "blk.*.ffn_down_exps.weight")
+/** A router's correction, and experts that every token goes through. */
+#define LM_HF_SHARED_NAMES \
+    LM_HF_MAP("model.layers.*.mlp.gate.e_score_correction_bias", "blk.*.exp_probs_b.bias"), \
+    LM_HF_MAP("model.layers.*.mlp.shared_experts.gate_proj", "blk.*.ffn_gate_shexp"), \
+    LM_HF_MAP("model.layers.*.mlp.shared_experts.up_proj", "blk.*.ffn_up_shexp"), \
+    LM_HF_MAP("model.layers.*.mlp.shared_experts.down_proj", "blk.*.ffn_down_shexp")
+/** Norms behind the blocks only. */
+#define LM_HF_POST_NORM_NAMES \
+    LM_HF_MAP("model.layers.*.post_attention_layernorm", "blk.*.post_attention_norm"), \
+    LM_HF_MAP("model.layers.*.post_feedforward_layernorm", "blk.*.post_ffw_norm")
 #define LM_HF_LLAMA_NAMES(q, k) LM_HF_TOP_NAMES, LM_HF_ATTN_NAMES(q, k), LM_HF_NORM_NAMES
 #endif

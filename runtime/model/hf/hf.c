@@ -90,6 +90,26 @@ static int read_generation(const struct folder *f, struct lm_hf_config *c, const
     return c->rc;
 }
 
+/* How sentence-transformers pools: GGUF's numbers. */
+static int read_pooling(const struct folder *f, struct lm_hf_config *c)
+{
+    static const struct { const char *name; uint32_t type; } modes[] = {
+        {"pooling_mode_mean_tokens", 1}, {"pooling_mode_cls_token", 2}, {"pooling_mode_lasttoken", 3},
+    };
+    json_t *pooling = NULL;
+    struct lm_err err;
+    int rc = read_json(f, "1_Pooling/config.json", &pooling, &err);
+    if (rc && rc != LM_ENOTFOUND)
+        return lm_fail(c->err, rc, "%s", err.msg);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (lm_hf_bool(c, pooling, modes[i].name, false)) {
+            lm_hf_put_u32(c, "pooling_type", modes[i].type);
+            break;
+        }
+    json_decref(pooling);
+    return c->rc;
+}
+
 static int make_header(struct folder *f, struct lm_hf_config *c)
 {
     unsigned char head[24] = {'G', 'G', 'U', 'F', 3};
@@ -138,7 +158,7 @@ static int build(struct folder *f, const json_t *root, struct lm_hf_config *c, s
     }
     in.tied = lm_hf_bool(c, c->root, "tie_word_embeddings", lm_hf_bool(c, root, "tie_word_embeddings", in.family->tied));
     in.family->keys(c);
-    if (c->rc || (rc = read_generation(f, c, outer)) != 0 || (rc = make_header(f, c)) != 0)
+    if (c->rc || (rc = read_generation(f, c, outer)) != 0 || (rc = read_pooling(f, c)) != 0 || (rc = make_header(f, c)) != 0)
         return c->rc ? c->rc : rc;
     rc = lm_hf_tensors_make(&in, &w.tensor, &w.n_tensor, c->err);
     if (rc || (rc = lm_gguf_open_memory(f->header.data, f->header.len, &g, c->err)) != 0 || (rc = lm_gguf_complete(g, &w, c->err)) != 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/base/buf.h"
+#include "runtime/model/hf/hf.h"
 #include "runtime/model/hf/safetensors.h"
 #include "runtime/model/model.h"
 #include "runtime/model/source.h"
@@ -292,7 +293,19 @@ START_TEST(test_hf_hf__an_index_may_not_lead_out_of_the_folder_nor_lie)
 }
 END_TEST
 
-SUITE_MAIN("hf/hf", test_hf_hf__a_folder_gives_keys_under_ggufs_names,
+START_TEST(test_hf_hf__pooling_of_an_embedding_model_becomes_a_key)
+{
+    struct lm_gguf *g;
+    uint32_t type = 0;
+    if (lm_hf_open(LM_GOLDEN_FOLDER "/hf/qwen3-base-bf16", &g, &err))
+        ck_abort_msg("%s", err.msg);
+    ck_assert_int_eq(lm_gguf_u32(g, "qwen3.pooling_type", 0, &type, &err), 0);
+    ck_assert_uint_eq(type, 3);
+    lm_gguf_close(g);
+}
+END_TEST
+
+SUITE_MAIN("hf/hf", test_hf_hf__pooling_of_an_embedding_model_becomes_a_key, test_hf_hf__a_folder_gives_keys_under_ggufs_names,
            test_hf_hf__quantized_weights_get_the_smallest_type_that_has_their_values,
            test_hf_hf__configurations_that_are_not_understood_are_refused_by_key,
            test_hf_hf__tensors_without_a_place_or_a_partner_are_named_with_their_offset,

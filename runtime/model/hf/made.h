@@ -17,12 +17,15 @@ enum lm_hf_layout {
     LM_HF_PACKED, /* words hold columns of one row; [rows][cols / n], zeros [rows / n][groups] */
     LM_HF_INT8,   /* [rows][cols], zeros [rows][groups] */
     LM_HF_FP8,    /* e4m3 [rows][cols] */
+    LM_HF_MXFP4,  /* blocks of 32 columns: 16 bytes of two neighbours each; a scale is an exponent */
 };
 
 /** One tensor of the files with what belongs to it. y[r][c] = scale[r][group of c] * (q[r][c] - zero[r][group of c]) */
 struct lm_hf_part {
     const struct lm_st_tensor *w;
     uint64_t rows, cols;     /* of what w holds, over all matrices */
+    uint64_t mats;           /* matrices of equally many rows */
+    uint32_t n_dim;          /* 0 or 1: a vector; 2; 3: several matrices */
     enum lm_hf_layout layout;
     uint32_t bits;           /* of an integer */
     const struct lm_st_tensor *scale, *zero; /* zero NULL: the middle, 2^(bits - 1), or 0 in LM_HF_INT8 */
@@ -32,13 +35,19 @@ struct lm_hf_part {
     uint32_t zero_add;       /* to what the file holds */
 };
 
+/** Where element [matrix][row][col] of what is made stands among a part's: first + matrix * .. + row * .. + col * .. */
+struct lm_hf_stride { uint64_t first, matrix, row, col; };
+
 struct lm_hf_made {
     struct lm_gguf_made base; /* first */
     const struct lm_hf_part *part;
     uint64_t n_part;          /* of the same rows and columns */
-    uint64_t each;            /* rows of a matrix that are taken, from skip on; a matrix has step of them */
+    uint64_t mats, rows, cols; /* of one part: matrices, rows of each, columns; a vector is one row */
+    uint64_t each;            /* of each step rows of the part these are taken, from skip on */
     uint64_t skip, step;
     uint64_t half;            /* rows of half a head whose halves are interleaved; 0: none are */
+    struct lm_hf_stride stride; /* col 0: rows stand as they are, by the numbers above */
+    bool unit;                /* rows are divided by their length */
     float add;
     uint32_t qtype;
     size_t row_bytes;

@@ -91,8 +91,10 @@ struct lm_hf_quant lm_hf_quant_read(struct lm_hf_config *c)
         read_ct(c, q, &out);
     else if (is(method, "fp8"))
         out.method = LM_HF_IS_FP8;
+    else if (is(method, "mxfp4"))
+        out.method = LM_HF_IS_MXFP4;
     else
-        lm_hf_refuse(c, true, "quant_method", "known are awq, gptq, fp8 and compressed-tensors");
+        lm_hf_refuse(c, true, "quant_method", "known are awq, gptq, fp8, mxfp4 and compressed-tensors");
     return out;
 }
 
@@ -273,20 +275,48 @@ static void read_fp8(struct around *a, const struct lm_hf_quant *q, struct lm_hf
     need(a, s, s->type, (p->rows - 1) / p->row_group + 1, p->n_group);
 }
 
+/* Blocks [matrices][rows][cols / 32][16] of two codes a byte, and an exponent each. */
+static void read_mxfp4(struct around *a, struct lm_hf_part *p)
+{
+    const struct lm_st_tensor *w = a->w;
+    const size_t stem = strlen(w->name.s) - strlen("blocks");
+    char name[300];
+    snprintf(name, sizeof name, "%.*sscales", (int)stem, w->name.s);
+    const struct lm_st_tensor *s = a->find(a->arg, name);
+    if (!s)
+        a->rc = lm_fail(a->err, LM_EFORMAT, "tensor '%.80s' is missing beside '%.80s'", name, w->name.s);
+    else if (w->type != LM_ST_U8 || w->n_dim != 4 || w->dim[3] != 16)
+        a->rc = lm_fail(a->err, LM_EFORMAT, "tensor '%.80s' at byte %llu is not U8 of four dimensions, the last 16", w->name.s,
+                        (unsigned long long)w->offset);
+    else if (s->type != LM_ST_U8 || s->n_dim != 3 || s->dim[0] != w->dim[0] || s->dim[1] != w->dim[1] || s->dim[2] != w->dim[2])
+        a->rc = lm_fail(a->err, LM_EFORMAT, "tensor '%.80s' at byte %llu is not U8, one for each 16 of '%.80s'", s->name.s,
+                        (unsigned long long)s->offset, w->name.s);
+    p->layout = LM_HF_MXFP4;
+    p->scale = s;
+    p->n_dim = 3;
+    p->mats = w->dim[0];
+    p->rows = w->dim[0] * w->dim[1];
+    p->cols = w->dim[2] * 32;
+}
+
 int lm_hf_part_read(const struct lm_hf_quant *q, const struct lm_st_tensor *w, const char *module, lm_hf_find find, void *arg,
                     struct lm_hf_part *out, struct lm_err *err)
 {
     struct around a = {w, module, find, arg, err, 0};
     struct lm_hf_part p = {.w = w, .rows = 1, .cols = w->dim[w->n_dim ? w->n_dim - 1 : 0]};
     const char *last = strrchr(w->name.s, '.');
-    for (uint32_t i = 0; i + 1 < w->n_dim; i++)
-        p.rows *= w->dim[i];
     if (w->n == 0)
         return lm_fail(err, LM_EFORMAT, "tensor '%.80s' at byte %llu has no elements", w->name.s, (unsigned long long)w->offset);
+    for (uint32_t i = 0; i + 1 < w->n_dim; i++)
+        p.rows *= w->dim[i];
+    p.n_dim = w->n_dim;
+    p.mats = w->n_dim > 2 ? p.rows / w->dim[w->n_dim - 2] : 1;
     if (is(last, ".qweight") && (q->method == LM_HF_IS_AWQ || q->method == LM_HF_IS_GPTQ))
         read_words(&a, q, &p);
     else if (is(last, ".weight_packed") && q->method == LM_HF_IS_CT)
         read_packed(&a, &p);
+    else if (q->method == LM_HF_IS_MXFP4 && w->name.n > 7 && is(w->name.s + w->name.n - 7, "_blocks"))
+        read_mxfp4(&a, &p);
     else if (is(last, ".qweight") || is(last, ".weight_packed"))
         a.rc = lm_fail(err, LM_EFORMAT, "tensor '%.80s' is not one of the quantization that config.json names", w->name.s);
     else if (is(last, ".weight") && w->n_dim == 2 && w->type == LM_ST_I8 && q->method == LM_HF_IS_CT)
@@ -322,7 +352,11 @@ static uint32_t qtype_of(const struct lm_hf_part *p)
 {
     if (p->layout == LM_HF_NATIVE)
         return native(p->w->type);
-    if (p->layout == LM_HF_FP8 || p->group_of || p->group % 32 || p->cols % 32 || !is_half(p->scale))
+    if (p->layout == LM_HF_MXFP4)
+        return LM_Q_MXFP4;
+    if (p->layout == LM_HF_FP8)
+        return p->n_group == 1 || p->group % 64 == 0 ? LM_Q_FP8_E4M3_F32 : LM_Q_F32;
+    if (p->group_of || p->group % 32 || p->cols % 32 || !is_half(p->scale))
         return LM_Q_F32;
     if (p->bits == 8)
         return p->zero ? LM_Q_F32 : LM_Q_Q8_0;

@@ -8,18 +8,20 @@
  *   integers of up to 4 bits, any zero                    Q5_0: q - zero is -15 to 15
  *   integers of 8 bits, the zero in the middle            Q8_0
  *   8-bit floats without a scale                          BF16
+ *   e4m3 with scales                                      FP8_E4M3_F32
+ *   MXFP4 blocks                                          MXFP4
  *   all others (scales that f16 does not have, groups or rows that are not of whole blocks of 32, columns whose
- *   groups are not in order, 8 bits with any zero, 8-bit floats with scales)    F32
+ *   groups are not in order, 8 bits with any zero, e4m3 in blocks that are no multiple of 64 columns)    F32
  *
  * Checkpoints: AWQ (gemm, 4 bits), GPTQ (2, 4, 8 bits, v1 and v2 zeros, act-order by g_idx), FP8 (one scale, one a
- * row, one a block), compressed-tensors (pack-quantized, int-quantized, float-quantized and naive-quantized).
+ * row, one a block), compressed-tensors (pack-quantized, int-quantized, float-quantized and naive-quantized), MXFP4 of experts.
  * Activations are not quantized: their scales are not read.
  */
 #include "runtime/model/hf/config.h"
 #include "runtime/model/hf/made.h"
 
 struct lm_hf_quant {
-    enum { LM_HF_NONE, LM_HF_IS_AWQ, LM_HF_IS_GPTQ, LM_HF_IS_FP8, LM_HF_IS_CT } method;
+    enum { LM_HF_NONE, LM_HF_IS_AWQ, LM_HF_IS_GPTQ, LM_HF_IS_FP8, LM_HF_IS_CT, LM_HF_IS_MXFP4 } method;
     uint32_t bits; /* GPTQ's */
     bool v2;       /* GPTQ's zeros are stored as they are */
     uint64_t block[2]; /* rows and columns of a scale of FP8, where it has two dimensions */

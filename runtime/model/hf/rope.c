@@ -33,16 +33,27 @@ static void llama3(struct lm_hf_config *c, const json_t *p, double theta, double
     }
 }
 
+/* By mscale_all_dim the scale of the attention grows; cos and sin grow by the quotient with mscale, which must be 1. */
+static void yarn_mscale(struct lm_hf_config *c, const json_t *p)
+{
+    double mscale = lm_hf_f64(c, p, "mscale", 0), all = lm_hf_f64(c, p, "mscale_all_dim", 0);
+    lm_hf_refuse(c, (mscale != 0 || all != 0) && c->yarn != LM_HF_YARN_MSCALE, "mscale", "not supported in a yarn rope of this family");
+    lm_hf_refuse(c, mscale < all || mscale > all, "mscale", "other than mscale_all_dim is not supported");
+    if (all > 0)
+        lm_hf_put_f32(c, "rope.scaling.yarn_log_multiplier", 0.1 * all);
+}
+
 static void yarn(struct lm_hf_config *c, const json_t *p, double factor)
 {
     double grown = 1 + 0.1 * log(factor), mscale = lm_hf_f64(c, p, "attention_factor", grown);
-    lm_hf_refuse(c, !lm_hf_bool(c, p, "truncate", true), "truncate", "a yarn rope without rounding is not supported");
-    lm_hf_refuse(c, json_is_number(json_object_get(p, "mscale")), "mscale", "not supported in a yarn rope of this family");
+    const bool smooth = !lm_hf_bool(c, p, "truncate", true);
+    lm_hf_refuse(c, smooth != (c->yarn == LM_HF_YARN_SMOOTH), "truncate", "of a yarn rope is not what this family supports");
+    yarn_mscale(c, p);
     lm_hf_put_string(c, "rope.scaling.type", "yarn");
     lm_hf_put_u32(c, "rope.scaling.original_context_length", original_context(c, p));
     lm_hf_put_f32(c, "rope.scaling.yarn_beta_fast", lm_hf_f64(c, p, "beta_fast", 32));
     lm_hf_put_f32(c, "rope.scaling.yarn_beta_slow", lm_hf_f64(c, p, "beta_slow", 1));
-    lm_hf_put_f32(c, "rope.scaling.attn_factor", mscale / grown);
+    lm_hf_put_f32(c, "rope.scaling.attn_factor", c->yarn == LM_HF_YARN_WHOLE ? mscale : mscale / grown);
 }
 
 static void factors(struct lm_hf_config *c, const json_t *p, const char *name, const char *tensor, size_t n)
@@ -84,7 +95,7 @@ void lm_hf_put_rope(struct lm_hf_config *c, const json_t *p, double theta)
     double factor = lm_hf_f64(c, p, "factor", 1);
     lm_hf_refuse(c, !(factor >= 1e-3 && factor <= 1e6), "factor", "of a rope is not 0.001 to 1000000");
     lm_hf_put_f32(c, "rope.freq_base", theta);
-    if (partial != 1) /* NaN is refused above */
+    if (partial != 1 && !c->heads) /* NaN is refused above */
         lm_hf_put_u32(c, "rope.dimension_count", (uint32_t)fmin(1e6, fmax(0, head_dim(c) * partial)));
     if (c->rc || strcmp(type, "default") == 0 || strcmp(type, "dynamic") == 0)
         return;

@@ -24,6 +24,7 @@ struct lm_builder_rule {
     uint32_t start, end;
     uint32_t need;   /* list of rules that must be possible for this one to be; index + 1 */
     uint32_t object; /* + 1, whose members bound it; 0: none */
+    bool outside;    /* of a JSON grammar: text around JSON, not part of it */
 };
 
 struct lm_builder_need { uint32_t next, rule; };

@@ -214,6 +214,7 @@ static void make_rule(struct lm_dfa *d, struct work *w, uint32_t rule)
     size_t at = d->n_node;
     d->start[rule] = set_node(d, w);
     for (; at < d->n_node && !d->b->rc; at++) {
+        d->node[at].outside = d->b->rule[rule].outside;
         for (uint32_t i = 0; i < d->node[at].n_set; i++)
             d->node[at].accept |= d->pool[d->node[at].set + i] == d->b->rule[rule].end;
         gather(d, w, (uint32_t)at);

@@ -13,7 +13,7 @@
 struct lm_dfa_node {
     uint32_t set, n_set;    /* members, in pool */
     uint32_t edge, n_edge, step, n_step;
-    bool accept;
+    bool accept, outside;
 };
 
 struct lm_dfa {

@@ -270,7 +270,7 @@ static void pack_node(const struct finish *f, struct lm_program *p, uint32_t num
 {
     const struct lm_dfa_node *from = &f->d.node[f->order[number]];
     struct lm_program_node *to = &p->node[number];
-    *to = (struct lm_program_node){.edge = p->n_edge, .step = p->n_step, .accept = from->accept};
+    *to = (struct lm_program_node){.edge = p->n_edge, .step = p->n_step, .accept = from->accept, .outside = from->outside};
     if (f->reach[f->order[number]]) {
         to->object = f->object[f->order[number]];
         to->reach = f->reach[f->order[number]] - 1;

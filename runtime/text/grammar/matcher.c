@@ -42,6 +42,15 @@ static void drop_tails(struct lm_matcher *m)
     m->now.n = n;
 }
 
+/* Keys and white space are JSON's: around it there are none. */
+static bool is_outside(const struct lm_matcher *m)
+{
+    for (size_t i = 0; i < m->now.n; i++)
+        if (!m->pool->program->node[m->now.t[i].node].outside)
+            return false;
+    return m->now.n > 0;
+}
+
 bool lm_matcher_feed(struct lm_matcher *m, const char *s, size_t n, bool token)
 {
     bool json = m->pool->program->json;
@@ -54,7 +63,9 @@ bool lm_matcher_feed(struct lm_matcher *m, const char *s, size_t n, bool token)
         struct lm_threads t = m->now;
         m->now = m->next;
         m->next = t;
-        if (json) {
+        if (json && is_outside(m)) {
+            lm_json_keys_clear(&m->keys);
+        } else if (json) {
             lm_json_keys_push(&m->keys, (uint8_t)s[i]);
             drop_tails(m);
         }

@@ -48,6 +48,7 @@ struct lm_program_node {
     uint16_t n_edge, n_step;
     uint32_t object, reach; /* inside a key: object + 1 and where its classes start in bits; else 0 */
     uint8_t accept;         /* not 0: the rule may end here */
+    uint8_t outside;        /* not 0: of a program of JSON: what is read here is none; JSON begins and ends with a CALL */
 };
 
 struct lm_program_object {

@@ -117,18 +117,24 @@ static void make_body(struct lm_schema *s, const struct lm_schema_rule *r)
         lm_schema_build(s, &alts.alt[i], rule.rule, s->b.rule[rule.rule].start, s->b.rule[rule.rule].end);
 }
 
-static int compile(struct lm_schema *s, struct lm_program **out)
+void lm_schema_bodies(struct lm_schema *s)
+{
+    for (; s->n_done < s->n_rule && !s->b.rc; s->n_done++)
+        make_body(s, &s->rule[s->n_done]);
+}
+
+uint32_t lm_schema_document(struct lm_schema *s, const json_t *root)
 {
     const json_t *one[2];
     struct lm_schema_set set = {one, 0};
-    lm_schema_join(&set, s->root);
-    uint32_t root = lm_schema_rule(s, &set);
-    for (; s->n_done < s->n_rule && !s->b.rc; s->n_done++)
-        make_body(s, &s->rule[s->n_done]);
-    return s->b.rc ? s->b.rc : lm_builder_finish(&s->b, root, true, out);
+    s->root = root;
+    lm_schema_join(&set, root);
+    uint32_t rule = lm_schema_rule(s, &set);
+    lm_schema_bodies(s);
+    return rule;
 }
 
-static void fini(struct lm_schema *s)
+void lm_schema_fini(struct lm_schema *s)
 {
     lm_builder_fini(&s->b);
     lm_arena_fini(&s->mem);
@@ -139,12 +145,13 @@ static void fini(struct lm_schema *s)
 
 int lm_schema_compile(const json_t *schema, const struct lm_schema_options *options, struct lm_program **out, struct lm_err *err)
 {
-    struct lm_schema s = {.root = schema, .options = *options, .mem = {.limit = ARENA_LIMIT}};
+    struct lm_schema s = {.options = *options, .mem = {.limit = ARENA_LIMIT}};
     if (!json_is_object(schema) && !json_is_boolean(schema))
         return lm_fail(err, LM_EINVAL, "the schema is neither an object nor true or false");
     lm_builder_init(&s.b, err);
-    int rc = compile(&s, out);
-    fini(&s);
+    uint32_t root = lm_schema_document(&s, schema);
+    int rc = s.b.rc ? s.b.rc : lm_builder_finish(&s.b, root, true, out);
+    lm_schema_fini(&s);
     return rc;
 }
 
@@ -155,6 +162,6 @@ bool lm_schema_valid(const json_t *schema, const json_t *value)
     lm_builder_init(&s.b, &err);
     s.b.budget = UINT64_MAX / 2;
     bool yes = lm_schema_holds(&s, schema, value) && !s.b.rc;
-    fini(&s);
+    lm_schema_fini(&s);
     return yes;
 }

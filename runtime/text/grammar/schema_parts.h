@@ -86,6 +86,11 @@ bool lm_schema_apart(struct lm_schema *s, const struct lm_schema_set *x, const s
 bool lm_schema_holds(struct lm_schema *s, const json_t *schema, const json_t *value);
 bool lm_schema_holds_all(struct lm_schema *s, const struct lm_schema_set *alt, const json_t *value);
 
+/** The rule of a document's texts, $ref and all, with its body. */
+uint32_t lm_schema_document(struct lm_schema *s, const json_t *root);
+/** Make the bodies of all rules that there are. */
+void lm_schema_bodies(struct lm_schema *s);
+void lm_schema_fini(struct lm_schema *s);
 /** The rule of a set's texts; its body is made later. */
 uint32_t lm_schema_rule(struct lm_schema *s, const struct lm_schema_set *set);
 /** Add the texts of an alternative between two nodes of a rule. */

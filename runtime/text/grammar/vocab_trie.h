@@ -13,6 +13,17 @@
 
 #define LM_TOKEN_MAX_BYTES 256 /* longer tokens are left out: a grammar never allows them */
 
+/**
+ * A control token has no text. To a grammar that names it, it is these bytes, which no text has: 0xff and its id.
+ */
+#define LM_CONTROL_BYTES 4
+static inline void lm_control_bytes(int32_t id, char out[LM_CONTROL_BYTES])
+{
+    out[0] = (char)0xff;
+    for (int i = 1; i < LM_CONTROL_BYTES; i++)
+        out[i] = (char)(0x80 | (id >> 7 * (LM_CONTROL_BYTES - 1 - i) & 0x7f));
+}
+
 struct lm_vocab_trie {
     uint32_t n_vocab, n_node, max_len;
     uint8_t *byte;     /* [n_node] node 0 is the root */

@@ -28,7 +28,7 @@ struct lm_dec_op {
 
 struct lm_dec {
     struct lm_dec_op *op;
-    size_t n, cap;
+    size_t n;
     bool none; /* no decoder */
 };
 

@@ -4,17 +4,14 @@
 
 #include <stdlib.h>
 
-enum { MAX_DEPTH = 8, MAX_OPS = 256 };
+enum { MAX_OPS = 256 };
 static const char WHERE[] = "decoder";
 static const char SPACE[] = "\xe2\x96\x81"; /* U+2581 */
 
-static const struct {
-    const char *type;
-    enum lm_dec_kind kind;
-} kinds[] = {
-    {"ByteLevel", LM_DEC_BYTE_LEVEL}, {"ByteFallback", LM_DEC_BYTE_FALLBACK}, {"Fuse", LM_DEC_FUSE},
-    {"Strip", LM_DEC_STRIP}, {"Replace", LM_DEC_REPLACE}, {"Metaspace", LM_DEC_METASPACE},
-    {"WordPiece", LM_DEC_WORDPIECE}, {"BPEDecoder", LM_DEC_BPE},
+static const char *const types[] = {
+    [LM_DEC_BYTE_LEVEL] = "ByteLevel", [LM_DEC_BYTE_FALLBACK] = "ByteFallback", [LM_DEC_FUSE] = "Fuse",
+    [LM_DEC_STRIP] = "Strip", [LM_DEC_REPLACE] = "Replace", [LM_DEC_METASPACE] = "Metaspace",
+    [LM_DEC_WORDPIECE] = "WordPiece", [LM_DEC_BPE] = "BPEDecoder",
 };
 
 static int load_text(struct lm_dec_op *op, const json_t *j, const char *key, const char *fallback, struct lm_err *err)
@@ -73,53 +70,24 @@ static int load_one(struct lm_dec_op *op, const json_t *j, struct lm_err *err)
     }
 }
 
-static struct lm_dec_op *add(struct lm_dec *d, struct lm_err *err)
-{
-    if (d->n == d->cap) {
-        size_t cap = d->cap ? 2 * d->cap : 8;
-        struct lm_dec_op *grown = cap > MAX_OPS ? NULL : realloc(d->op, cap * sizeof *grown);
-        if (!grown) {
-            lm_fail(err, LM_ELIMIT, "%s has more than %d parts", WHERE, MAX_OPS);
-            return NULL;
-        }
-        d->op = grown;
-        d->cap = cap;
-    }
-    d->op[d->n] = (struct lm_dec_op){0};
-    return &d->op[d->n++];
-}
-
-static int load(struct lm_dec *d, const json_t *j, int depth, struct lm_err *err)
-{
-    const char *type;
-    const json_t *list;
-    size_t k = 0;
-    int rc = lm_jget_type(j, WHERE, &type, err);
-    if (rc)
-        return rc;
-    if (strcmp(type, "Sequence") == 0) {
-        if (depth == MAX_DEPTH)
-            return lm_fail(err, LM_ELIMIT, "%s is nested deeper than %d", WHERE, MAX_DEPTH);
-        rc = lm_jget_array(j, WHERE, "decoders", &list, err);
-        for (size_t i = 0; !rc && i < json_array_size(list); i++)
-            rc = load(d, json_array_get(list, i), depth + 1, err);
-        return rc;
-    }
-    while (k < sizeof kinds / sizeof *kinds && strcmp(type, kinds[k].type) != 0)
-        k++;
-    if (k == sizeof kinds / sizeof *kinds)
-        return lm_fail(err, LM_EUNSUPPORTED, "%s type '%.40s' is not supported", WHERE, type);
-    struct lm_dec_op *op = add(d, err);
-    if (!op)
-        return LM_ELIMIT;
-    op->kind = kinds[k].kind;
-    return load_one(op, j, err);
-}
-
 int lm_dec_load(struct lm_dec *d, const json_t *j, struct lm_err *err)
 {
+    struct lm_jget_part *part = NULL;
+    size_t n;
     d->none = !j || json_is_null(j);
-    return d->none ? 0 : load(d, j, 0, err);
+    int rc = lm_jget_parts(j, WHERE, "decoders", types, sizeof types / sizeof *types, MAX_OPS, &part, &n, err);
+    if (rc)
+        return rc;
+    d->op = calloc(n + 1, sizeof *d->op);
+    if (!d->op)
+        rc = lm_fail(err, LM_ENOMEM, "out of memory");
+    while (d->n < n && !rc) {
+        struct lm_dec_op *op = &d->op[d->n];
+        op->kind = (enum lm_dec_kind)part[d->n++].kind;
+        rc = load_one(op, part[d->n - 1].j, err);
+    }
+    free(part);
+    return rc;
 }
 
 void lm_dec_fini(struct lm_dec *d)

@@ -90,3 +90,64 @@ int lm_jget_copy(const char *s, size_t n, char **out, struct lm_err *err)
     *out = copy;
     return 0;
 }
+
+enum { DEPTH_MAX = 8 };
+
+struct walk {
+    const char *where, *list;
+    const char *const *types;
+    int n_types;
+    size_t most, n, cap;
+    struct lm_jget_part *part;
+    struct lm_err *err;
+};
+
+static int add(struct walk *w, const json_t *j, const char *type)
+{
+    int kind = 0;
+    while (kind < w->n_types && strcmp(type, w->types[kind]) != 0)
+        kind++;
+    if (kind == w->n_types)
+        return lm_fail(w->err, LM_EUNSUPPORTED, "%s type '%.40s' is not supported", w->where, type);
+    if (w->n == w->most)
+        return lm_fail(w->err, LM_ELIMIT, "%s has more than %zu parts", w->where, w->most);
+    if (w->n == w->cap) {
+        size_t cap = w->cap ? 2 * w->cap : 8;
+        struct lm_jget_part *grown = realloc(w->part, cap * sizeof *grown);
+        if (!grown)
+            return lm_fail(w->err, LM_ENOMEM, "out of memory");
+        w->part = grown;
+        w->cap = cap;
+    }
+    w->part[w->n++] = (struct lm_jget_part){kind, j};
+    return 0;
+}
+
+static int walk(struct walk *w, const json_t *j, int depth)
+{
+    const char *type;
+    const json_t *list;
+    int rc = lm_jget_type(j, w->where, &type, w->err);
+    if (rc || strcmp(type, "Sequence") != 0)
+        return rc ? rc : add(w, j, type);
+    if (depth == DEPTH_MAX)
+        return lm_fail(w->err, LM_ELIMIT, "%s is nested deeper than %d", w->where, DEPTH_MAX);
+    rc = lm_jget_array(j, w->where, w->list, &list, w->err);
+    for (size_t i = 0; !rc && i < json_array_size(list); i++)
+        rc = walk(w, json_array_get(list, i), depth + 1);
+    return rc;
+}
+
+int lm_jget_parts(const json_t *j, const char *where, const char *list, const char *const *types, int n_types, size_t most,
+                  struct lm_jget_part **out, size_t *out_n, struct lm_err *err)
+{
+    struct walk w = {where, list, types, n_types, most, 0, 0, NULL, err};
+    int rc = !j || json_is_null(j) ? 0 : walk(&w, j, 0);
+    if (rc) {
+        free(w.part);
+        return rc;
+    }
+    *out = w.part;
+    *out_n = w.n;
+    return 0;
+}

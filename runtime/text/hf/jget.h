@@ -30,6 +30,23 @@ int lm_jget_char(const json_t *o, const char *where, const char *key, const char
 /** An array. */
 int lm_jget_array(const json_t *o, const char *where, const char *key, const json_t **out, struct lm_err *err);
 
+/** One part of a normalizer, pre-tokenizer or decoder. */
+struct lm_jget_part {
+    int kind;        /* index of its type */
+    const json_t *j; /* borrowed */
+};
+
+/**
+ * The parts of j in order, those of a "Sequence" (and of those in it) in its place; j NULL or null: none.
+ *
+ * list     the name of a Sequence's array
+ * types    [n_types] the known types
+ * out      [*out_n] of malloc, the caller's; NULL where there are none
+ * Errors   LM_EFORMAT; LM_EUNSUPPORTED names a type; LM_ELIMIT more than `most` parts, or Sequences nested deeper than 8; LM_ENOMEM
+ */
+int lm_jget_parts(const json_t *j, const char *where, const char *list, const char *const *types, int n_types, size_t most,
+                  struct lm_jget_part **out, size_t *out_n, struct lm_err *err);
+
 /** Copy s[0..n) with a NUL behind it. Errors: LM_ENOMEM. */
 int lm_jget_copy(const char *s, size_t n, char **out, struct lm_err *err);
 #endif

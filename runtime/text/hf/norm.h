@@ -34,7 +34,7 @@ struct lm_norm_op {
 
 struct lm_norm { /* all-zero: nothing is changed */
     struct lm_norm_op *op;
-    size_t n, cap;
+    size_t n;
 };
 
 struct lm_norm_work { /* all-zero before the first use */

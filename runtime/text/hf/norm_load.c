@@ -4,17 +4,14 @@
 
 #include <stdlib.h>
 
-enum { MAX_DEPTH = 8, MAX_OPS = 1024 };
+enum { MAX_OPS = 1024 };
 static const char WHERE[] = "normalizer";
 
-static const struct {
-    const char *type;
-    enum lm_norm_kind kind;
-} kinds[] = {
-    {"NFC", LM_NORM_NFC}, {"NFD", LM_NORM_NFD}, {"NFKC", LM_NORM_NFKC}, {"NFKD", LM_NORM_NFKD},
-    {"Nmt", LM_NORM_NMT}, {"Lowercase", LM_NORM_LOWERCASE}, {"Strip", LM_NORM_STRIP},
-    {"StripAccents", LM_NORM_STRIP_ACCENTS}, {"Prepend", LM_NORM_PREPEND}, {"Replace", LM_NORM_REPLACE},
-    {"Precompiled", LM_NORM_PRECOMPILED}, {"BertNormalizer", LM_NORM_BERT}, {"ByteLevel", LM_NORM_BYTE_LEVEL},
+static const char *const types[] = {
+    [LM_NORM_NFC] = "NFC", [LM_NORM_NFD] = "NFD", [LM_NORM_NFKC] = "NFKC", [LM_NORM_NFKD] = "NFKD",
+    [LM_NORM_NMT] = "Nmt", [LM_NORM_LOWERCASE] = "Lowercase", [LM_NORM_STRIP] = "Strip",
+    [LM_NORM_STRIP_ACCENTS] = "StripAccents", [LM_NORM_PREPEND] = "Prepend", [LM_NORM_REPLACE] = "Replace",
+    [LM_NORM_PRECOMPILED] = "Precompiled", [LM_NORM_BERT] = "BertNormalizer", [LM_NORM_BYTE_LEVEL] = "ByteLevel",
 };
 
 static int load_flag(struct lm_norm_op *op, const json_t *j, const char *key, bool fallback, unsigned flag,
@@ -106,54 +103,23 @@ static int load_one(struct lm_norm_op *op, const json_t *j, struct lm_err *err)
     }
 }
 
-static struct lm_norm_op *add(struct lm_norm *n, struct lm_err *err)
+int lm_norm_load(struct lm_norm *norm, const json_t *j, struct lm_err *err)
 {
-    if (n->n == n->cap) {
-        size_t cap = n->cap ? 2 * n->cap : 8;
-        struct lm_norm_op *grown = cap > MAX_OPS ? NULL : realloc(n->op, cap * sizeof *grown);
-        if (!grown) {
-            lm_fail(err, LM_ELIMIT, "%s has more than %d parts", WHERE, MAX_OPS);
-            return NULL;
-        }
-        n->op = grown;
-        n->cap = cap;
-    }
-    n->op[n->n] = (struct lm_norm_op){0};
-    return &n->op[n->n++];
-}
-
-static int load(struct lm_norm *n, const json_t *j, int depth, struct lm_err *err)
-{
-    const char *type;
-    const json_t *list, *part;
-    size_t i, k = 0;
-    int rc = lm_jget_type(j, WHERE, &type, err);
+    struct lm_jget_part *part = NULL;
+    size_t n;
+    int rc = lm_jget_parts(j, WHERE, "normalizers", types, sizeof types / sizeof *types, MAX_OPS, &part, &n, err);
     if (rc)
         return rc;
-    if (strcmp(type, "Sequence") == 0) {
-        if (depth == MAX_DEPTH)
-            return lm_fail(err, LM_ELIMIT, "%s is nested deeper than %d", WHERE, MAX_DEPTH);
-        rc = lm_jget_array(j, WHERE, "normalizers", &list, err);
-        for (i = 0; !rc && i < json_array_size(list); i++) {
-            part = json_array_get(list, i);
-            rc = load(n, part, depth + 1, err);
-        }
-        return rc;
+    norm->op = calloc(n + 1, sizeof *norm->op);
+    if (!norm->op)
+        rc = lm_fail(err, LM_ENOMEM, "out of memory");
+    while (norm->n < n && !rc) {
+        struct lm_norm_op *op = &norm->op[norm->n];
+        op->kind = (enum lm_norm_kind)part[norm->n++].kind;
+        rc = load_one(op, part[norm->n - 1].j, err);
     }
-    while (k < sizeof kinds / sizeof *kinds && strcmp(type, kinds[k].type) != 0)
-        k++;
-    if (k == sizeof kinds / sizeof *kinds)
-        return lm_fail(err, LM_EUNSUPPORTED, "%s type '%.40s' is not supported", WHERE, type);
-    struct lm_norm_op *op = add(n, err);
-    if (!op)
-        return LM_ELIMIT;
-    op->kind = kinds[k].kind;
-    return load_one(op, j, err);
-}
-
-int lm_norm_load(struct lm_norm *n, const json_t *j, struct lm_err *err)
-{
-    return !j || json_is_null(j) ? 0 : load(n, j, 0, err);
+    free(part);
+    return rc;
 }
 
 void lm_norm_fini(struct lm_norm *n)

@@ -3,7 +3,9 @@
 #include "runtime/text/hf/file.h"
 #include "runtime/text/hf/jget.h"
 
-enum { MAX_DEPTH = 8 };
+#include <stdlib.h>
+
+enum { MAX_PARTS = 256 };
 static const char WHERE[] = "post_processor";
 
 static int put(struct lm_hf_ids *ids, const struct lm_vocab *v, const json_t *id, struct lm_err *err)
@@ -72,37 +74,30 @@ static int join(struct lm_hf *h, const struct lm_hf_ids *before, const struct lm
     return 0;
 }
 
-static int read(struct lm_hf *h, const struct lm_vocab *v, const json_t *j, int depth, struct lm_err *err)
+enum { BYTE_LEVEL, TEMPLATE, BERT, ROBERTA, N_TYPE };
+
+static int read_one(struct lm_hf *h, const struct lm_vocab *v, const struct lm_jget_part *part, struct lm_err *err)
 {
     struct lm_hf_ids before = {{0}, 0}, behind = {{0}, 0};
-    const char *type;
-    const json_t *list;
-    int rc = lm_jget_type(j, WHERE, &type, err);
-    if (rc)
-        return rc;
-    if (strcmp(type, "Sequence") == 0) {
-        if (depth == MAX_DEPTH)
-            return lm_fail(err, LM_ELIMIT, "%s is nested deeper than %d", WHERE, MAX_DEPTH);
-        rc = lm_jget_array(j, WHERE, "processors", &list, err);
-        for (size_t i = 0; !rc && i < json_array_size(list); i++)
-            rc = read(h, v, json_array_get(list, i), depth + 1, err);
-        return rc;
-    }
-    if (strcmp(type, "ByteLevel") == 0)
-        return 0;
-    if (strcmp(type, "TemplateProcessing") == 0) {
-        rc = read_template(&before, &behind, v, j, err);
-    } else if (strcmp(type, "BertProcessing") == 0 || strcmp(type, "RobertaProcessing") == 0) {
-        rc = read_pair(&before, v, j, "cls", err);
+    int rc = 0;
+    if (part->kind == TEMPLATE)
+        rc = read_template(&before, &behind, v, part->j, err);
+    if (part->kind == BERT || part->kind == ROBERTA) {
+        rc = read_pair(&before, v, part->j, "cls", err);
         if (!rc)
-            rc = read_pair(&behind, v, j, "sep", err);
-    } else {
-        rc = lm_fail(err, LM_EUNSUPPORTED, "%s type '%.40s' is not supported", WHERE, type);
+            rc = read_pair(&behind, v, part->j, "sep", err);
     }
     return rc ? rc : join(h, &before, &behind, err);
 }
 
 int lm_hf_post_read(struct lm_hf *h, const struct lm_vocab *v, const json_t *j, struct lm_err *err)
 {
-    return !j || json_is_null(j) ? 0 : read(h, v, j, 0, err);
+    static const char *const types[N_TYPE] = {"ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing"};
+    struct lm_jget_part *part = NULL;
+    size_t n = 0;
+    int rc = lm_jget_parts(j, WHERE, "processors", types, N_TYPE, MAX_PARTS, &part, &n, err);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = read_one(h, v, &part[i], err);
+    free(part);
+    return rc;
 }

@@ -38,7 +38,7 @@ struct lm_split_op {
 
 struct lm_split { /* all-zero: nothing is cut */
     struct lm_split_op *op;
-    size_t n, cap;
+    size_t n;
 };
 
 struct lm_piece {

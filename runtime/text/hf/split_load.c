@@ -4,20 +4,17 @@
 
 #include <stdlib.h>
 
-enum { MAX_DEPTH = 8, MAX_OPS = 256 };
+enum { MAX_OPS = 256 };
 static const char WHERE[] = "pre_tokenizer";
 static const char SPACE[] = "\xe2\x96\x81"; /* U+2581 */
 static const char GPT2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-static const struct {
-    const char *type;
-    enum lm_split_kind kind;
-} kinds[] = {
-    {"Split", LM_SPLIT_PATTERN}, {"ByteLevel", LM_SPLIT_BYTE_LEVEL}, {"Digits", LM_SPLIT_DIGITS},
-    {"Punctuation", LM_SPLIT_PUNCTUATION}, {"Whitespace", LM_SPLIT_WHITESPACE},
-    {"WhitespaceSplit", LM_SPLIT_WHITESPACE_SPLIT}, {"Metaspace", LM_SPLIT_METASPACE},
-    {"BertPreTokenizer", LM_SPLIT_BERT}, {"UnicodeScripts", LM_SPLIT_SCRIPTS},
-    {"CharDelimiterSplit", LM_SPLIT_DELIMITER}, {"FixedLength", LM_SPLIT_LENGTH},
+static const char *const types[] = {
+    [LM_SPLIT_PATTERN] = "Split", [LM_SPLIT_BYTE_LEVEL] = "ByteLevel", [LM_SPLIT_DIGITS] = "Digits",
+    [LM_SPLIT_PUNCTUATION] = "Punctuation", [LM_SPLIT_WHITESPACE] = "Whitespace",
+    [LM_SPLIT_WHITESPACE_SPLIT] = "WhitespaceSplit", [LM_SPLIT_METASPACE] = "Metaspace",
+    [LM_SPLIT_BERT] = "BertPreTokenizer", [LM_SPLIT_SCRIPTS] = "UnicodeScripts",
+    [LM_SPLIT_DELIMITER] = "CharDelimiterSplit", [LM_SPLIT_LENGTH] = "FixedLength",
 };
 
 /* One of the names, or the number of names. */
@@ -116,52 +113,23 @@ static int load_one(struct lm_split_op *op, const json_t *j, struct lm_err *err)
     }
 }
 
-static struct lm_split_op *add(struct lm_split *s, struct lm_err *err)
-{
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? 2 * s->cap : 8;
-        struct lm_split_op *grown = cap > MAX_OPS ? NULL : realloc(s->op, cap * sizeof *grown);
-        if (!grown) {
-            lm_fail(err, LM_ELIMIT, "%s has more than %d parts", WHERE, MAX_OPS);
-            return NULL;
-        }
-        s->op = grown;
-        s->cap = cap;
-    }
-    s->op[s->n] = (struct lm_split_op){0};
-    return &s->op[s->n++];
-}
-
-static int load(struct lm_split *s, const json_t *j, int depth, struct lm_err *err)
-{
-    const char *type;
-    const json_t *list;
-    size_t k = 0;
-    int rc = lm_jget_type(j, WHERE, &type, err);
-    if (rc)
-        return rc;
-    if (strcmp(type, "Sequence") == 0) {
-        if (depth == MAX_DEPTH)
-            return lm_fail(err, LM_ELIMIT, "%s is nested deeper than %d", WHERE, MAX_DEPTH);
-        rc = lm_jget_array(j, WHERE, "pretokenizers", &list, err);
-        for (size_t i = 0; !rc && i < json_array_size(list); i++)
-            rc = load(s, json_array_get(list, i), depth + 1, err);
-        return rc;
-    }
-    while (k < sizeof kinds / sizeof *kinds && strcmp(type, kinds[k].type) != 0)
-        k++;
-    if (k == sizeof kinds / sizeof *kinds)
-        return lm_fail(err, LM_EUNSUPPORTED, "%s type '%.40s' is not supported", WHERE, type);
-    struct lm_split_op *op = add(s, err);
-    if (!op)
-        return LM_ELIMIT;
-    op->kind = kinds[k].kind;
-    return load_one(op, j, err);
-}
-
 int lm_split_load(struct lm_split *s, const json_t *j, struct lm_err *err)
 {
-    return !j || json_is_null(j) ? 0 : load(s, j, 0, err);
+    struct lm_jget_part *part = NULL;
+    size_t n;
+    int rc = lm_jget_parts(j, WHERE, "pretokenizers", types, sizeof types / sizeof *types, MAX_OPS, &part, &n, err);
+    if (rc)
+        return rc;
+    s->op = calloc(n + 1, sizeof *s->op);
+    if (!s->op)
+        rc = lm_fail(err, LM_ENOMEM, "out of memory");
+    while (s->n < n && !rc) {
+        struct lm_split_op *op = &s->op[s->n];
+        op->kind = (enum lm_split_kind)part[s->n++].kind;
+        rc = load_one(op, part[s->n - 1].j, err);
+    }
+    free(part);
+    return rc;
 }
 
 void lm_split_fini(struct lm_split *s)

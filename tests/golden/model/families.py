@@ -124,6 +124,16 @@ def joined(tensors, how):
     return out
 
 
+def split_experts(tensors, how):
+    """A tensor for each expert, as the first converters of Mixtral wrote them."""
+    if not how.get("split_experts"):
+        return tensors
+    out = {}
+    for n, v in tensors.items():
+        out |= {n.replace("_exps", f".{e}"): w for e, w in enumerate(v)} if "_exps." in n else {n: v}
+    return out
+
+
 def put_keys(w, arch, cfg, how):
     def u32(k, v):
         if v:
@@ -195,7 +205,7 @@ def make(folder, name, arch, cls, cfg, **how):
         how["prepare"](model)
     w = GGUFWriter(f"{folder}/{name}.gguf", arch)
     put_keys(w, arch, cfg, how)
-    for n, v in (joined(tensors, how) | how.get("tensors", {})).items():
+    for n, v in (split_experts(joined(tensors, how), how) | how.get("tensors", {})).items():
         put_tensor(w, n, v, how)
     tokens = rng.integers(0, VOCAB, N_TOK)
     more = {"attention_mask": how["mask"]} if "mask" in how else {}
@@ -325,6 +335,8 @@ def sparse():
                routed_scaling_factor=1.5, head_dim=16, use_qk_norm=True, attention_bias=True, num_hidden_layers=2)
     return [
         ("mixtral", "llama", hf.MixtralForCausalLM, hf.MixtralConfig(**normed(num_local_experts=6, intermediate_size=24, sliding_window=None, **two)), dict(keys=four)),
+        ("mixtral-split", "llama", hf.MixtralForCausalLM, hf.MixtralConfig(**normed(num_local_experts=6, intermediate_size=24, sliding_window=None, **two)),
+         dict(keys=four, split_experts=True)),
         ("qwen2moe", "qwen2moe", hf.Qwen2MoeForCausalLM,
          hf.Qwen2MoeConfig(**normed(num_experts=6, moe_intermediate_size=24, shared_expert_intermediate_size=40, **two)), dict(keys=four)),
         ("qwen3moe", "qwen3moe", hf.Qwen3MoeForCausalLM,

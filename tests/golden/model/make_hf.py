@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write small random models as Hugging Face folders, with tokens and the logits that transformers gives for them.
 
-Usage: make_hf.py [FOLDER]
+Usage: make_hf.py [FOLDER [NAME ...]]
 
 Each folder has config.json, generation_config.json and model.safetensors (or parts with an index) as transformers
 writes them, and golden.safetensors with tokens [n] and logits [n][vocab] of all positions, computed in f32. Weights
@@ -48,10 +48,11 @@ def fill(model, dtype):
         p.data = torch.from_numpy(v).float().to(dtype).float()
 
 
-def golden(model, folder):
+def golden(model, folder, mask=None):
     tokens = torch.from_numpy(rng.integers(0, VOCAB, N_TOK).astype(np.int32))
     with torch.no_grad():
-        logits = model(tokens[None].long()).logits[0].float()
+        more = {} if mask is None else {"attention_mask": mask}
+        logits = model(tokens[None].long(), use_cache=False, **more).logits[0].float()
     save_file({"tokens": tokens, "logits": logits.contiguous()}, f"{folder}/golden.safetensors")
     print(f"{folder}: deviation of logits {logits.std():.2f}, nan {bool(torch.isnan(logits).any())}")
 
@@ -65,7 +66,10 @@ def make(folder, cls, cfg, dtype, shard="10MB"):
     model.generation_config.update(temperature=0.7, top_p=0.9, top_k=40, repetition_penalty=1.1, do_sample=True)
     os.makedirs(folder, exist_ok=True)
     golden(model, folder)
-    model.to(dtype).save_pretrained(folder, max_shard_size=shard)
+    if "-base-" in folder:
+        os.makedirs(f"{folder}/1_Pooling", exist_ok=True)
+        json.dump({"pooling_mode_cls_token": False, "pooling_mode_lasttoken": True}, open(f"{folder}/1_Pooling/config.json", "w"))
+    (model.model if "-base-" in folder else model).to(dtype).save_pretrained(folder, max_shard_size=shard)
 
 
 def pack(q, bits, order=None):
@@ -165,6 +169,128 @@ def quantized(folder, quantization, module_of, cls=LlamaForCausalLM, cfg=LlamaCo
     json.dump(config, open(f"{folder}/config.json", "w"), indent=1, sort_keys=True)
 
 
+def baichuan(state, cfg):
+    out = {}
+    for n, v in state.items():
+        if ".q_proj." in n:
+            out[n.replace("q_proj", "W_pack")] = torch.cat([state[n.replace("q_proj", f"{k}_proj")] for k in "qkv"])
+        elif ".k_proj." not in n and ".v_proj." not in n:
+            out[n] = v
+    return out
+
+
+def internlm2(state, cfg):
+    names = {"model.embed_tokens": "model.tok_embeddings", "lm_head": "output", "self_attn.o_proj": "attention.wo",
+             "mlp.gate_proj": "feed_forward.w1", "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2",
+             "input_layernorm": "attention_norm", "post_attention_layernorm": "ffn_norm"}
+    out, n_kv = {}, cfg.num_key_value_heads
+    for n, v in state.items():
+        if ".q_proj." in n:
+            parts = [state[n.replace("q_proj", f"{k}_proj")].reshape(n_kv, -1, v.shape[1]) for k in "qkv"]
+            out[n.replace("self_attn.q_proj", "attention.wqkv")] = torch.cat(parts, 1).reshape(-1, v.shape[1])
+        elif ".k_proj." not in n and ".v_proj." not in n:
+            for a, b in names.items():
+                n = n.replace(a, b)
+            out[n] = v
+    return out
+
+
+def chatglm(state, cfg):
+    names = {"model.embed_tokens": "transformer.embedding.word_embeddings", "model.norm": "transformer.encoder.final_layernorm",
+             "lm_head": "transformer.output_layer", "model.layers": "transformer.encoder.layers",
+             "self_attn.o_proj": "self_attention.dense", "mlp.gate_up_proj": "mlp.dense_h_to_4h", "mlp.down_proj": "mlp.dense_4h_to_h"}
+    out = {}
+    for n, v in state.items():
+        if ".q_proj." in n:
+            v = torch.cat([state[n.replace("q_proj", f"{k}_proj")] for k in "qkv"])
+            n = n.replace("self_attn.q_proj", "self_attention.query_key_value")
+        elif ".k_proj." in n or ".v_proj." in n:
+            continue
+        for a, b in names.items():
+            n = n.replace(a, b)
+        out[n] = v
+    return out
+
+
+def alibi(n_head):
+    slopes = [2.0 ** (-8 * (h + 1) / n_head) for h in range(n_head)]
+    past = np.arange(N_TOK)[None, :] - np.arange(N_TOK)[:, None]
+    m = np.where(past > 0, np.finfo(np.float32).min, np.asarray(slopes)[:, None, None] * past)
+    return torch.from_numpy(m.astype(np.float32))[None]
+
+
+def own_code(folder, cls, cfg, rename, config, prepare=None, mask=None):
+    """A family whose folders bring their own code: from one of transformers that computes the same."""
+    seed(folder)
+    cfg.attn_implementation = cfg._attn_implementation = "eager"
+    model = cls(cfg).float().eval()
+    fill(model, torch.bfloat16)
+    state = {n: p.to(torch.bfloat16).contiguous() for n, p in model.state_dict().items()
+             if not (cfg.tie_word_embeddings and n == "lm_head.weight")}
+    if prepare:
+        prepare(model)
+    os.makedirs(folder, exist_ok=True)
+    golden(model, folder, mask)
+    save_file({n: v.contiguous() for n, v in rename(state, cfg).items()}, f"{folder}/model.safetensors", metadata={"format": "pt"})
+    json.dump(config | {"bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16"}, open(f"{folder}/config.json", "w"), indent=1, sort_keys=True)
+
+
+def llama_config(cfg, model_type, **more):
+    keys = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+            "max_position_embeddings", "rms_norm_eps", "hidden_act", "tie_word_embeddings")
+    c = {k: getattr(cfg, k) for k in keys} | {"model_type": model_type} | more
+    return {k: v for k, v in c.items() if v is not None}
+
+
+def no_rope(model):
+    model.model.rotary_emb.inv_freq.zero_()
+
+
+def make_own_code(top):
+    small = dict(hidden_size=32, intermediate_size=32)
+    llama = LlamaConfig(**base(**small, num_key_value_heads=4))
+    own_code(f"{top}/baichuan-bf16", LlamaForCausalLM, llama, baichuan, llama_config(llama, "baichuan", num_key_value_heads=None))
+    own_code(f"{top}/baichuan-alibi-bf16", LlamaForCausalLM, llama, baichuan, llama_config(
+        llama, "baichuan", num_key_value_heads=None, max_position_embeddings=None, model_max_length=256), no_rope, alibi(4))
+    llama = LlamaConfig(**base(**small))
+    own_code(f"{top}/internlm2-bf16", LlamaForCausalLM, llama, internlm2, llama_config(llama, "internlm2", bias=False))
+    granite = transformers.GraniteConfig(**base(**small, tie_word_embeddings=True, embedding_multiplier=12.0, residual_multiplier=1.4 / np.sqrt(2),
+                                                attention_multiplier=8 ** -0.5, logits_scaling=2.0))
+    own_code(f"{top}/minicpm-bf16", transformers.GraniteForCausalLM, granite, lambda s, c: s, llama_config(
+        granite, "minicpm", scale_emb=12, scale_depth=1.4, dim_model_base=16))
+    glm = transformers.GlmConfig(**base(**small, head_dim=8, attention_bias=True, rope_parameters={
+        "rope_type": "default", "rope_theta": 500000.0, "partial_rotary_factor": 0.5}))
+    own_code(f"{top}/chatglm-bf16", transformers.GlmForCausalLM, glm, chatglm, {
+        "model_type": "chatglm", "padded_vocab_size": VOCAB, "hidden_size": 32, "ffn_hidden_size": 32, "num_layers": 2,
+        "num_attention_heads": 4, "kv_channels": 8, "multi_query_attention": True, "multi_query_group_num": 2, "seq_length": 256,
+        "layernorm_epsilon": 1e-5, "rmsnorm": True, "add_qkv_bias": True, "rope_ratio": 50, "tie_word_embeddings": False})
+
+
+FP4 = np.array([0, .5, 1, 1.5, 2, 3, 4, 6, -0., -.5, -1, -1.5, -2, -3, -4, -6], np.float32)
+
+
+def gpt_oss_mxfp4(folder, cfg):
+    """The experts as OpenAI publishes them: two codes a byte, an exponent for each 32."""
+    seed(folder)
+    cfg.attn_implementation = "eager"
+    model = transformers.GptOssForCausalLM(cfg).float().eval()
+    fill(model, torch.bfloat16)
+    state = {n: p.to(torch.bfloat16).contiguous() for n, p in model.state_dict().items()}
+    for n in [n for n in state if n.endswith(("experts.gate_up_proj", "experts.down_proj"))]:
+        e, cols, rows = state.pop(n).shape
+        blocks = rng.integers(0, 256, (e, rows, cols // 32, 16)).astype(np.uint8)
+        scale = rng.integers(121, 124, (e, rows, cols // 32)).astype(np.uint8)
+        codes = np.stack([blocks & 15, blocks >> 4], -1).reshape(e, rows, cols // 32, 32)
+        w = np.ldexp(FP4[codes], scale[..., None].astype(int) - 127).reshape(e, rows, cols)
+        model.get_parameter(n).data = torch.from_numpy(w).float().swapaxes(1, 2).contiguous()
+        state[n + "_blocks"], state[n + "_scales"] = torch.from_numpy(blocks), torch.from_numpy(scale)
+    os.makedirs(folder, exist_ok=True)
+    golden(model, folder)
+    save_file(state, f"{folder}/model.safetensors", metadata={"format": "pt"})
+    config = cfg.to_dict() | {"quantization_config": {"quant_method": "mxfp4"}, "architectures": ["GptOssForCausalLM"]}
+    json.dump(config, open(f"{folder}/config.json", "w"), indent=1, sort_keys=True)
+
+
 SMALL = dict(hidden_size=32, intermediate_size=32, head_dim=16)
 MOE = dict(moe_intermediate_size=32, num_experts=4, num_experts_per_tok=2)
 FAMILIES = [
@@ -187,8 +313,33 @@ FAMILIES = [
     ("qwen2-moe", "Qwen2Moe", MOE | dict(shared_expert_intermediate_size=32, head_dim=8)),
     ("qwen3", "Qwen3", {}),
     ("qwen3-moe", "Qwen3Moe", MOE | dict(norm_topk_prob=True)),
+    ("qwen3-base", "Qwen3", dict(tie_word_embeddings=True)),
     ("seed-oss", "SeedOss", {}),
     ("starcoder2", "Starcoder2", dict(sliding_window=8, use_bias=True, head_dim=8, norm_epsilon=1e-5)),
+]
+
+
+MLA = dict(head_dim=4, num_key_value_heads=4, n_routed_experts=8, num_experts_per_tok=3, moe_intermediate_size=32, first_k_dense_replace=1,
+           kv_lora_rank=32, q_lora_rank=16, qk_nope_head_dim=12, qk_rope_head_dim=4, v_head_dim=8, n_shared_experts=1, n_group=4,
+           topk_group=2, routed_scaling_factor=1.5)
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 32.0, "beta_slow": 1.0}
+FOUR = dict(num_hidden_layers=4, layer_types=["sliding_attention"] * 3 + ["full_attention"], sliding_window=8)
+OSS = dict(num_local_experts=6, num_experts_per_tok=2, head_dim=16, sliding_window=8, rope_parameters=YARN | {"truncate": False},
+           layer_types=["sliding_attention", "full_attention"])
+FAMILIES += [
+    ("deepseek-v2", "DeepseekV2", MLA | dict(q_lora_rank=None, topk_method="group_limited_greedy", n_group=2, topk_group=1)),
+    ("deepseek-v3-yarn", "DeepseekV3", MLA | dict(norm_topk_prob=True, rope_interleave=True,
+                                                  rope_parameters=YARN | {"mscale": 0.7, "mscale_all_dim": 0.7})),
+    ("exaone4", "Exaone4", dict(head_dim=8)),
+    ("exaone4-window", "Exaone4", FOUR | dict(head_dim=8)),
+    ("glm4-moe", "Glm4Moe", dict(n_routed_experts=8, num_experts_per_tok=3, moe_intermediate_size=32, first_k_dense_replace=1,
+                                 n_shared_experts=1, n_group=4, topk_group=2, routed_scaling_factor=1.5, head_dim=16,
+                                 use_qk_norm=True, attention_bias=True)),
+    ("gpt-oss", "GptOss", OSS),
+    ("granitemoeshared", "GraniteMoeShared", dict(embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.2,
+                                                  logits_scaling=2.0, num_local_experts=4, num_experts_per_tok=2, head_dim=8,
+                                                  shared_intermediate_size=32)),
+    ("olmo3-yarn", "Olmo3", FOUR | dict(head_dim=8, rope_parameters=YARN)),
 ]
 
 
@@ -198,7 +349,10 @@ def ct(weights, fmt):
 
 
 def main():
-    top = (sys.argv[1:] + ["."])[0] + "/hf"
+    top, wanted = (sys.argv[1:] + ["."])[0] + "/hf", sys.argv[2:]
+    if wanted:
+        for f in [globals()[f] for f in ("make", "quantized", "own_code", "gpt_oss_mxfp4")]:
+            globals()[f.__name__] = lambda folder, *a, f=f, **k: os.path.basename(folder) in wanted and f(folder, *a, **k)
     llama3 = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
               "original_max_position_embeddings": 64}
     yarn = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64}
@@ -218,6 +372,8 @@ def main():
     for name, family, more in FAMILIES:
         cfg = getattr(transformers, family + "Config")(**base(**(SMALL | more)))
         make(f"{top}/{name}-bf16", getattr(transformers, family + "ForCausalLM"), cfg, torch.bfloat16)
+    make_own_code(top)
+    gpt_oss_mxfp4(f"{top}/gpt-oss-quants", transformers.GptOssConfig(**base(**SMALL | OSS)))
     quantized(f"{top}/llama-awq-quants", {"quant_method": "awq", "bits": 4, "group_size": 32, "zero_point": True,
                                           "version": "gemm"}, awq)
     quantized(f"{top}/llama-gptq-quants", {"quant_method": "gptq", "bits": 4, "group_size": 32, "sym": True,

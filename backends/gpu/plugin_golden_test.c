@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The golden models through the plugin. */
+#include PLUGIN_TEST_H
+#include "tests/golden_model.h"
+#include "tests/suite.h"
+
+static void run_all(const struct lm_golden_feed *feed)
+{
+    const struct lm_option option = test_option();
+    const struct lm_backend *be = test_plugin();
+    struct lm_dev *dev;
+    struct lm_err err;
+    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+    for (const char *const *name = lm_golden_models; *name; name++) {
+        double error = -1;
+        if (lm_golden_run(be, dev, LM_GOLDEN_FOLDER, *name, feed, &error, &err))
+            ck_abort_msg("%s", err.msg);
+        if (!(error >= 0 && error <= (strstr(*name, "quants") ? 8e-2 : 2e-2)))
+            ck_abort_msg("%s: error %g", *name, error);
+    }
+    be->close(dev);
+}
+
+START_TEST(test_gpu_plugin_golden__a_whole_prompt)
+{
+    run_all(&(struct lm_golden_feed){.chunk = 1000, .n_seq = 1, .kv_dtype = LM_KV_F16});
+}
+END_TEST
+
+START_TEST(test_gpu_plugin_golden__sequences_in_pieces)
+{
+    run_all(&(struct lm_golden_feed){.chunk = 5, .n_seq = 3, .kv_dtype = LM_KV_F32});
+}
+END_TEST
+
+START_TEST(test_gpu_plugin_golden__decode)
+{
+    run_all(&(struct lm_golden_feed){.chunk = 1, .n_seq = 2, .kv_dtype = LM_KV_BF16});
+}
+END_TEST
+
+SUITE_MAIN("gpu/plugin_golden", test_gpu_plugin_golden__a_whole_prompt, test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)
