@@ -120,10 +120,3 @@ void lm_admin_is_sleeping(struct lm_call *call)
     lm_bytes_addf(&b, "{\"is_sleeping\":%s}", all ? "true" : "false");
     reply(call, &b);
 }
-
-void lm_admin_adapter(struct lm_call *call)
-{
-    struct lm_api_error e;
-    lm_api_fail(&e, 501, NULL, "LoRA adapters are not supported by this version.");
-    lm_call_error(call, &e);
-}

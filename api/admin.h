@@ -3,7 +3,7 @@
 #define LM_API_ADMIN_H
 /**
  * Endpoints for whoever runs the server: /load, /server_info, and with the admin's key /reset_prefix_cache, /sleep (the engines
- * finish what they have and end: all device memory is free), /wake_up, /is_sleeping; adapters, which do not exist yet.
+ * finish what they have and end: all device memory is free), /wake_up, /is_sleeping.
  * A query "model=NAME" names one model, else it is all.
  *
  * Thread   [loop]
@@ -17,5 +17,4 @@ void lm_admin_reset_prefix_cache(struct lm_call *call);
 void lm_admin_sleep(struct lm_call *call);
 void lm_admin_wake_up(struct lm_call *call);
 void lm_admin_is_sleeping(struct lm_call *call);
-void lm_admin_adapter(struct lm_call *call);
 #endif

@@ -4,7 +4,8 @@
 /**
  * Errors as a client sees them: {"error":{"message","type","param","code"}}, the code being the HTTP status.
  *
- * The one place that turns LM_E* into statuses and types. A message never holds a path, an address or a prompt.
+ * The one place that turns LM_E* into statuses and types. A message never holds an address, a prompt, or a path that its
+ * reader did not give.
  *
  * Thread   [any]
  */

@@ -2,6 +2,7 @@
 #include "api/routes.h"
 #include "api/admin.h"
 #include "api/anthropic/anthropic.h"
+#include "api/lora_admin.h"
 #include "api/ollama/ollama.h"
 #include "api/openapi.h"
 #include "api/openai/embed.h"
@@ -54,8 +55,8 @@ const struct lm_route lm_routes[] = {
     {"POST", "/sleep", ADMIN, lm_admin_sleep},
     {"POST", "/wake_up", ADMIN, lm_admin_wake_up},
     {"GET", "/is_sleeping", ADMIN, lm_admin_is_sleeping},
-    {"POST", "/v1/load_lora_adapter", ADMIN, lm_admin_adapter},
-    {"POST", "/v1/unload_lora_adapter", ADMIN, lm_admin_adapter},
+    {"POST", "/v1/load_lora_adapter", ADMIN, lm_admin_load_lora},
+    {"POST", "/v1/unload_lora_adapter", ADMIN, lm_admin_unload_lora},
     {"GET", "/metrics", 0, lm_status_metrics},
     {0},
 };

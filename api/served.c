@@ -47,7 +47,7 @@ static void leave(struct lm_served *m, struct lm_seq *q)
 
 static void announce(struct lm_served *m)
 {
-    if (m->announced || !lm_served_serves(m))
+    if (m->announced || !lm_served_serves(m) || lm_adapters_unsure(&m->adapters))
         return;
     m->announced = true;
     const struct lm_msg_hello *h = &m->hello;
@@ -68,6 +68,12 @@ static void set_fingerprint(struct lm_served *m)
     snprintf(m->fingerprint, sizeof m->fingerprint, "llmserve-" PACKAGE_VERSION "-%08x", hash);
 }
 
+static void send_adapter(struct lm_served *m, const struct lm_adapter_entry *e)
+{
+    const struct lm_msg_lora_load h = {.id = e->id, .n_path = (uint32_t)strlen(e->path)};
+    lm_supervisor_send(m->engine, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {e->path, h.n_path}}, 2);
+}
+
 static void on_hello(void *arg, const struct lm_msg_hello *h)
 {
     struct lm_served *m = arg;
@@ -76,6 +82,8 @@ static void on_hello(void *arg, const struct lm_msg_hello *h)
     atomic_store(&m->max_model_len, h->max_model_len);
     m->metrics.n_engine_start++;
     set_fingerprint(m);
+    for (size_t i = 0; i < m->adapters.n; i++)
+        send_adapter(m, m->adapters.entry[i]);
     announce(m);
     m->on_ready(m->arg);
 }
@@ -112,12 +120,31 @@ static void on_stats(void *arg, const struct lm_msg_stats *stats)
     m->metrics.last = *stats;
 }
 
+/* One of lora-modules that cannot be loaded at first is a wrong configuration; later the others serve on. */
+static void on_lora(void *arg, const struct lm_msg_lora *answer)
+{
+    struct lm_served *m = arg;
+    bool first = false;
+    const struct lm_adapter_entry *e = lm_adapters_answer(&m->adapters, answer, &first);
+    if (e && answer->code && first)
+        m->on_fatal(m->arg, answer->code, answer->msg);
+    else if (e && answer->code)
+        lm_log(LM_ERROR, "lora", "not loaded again name=%s: %s", e->name, answer->msg);
+    for (size_t i = 0; i < m->adapters.n && e && !answer->code; i++)
+        if (m->adapters.entry[i] != e && strcmp(m->adapters.entry[i]->name, e->name) == 0) {
+            lm_served_unload_adapter(m, m->adapters.entry[i]); /* e takes its place */
+            break;
+        }
+    announce(m);
+}
+
 static void on_lost(void *arg)
 {
     struct lm_served *m = arg;
     m->start_us = lm_now_us();
     m->announced = false;
     lm_metrics_engine_lost(&m->metrics);
+    lm_adapters_lost(&m->adapters);
     lm_served_lose_all(m);
 }
 
@@ -127,7 +154,7 @@ static void on_fatal(void *arg, int code, const char *msg)
     m->on_fatal(m->arg, code, msg);
 }
 
-static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal};
+static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal, on_lora};
 
 static int add_name(struct lm_served *m, const char *s, size_t n, struct lm_err *err)
 {
@@ -206,7 +233,12 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
         .program = d->engine_path, .flag = d->flag, .name = m->conf->name, .events = &events, .arg = m,
         .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US,
     };
-    int rc = add_names(m, err);
+    int rc = lm_adapters_init(&m->adapters, m->conf->lora_modules, err);
+    if (rc == 0)
+        rc = add_names(m, err);
+    for (size_t i = 0; i < m->adapters.n && rc == 0; i++)
+        if (lm_served_has_name(m, m->adapters.entry[i]->name))
+            rc = lm_fail(err, LM_ECONFIG, "lora-modules: '%.60s' is the model's own name", m->adapters.entry[i]->name);
     if (rc == 0)
         rc = read_file(m, err);
     if (rc) {
@@ -231,6 +263,7 @@ void lm_served_destroy(struct lm_served *m)
     if (!m)
         return;
     lm_served_lose_all(m);
+    lm_adapters_fini(&m->adapters);
     lm_supervisor_destroy(m->engine);
     lm_model_text_fini(&m->text);
     for (size_t i = 0; i < m->n_name; i++)
@@ -260,7 +293,7 @@ const char *lm_served_state(const struct lm_served *m)
 
 bool lm_served_healthy(const struct lm_served *m)
 {
-    return lm_supervisor_healthy(m->engine);
+    return lm_supervisor_healthy(m->engine) && !lm_adapters_unsure(&m->adapters);
 }
 
 bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
@@ -311,4 +344,22 @@ void lm_served_lose_all(struct lm_served *m)
         leave(m, q);
         q->on_lost(q);
     }
+}
+
+int lm_served_load_adapter(struct lm_served *m, const char *name, const char *path, void (*done)(void *arg, const struct lm_err *err), void *arg)
+{
+    struct lm_adapter_entry *e = lm_adapters_add(&m->adapters, name, path);
+    if (!e)
+        return LM_ENOMEM;
+    e->done = done;
+    e->arg = arg;
+    send_adapter(m, e);
+    return 0;
+}
+
+void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e)
+{
+    const struct lm_msg_lora_unload u = {.id = e->id};
+    lm_supervisor_send(m->engine, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
+    lm_adapters_remove(&m->adapters, e);
 }

@@ -6,6 +6,7 @@
  *
  * Thread   [loop], but where it says otherwise
  */
+#include "api/adapters.h"
 #include "api/card.h"
 #include "api/metrics.h"
 #include "api/openai/defaults.h"
@@ -37,6 +38,7 @@ struct lm_served {
     struct lm_sampling_defaults defaults; /* [any] */
     struct lm_model_card card;      /* [any] */
     _Atomic uint32_t max_model_len; /* [any] 0 before the first hello */
+    struct lm_adapters adapters;
 
     struct lm_supervisor *engine;
     struct lm_msg_hello hello;
@@ -94,6 +96,9 @@ bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part);
 /** Take a sequence out; nothing of it is heard again. Nothing happens when it is out already. */
 void lm_served_cancel(struct lm_served *m, struct lm_seq *q);
+/** Load an adapter; one that has its name is unloaded then. done() is called later. Only while it serves.  Errors LM_ENOMEM, without a call of done() */
+int lm_served_load_adapter(struct lm_served *m, const char *name, const char *path, void (*done)(void *arg, const struct lm_err *err), void *arg);
+void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e);
 /** Take every sequence out by on_lost. */
 void lm_served_lose_all(struct lm_served *m);
 #endif

@@ -425,6 +425,14 @@ struct lm_served *lm_server_model(const struct lm_server *s, const char *name)
     return NULL;
 }
 
+struct lm_served *lm_server_adapter(const struct lm_server *s, const char *name, uint32_t *out_id)
+{
+    for (size_t i = 0; name && *name && i < s->n_model; i++)
+        if ((*out_id = lm_adapters_find(&s->model[i]->adapters, name)) != 0)
+            return s->model[i];
+    return NULL;
+}
+
 bool lm_server_progresses(const struct lm_server *s)
 {
     for (size_t i = 0; i < s->n_model; i++)

@@ -89,8 +89,10 @@ void lm_server_destroy(struct lm_server *s);
 /** Read the certificate anew, for connections that come; the old one stays if that fails. */
 void lm_server_reload(struct lm_server *s);
 
-/** NULL: no model of this name. name NULL or "": the first. */
+/** NULL: no model of this name. name NULL or "": the first.  Thread [any] */
 struct lm_served *lm_server_model(const struct lm_server *s, const char *name);
+/** The model that has an adapter of this name, and its id; NULL.  Thread [any] */
+struct lm_served *lm_server_adapter(const struct lm_server *s, const char *name, uint32_t *out_id);
 /** Every model serves and makes progress, and the server is not ending. */
 bool lm_server_ready(const struct lm_server *s);
 

@@ -28,6 +28,7 @@ struct lm_supervisor_events {
     void (*stats)(void *arg, const struct lm_msg_stats *stats);
     void (*lost)(void *arg);                               /* all that was submitted is gone */
     void (*fatal)(void *arg, int code, const char *msg);   /* LM_E* */
+    void (*lora)(void *arg, const struct lm_msg_lora *m);
 };
 
 struct lm_supervisor_desc {

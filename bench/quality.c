@@ -100,7 +100,7 @@ static int run_format(const struct bench *b, const struct lm_low_bit *lb, float 
     struct lm_eval *e = NULL;
     float *got = want ? NULL : malloc(PIECE * b->n_vocab * sizeof *got);
     int rc = !want && !got ? lm_fail(err, LM_ENOMEM, "no memory for logits") :
-        lm_model_load(b->gguf, lb, b->be, b->dev, PIECE, NULL, NULL, &m, err);
+        lm_model_load(b->gguf, lb, b->be, b->dev, PIECE, NULL, NULL, NULL, &m, err);
     if (!rc)
         rc = lm_eval_create(b->be, b->dev, m, PIECE, false, &e, err);
     for (size_t at = 0; at < b->n_tok && !rc; at += PIECE) {

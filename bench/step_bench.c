@@ -53,7 +53,7 @@ static void open_bench(struct bench *b, const char *plugin, const char *path, co
     need(b->be->open(&(struct lm_open_desc){.option = option, .n_option = n}, &b->dev, &err), &err, "open");
     need(lm_gguf_open(path, &b->g, &err), &err, path);
     uint64_t t1 = lm_now_us();
-    need(lm_model_load(b->g, NULL, b->be, b->dev, MAX_LEN, NULL, NULL, &b->model, &err), &err, "load");
+    need(lm_model_load(b->g, NULL, b->be, b->dev, MAX_LEN, NULL, NULL, NULL, &b->model, &err), &err, "load");
     uint64_t t2 = lm_now_us();
     struct lm_plan_desc desc = {.graph = &b->model->graph, .max_tok = MAX_TOK, .max_seq = MAX_SEQ, .max_out = MAX_SEQ * 2, .max_len = MAX_LEN,
                                 .block_size = BLOCK, .n_block = MAX_SEQ * (MAX_LEN / BLOCK) / 2, .kv_dtype = LM_KV_F16};

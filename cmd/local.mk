@@ -5,14 +5,6 @@ include cmd/tokens.mk
 include cmd/llmserved.mk
 
 bin_PROGRAMS += llmserve
-llmserve_SOURCES = %D%/llmserve/main.c %D%/llmserve/command.h %D%/llmserve/check_config.c %D%/llmserve/devices.c \
-	%D%/llmserve/run.c %D%/llmserve/inspect.c %D%/llmserve/tokenize.c %D%/llmserve/detokenize.c \
-	%D%/llmserve/token_io.c %D%/llmserve/token_io.h %D%/llmserve/render.c \
-	%D%/llmserve/schema_check.c %D%/llmserve/quantize.c %D%/llmserve/calibrate.c %D%/llmserve/calibrate.h \
-	%D%/llmserve/progress.c %D%/llmserve/progress.h
-llmserve_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
-llmserve_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS) $(JANSSON_CFLAGS)
-llmserve_LDADD = libengine.la libplugin.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(JANSSON_LIBS)
 # What the subcommands share, in a library so that their tests link it too.
 noinst_LTLIBRARIES += libtoolcmd.la
 libtoolcmd_la_SOURCES = %D%/llmserve/command.h %D%/llmserve/command.c %D%/llmserve/options.h %D%/llmserve/options.c \
@@ -31,7 +23,8 @@ llmserve_SOURCES = %D%/llmserve/main.c %D%/llmserve/commands.c %D%/llmserve/batc
 	%D%/llmserve/calibrate.c %D%/llmserve/calibrate.h %D%/llmserve/chat.c %D%/llmserve/check_config.c %D%/llmserve/complete.c \
 	%D%/llmserve/completion.c %D%/llmserve/detokenize.c %D%/llmserve/devices.c %D%/llmserve/doctor.c %D%/llmserve/inspect.c \
 	%D%/llmserve/perplexity.c %D%/llmserve/quantize.c %D%/llmserve/render.c %D%/llmserve/run.c %D%/llmserve/schema_check.c %D%/llmserve/tokenize.c
-llmserve_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+llmserve_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
+llmserve_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS) $(JANSSON_CFLAGS)
 llmserve_LDADD = libtoolcmd.la
 
 if HAVE_CHECK

@@ -2,6 +2,7 @@
 #include "conf/conf.h"
 
 #include "conf/knob.h"
+#include "conf/lora.h"
 #include "conf/section.h"
 #include "conf/speculative.h"
 
@@ -138,6 +139,12 @@ static int check_model(const struct lm_conf_model *m, struct lm_err *err)
     rc = lm_conf_speculative(m->speculative_config, m->spec_tokens, &spec, err);
     if (rc)
         return lm_fail_in(err, rc, "[model %.60s]", m->name);
+    struct lm_conf_lora *lora;
+    size_t n_lora;
+    rc = lm_conf_lora_read(m->lora_modules, &lora, &n_lora, err);
+    if (rc)
+        return lm_fail_in(err, rc, "[model %.60s]", m->name);
+    lm_conf_lora_fini(lora, n_lora);
     bool kept = *m->low_bit_cache || *m->low_bit_save_path;
     if (strcmp(m->load_in_low_bit, "none") == 0 && kept)
         return lm_fail(err, LM_ECONFIG, "[model %.60s] %s: there is nothing to keep without load-in-low-bit", m->name,

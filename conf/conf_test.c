@@ -109,6 +109,18 @@ START_TEST(test_conf_conf__flags_win_and_take_vllm_spellings)
 }
 END_TEST
 
+START_TEST(test_conf_conf__a_list_goes_on_in_further_lines)
+{
+    struct lm_conf c;
+    struct lm_err err = {0};
+    int rc = read_text(&c, "[model a]\npath = /x\nlora-modules = a=/x\n  b=/y, c=/z:1\n  {\"name\": \"d\", \"path\": \"/w\"}\n[model b]\npath = /x\n", &err);
+    ck_assert_msg(rc == 0, "%s", err.msg);
+    ck_assert_str_eq(c.model[0].lora_modules, "a=/x,b=/y, c=/z:1,{\"name\": \"d\", \"path\": \"/w\"}");
+    ck_assert_str_eq(c.model[1].lora_modules, "");
+    lm_conf_fini(&c);
+}
+END_TEST
+
 START_TEST(test_conf_conf__flags_alone_make_a_model)
 {
     struct lm_conf c;
@@ -313,7 +325,7 @@ END_TEST
 SUITE_MAIN("conf/conf", test_conf_conf__a_low_bit_model_path_takes_the_place_of_path,
            test_conf_conf__low_bit_formats_and_what_keeps_them_are_checked, test_conf_conf__ini_sets_all_three_kinds_of_section, test_conf_conf__an_error_names_line_key_and_remedy,
            test_conf_conf__a_line_too_long_is_refused_not_cut, test_conf_conf__flags_win_and_take_vllm_spellings,
-           test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
+           test_conf_conf__a_list_goes_on_in_further_lines, test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
            test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,
            test_conf_conf__environment_stands_between_file_and_flags,
            test_conf_conf__sizes_take_powers_of_1024_and_overflow_is_refused,

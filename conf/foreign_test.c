@@ -19,7 +19,7 @@ static int read_flags(struct lm_conf *c, const char *const *flag, struct lm_err 
     return rc;
 }
 
-/* Those that ipex-llm's start scripts or its documentation use, each as it is written there; LoRA's are not among them. */
+/* Those that ipex-llm's start scripts or its documentation use, each as it is written there. */
 static const char *const used[][5] = {
     {"--model", "x.gguf"}, {"--model=x.gguf", "--served-model-name", "a", "b"}, {"--trust-remote-code"}, {"--dtype", "float16"}, {"--dtype=bfloat16"},
     {"--max-model-len", "2000"}, {"--max-model-len", "4k"}, {"--quantization", "awq"}, {"--quantization", "gptq"}, {"--enforce-eager"},
@@ -30,6 +30,7 @@ static const char *const used[][5] = {
     {"--load-in-low-bit", "asym_int4"}, {"--load-in-low-bit", "fp6"}, {"--load-in-low-bit", "fp8_e4m3"}, {"--load-in-low-bit", "fp16"},
     {"--load-in-low-bit", "bf16"}, {"--low-bit-save-path", "/x"}, {"--low-bit-model-path", "/x"}, {"--max-num-batched-token", "3000"},
     {"--max-num-seq", "256"}, {"--max_num_seqs", "12"}, {"--no-enable-prefix-caching"}, {"--no-enable-chunked-prefill"},
+    {"--enable-lora", "--lora-modules", "sql-lora=/x", "b=/y"}, {"--max-loras", "4", "--max-lora-rank", "8"}, {"--max-cpu-loras", "8"},
 };
 
 START_TEST(test_conf_foreign__every_flag_of_the_replaced_scripts_is_taken)

@@ -30,12 +30,25 @@ static const char *named(const char *section, const char *kind)
     return *name ? name : NULL;
 }
 
+/* A list goes on in the lines behind its first. */
+static int add_to_list(const struct lm_knob *k, void *base, const char *value, struct lm_err *err)
+{
+    struct lm_bytes b = {0};
+    lm_knob_print(k, base, &b);
+    lm_bytes_addf(&b, "%s%s", b.len ? "," : "", value);
+    int rc = b.failed ? lm_fail(err, LM_ENOMEM, "out of memory") : lm_knob_set(k, base, b.data, err);
+    lm_bytes_fini(&b);
+    return rc;
+}
+
 static int set_row(struct reading *r, enum lm_knob_section kind, void *base, const char *key, const char *value)
 {
     const struct lm_knob *k = lm_knob_find(kind, key);
     if (!k)
         return lm_fail(r->err, LM_ECONFIG, "unknown key; the nearest is '%s'", lm_knob_nearest((int)kind, key));
     size_t row = (size_t)(k - lm_knobs);
+    if (row < sizeof r->seen && r->seen[row] && k->type == LM_KNOB_LIST)
+        return add_to_list(k, base, value, r->err);
     if (row < sizeof r->seen && r->seen[row])
         return lm_fail(r->err, LM_ECONFIG, "set twice (a line that begins with a space continues the one before)");
     if (row < sizeof r->seen)

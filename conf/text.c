@@ -134,7 +134,7 @@ char *lm_conf_man(void)
 {
     struct lm_bytes b = {0};
     lm_bytes_add_str(&b, ".\\\" SPDX-License-Identifier: Apache-2.0\n.\\\" Made from conf/knobs.def: make update-generated\n"
-                         ".TH LLMSERVE.INI 5 \"\" \"llmserve\" \"File Formats\"\n.SH NAME\nllmserve.ini \\- configuration of llmserved\n"
+                         ".TH LLMSERVE.INI 5 \"\" \"llmserve\" \"File Formats\"\n.ad l\n.SH NAME\nllmserve.ini \\- configuration of llmserved\n"
                          ".SH DESCRIPTION\nSections are\n.BR [server] ,\n.B [model NAME]\n(one for each model) and\n.B [backend NAME]\n"
                          "(options of a plugin). Flags of the same names win over the file, and so does the environment\n"
                          "(LLMSERVE_ and the key in capitals). Keys may be written with dashes or underscores.\n.SH [server]\n");

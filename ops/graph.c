@@ -8,6 +8,7 @@
 #include "ops/embed.h"
 #include "ops/gather.h"
 #include "ops/layernorm.h"
+#include "ops/lora.h"
 #include "ops/matmul.h"
 #include "ops/moe.h"
 #include "ops/rmsnorm.h"
@@ -41,6 +42,7 @@ static const struct {
     [LM_OP_MOE_ROUTE] = {"moe_route", lm_moe_route_check},
     [LM_OP_MOE_MATMUL] = {"moe_matmul", lm_moe_matmul_check},
     [LM_OP_MOE_SUM] = {"moe_sum", lm_moe_sum_check},
+    [LM_OP_LORA_MATMUL] = {"lora_matmul", lm_lora_matmul_check},
 };
 
 const char *lm_op_name(enum lm_op_kind kind)
@@ -156,5 +158,6 @@ int lm_step_check(const struct lm_plan_desc *p, const struct lm_step *step, stru
         if (rc < 0)
             return rc;
     }
-    return check_rows(p, step, err);
+    int rc = lm_lora_step_check(p->graph, step, err);
+    return rc < 0 ? rc : check_rows(p, step, err);
 }

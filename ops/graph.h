@@ -29,7 +29,7 @@ int lm_plan_check(const struct lm_plan_desc *plan, struct lm_err *err);
  * Does the step keep within what the plan was prepared for, and is every index it holds in range?
  *
  * Checked: the counts; rows of sequences packed in order; tokens < n_vocab; positions consecutive within a
- * sequence and < max_len; the block of every position up to the last < n_block; out_row; every sampling.
+ * sequence and < max_len; the block of every position up to the last < n_block; slots of adapters; out_row; every sampling.
  * Errors   LM_EINVAL
  * Thread   [any]
  */

@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libops.la
 libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h %D%/check.c %D%/check.h %D%/copy.c %D%/copy.h \
 	%D%/elementwise.c %D%/elementwise.h %D%/embed.c %D%/embed.h %D%/gather.c %D%/gather.h %D%/graph.c %D%/graph.h \
-	%D%/layernorm.c %D%/layernorm.h %D%/matmul.c %D%/matmul.h %D%/moe.c %D%/moe.h %D%/philox.h %D%/rmsnorm.c %D%/rmsnorm.h \
+	%D%/layernorm.c %D%/layernorm.h %D%/lora.c %D%/lora.h %D%/matmul.c %D%/matmul.h %D%/moe.c %D%/moe.h %D%/philox.h %D%/rmsnorm.c %D%/rmsnorm.h \
 	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/sample_block.h \
 	%D%/sample_filter.c %D%/sample_filter.h %D%/vec.h
 libops_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS)
@@ -11,11 +11,11 @@ if HAVE_CHECK
 # The suite that every backend runs.
 check_LTLIBRARIES += libopsuite.la
 libopsuite_la_SOURCES = %D%/op_ref.c %D%/op_ref.h %D%/op_rig.c %D%/op_rig.h %D%/op_suite.c %D%/op_suite.h \
-	%D%/op_suite_model.c %D%/op_suite_moe.c
+	%D%/op_suite_lora.c %D%/op_suite_model.c %D%/op_suite_moe.c
 libopsuite_la_CFLAGS = $(TEST_CFLAGS)
 libopsuite_la_LIBADD = libops.la libqtype.la
 
-ops_tests = %D%/attention_test %D%/copy_test %D%/moe_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_filter_test %D%/sample_test %D%/vec_test
+ops_tests = %D%/attention_test %D%/copy_test %D%/moe_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/lora_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_filter_test %D%/sample_test %D%/vec_test
 check_PROGRAMS += $(ops_tests)
 TESTS += $(ops_tests)
 %C%_copy_test_SOURCES = %D%/copy_test.c
@@ -39,6 +39,9 @@ TESTS += $(ops_tests)
 %C%_layernorm_test_SOURCES = %D%/layernorm_test.c
 %C%_layernorm_test_CFLAGS = $(TEST_CFLAGS)
 %C%_layernorm_test_LDADD = libops.la $(TEST_LIBS)
+%C%_lora_test_SOURCES = %D%/lora_test.c
+%C%_lora_test_CFLAGS = $(TEST_CFLAGS)
+%C%_lora_test_LDADD = libops.la $(TEST_LIBS)
 %C%_matmul_test_SOURCES = %D%/matmul_test.c
 %C%_matmul_test_CFLAGS = $(TEST_CFLAGS)
 %C%_matmul_test_LDADD = libops.la $(TEST_LIBS)

@@ -6,6 +6,7 @@
 #include "ops/embed.h"
 #include "ops/gather.h"
 #include "ops/layernorm.h"
+#include "ops/lora.h"
 #include "ops/matmul.h"
 #include "ops/moe.h"
 #include "ops/rmsnorm.h"
@@ -62,6 +63,18 @@ static void run_moe(const struct lm_ref *ref, const struct lm_op *op, size_t row
         lm_moe_sum_ref(y, x, x2, rows, g->act[op->x2].dim / 2, g->act[op->y].dim);
 }
 
+static void run_lora(const struct lm_ref *ref, const struct lm_op *op, size_t rows)
+{
+    const struct lm_step *step = ref->step;
+    int32_t *slot = step->lora ? malloc(((size_t)step->n_tok + step->n_out + 1) * sizeof *slot) : NULL;
+    if (!slot)
+        return;
+    lm_lora_rows(step, slot, slot + step->n_tok);
+    lm_lora_matmul_ref(ref->act[op->y], ref->act[op->x], ref->graph, op, ref->graph->act[op->y].rows == LM_ROWS_TOK ? slot : slot + step->n_tok,
+                       rows, ref->weight, ref->weight_arg);
+    free(slot);
+}
+
 void lm_ref_op(const struct lm_ref *ref, const struct lm_op *op)
 {
     const struct lm_graph *g = ref->graph;
@@ -96,6 +109,7 @@ void lm_ref_op(const struct lm_ref *ref, const struct lm_op *op)
     case LM_OP_MOE_ROUTE:
     case LM_OP_MOE_MATMUL:
     case LM_OP_MOE_SUM: run_moe(ref, op, rows); break;
+    case LM_OP_LORA_MATMUL: run_lora(ref, op, rows); break;
     case LM_OP_KIND_END: break;
     }
 }

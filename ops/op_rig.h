@@ -36,6 +36,7 @@ struct lm_rig_step {
     uint32_t seq_row[RIG_SEQ + 1], out_row[RIG_TOK], table[RIG_SEQ * RIG_STRIDE];
     struct lm_sampling sampling[RIG_TOK];
     struct lm_sampled sampled[RIG_TOK];
+    int32_t lora[RIG_SEQ]; /* step.lora stays NULL until a test sets it */
 };
 
 /** Open the device with an empty graph. */

@@ -115,7 +115,7 @@ static bool next_step(struct run *r)
     for (uint32_t o = 0; o < n; o++)
         r->out_row[o] = n - 1 - o;
     r->step = (struct lm_step){n, n_seq, n, r->step_token, r->pos, r->seq_row, r->table, r->n_block, r->out_row,
-                               r->sampling, r->step.sampled};
+                               r->sampling, r->step.sampled, NULL};
     return n > 0;
 }
 
@@ -195,7 +195,7 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     struct lm_model *m = NULL;
     size_t n_tok = 0, n_logits = 0;
     int rc = open_golden(folder, name, &golden, &n_tok, &n_logits, err);
-    if (rc || (rc = lm_model_load(golden.g, feed->low_bit, be, dev, 0, NULL, NULL, &m, err)) != 0)
+    if (rc || (rc = lm_model_load(golden.g, feed->low_bit, be, dev, 0, NULL, NULL, NULL, &m, err)) != 0)
         goto out;
     struct run r = {.feed = feed, .model = m, .golden = &golden};
     if (n_tok == 0 || n_logits != n_tok * m->hp.n_vocab) {

@@ -22,14 +22,14 @@ golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-
 	%D%/golden/model/olmoe.gguf %D%/golden/model/phi3-longrope-long.gguf %D%/golden/model/phi3-longrope-short.gguf \
 	%D%/golden/model/phi3-window.gguf %D%/golden/model/qwen2moe.gguf %D%/golden/model/qwen3.gguf \
 	%D%/golden/model/qwen3moe.gguf %D%/golden/model/seed-oss.gguf %D%/golden/model/starcoder2.gguf
-EXTRA_DIST += %D%/golden/model/make_hf.py %D%/golden/model/hf
+EXTRA_DIST += %D%/golden/model/make_hf.py %D%/golden/model/hf %D%/golden/lora/make.py %D%/golden/lora/llama %D%/golden/lora/qwen2 %D%/golden/lora/phi3
 
 if HAVE_CHECK
 # The reference backend and the golden models, for tests of backends and of what runs on one: link $(REFEXEC_LIBS).
 check_LTLIBRARIES += librefexec.la
-librefexec_la_SOURCES = %D%/refexec.c %D%/refexec.h %D%/golden_model.c %D%/golden_model.h
+librefexec_la_SOURCES = %D%/refexec.c %D%/refexec.h %D%/golden_model.c %D%/golden_model.h %D%/golden_lora.c %D%/golden_lora.h
 REFEXEC_LIBS = librefexec.la libmodel.la libopsuite.la libops.la libqtype.la libbase.la $(TEST_LIBS)
-GOLDEN_CPPFLAGS = $(AM_CPPFLAGS) -DLM_GOLDEN_FOLDER='"$(abs_top_srcdir)/tests/golden/model"'
+GOLDEN_CPPFLAGS = $(AM_CPPFLAGS) -DLM_GOLDEN_FOLDER='"$(abs_top_srcdir)/tests/golden/model"' -DLM_LORA_FOLDER='"$(abs_top_srcdir)/tests/golden/lora"'
 check_PROGRAMS += %D%/golden_model_test
 TESTS += %D%/golden_model_test
 %C%_golden_model_test_SOURCES = %D%/golden_model_test.c

@@ -29,7 +29,7 @@ static void add_stop(const struct lm_choice *c, struct lm_bytes *out)
 /* {"id","type","role","model": what every answer begins with. */
 static void add_top(const struct lm_gen *g, struct lm_bytes *out)
 {
-    const char *name = g->model->name[0];
+    const char *name = g->name;
     lm_bytes_add_str(out, "{\"id\":\"msg_");
     lm_shape_id(g, out);
     lm_bytes_add_str(out, "\",\"type\":\"message\",\"role\":\"assistant\",\"model\":");

@@ -82,7 +82,7 @@ static bool has_news(const struct lm_choice *c)
 /* {"model":…,"created_at":…,TEXT,"done":… without its end. */
 static void add_line(const struct lm_gen *g, struct lm_choice *c, bool is_chat, bool done, struct lm_bytes *out)
 {
-    const char *name = g->model->name[0];
+    const char *name = g->name;
     lm_bytes_add_str(out, "{\"model\":");
     lm_shape_string(out, name, strlen(name));
     lm_bytes_add_str(out, ",\"created_at\":\"");

@@ -187,6 +187,7 @@ static int submit(struct lm_beam *b, struct path *p)
     struct lm_msg_submit h = {
         .n_prompt = (uint32_t)prompt->n + p->n, .max_tokens = 1, .n_logprobs = 2 * b->width, .logprob = 1, .top_p = 1, .repetition = 1,
         .n_salt = g->params.cache_salt ? (uint32_t)strlen(g->params.cache_salt) : 0, .priority = (int32_t)g->params.priority,
+        .lora = g->adapter,
     };
     memcpy(b->text, prompt->id, prompt->n * sizeof *b->text);
     memcpy(b->text + prompt->n, p->id, p->n * sizeof *b->text);

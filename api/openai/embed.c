@@ -78,7 +78,7 @@ void lm_embed_vector(const struct lm_choice *c, bool base64, struct lm_bytes *ou
 static void answer(struct lm_gen *g, struct lm_bytes *out)
 {
     const struct lm_embed *e = g->dialect_data;
-    const char *name = g->model->name[0];
+    const char *name = g->name;
     if (!e->raw)
         lm_embed_normalize(g);
     lm_bytes_add_str(out, "{\"id\":\"embd-");

@@ -91,6 +91,8 @@ struct lm_gen {
     json_t *json;                 /* the worker's alone */
     struct lm_arena mem;
     struct lm_served *model;
+    uint32_t adapter;             /* of the model; 0: none */
+    const char *name;             /* that answers call the model by; the model's or of mem */
     struct lm_params params;
     struct lm_tokens *prompt;     /* [n_prompt] */
     struct lm_bytes *prompt_text; /* [n_prompt], filled for echo */

@@ -114,7 +114,7 @@ static int convert(struct lm_gen *g)
 
 static void add_body(struct lm_gen *g, struct lm_choice *c, bool stop, struct lm_bytes *out)
 {
-    const char *name = g->model->name[0], *type = c->stop_string >= 0 ? "word" : c->reason == LM_REASON_LENGTH ? "limit" : "eos";
+    const char *name = g->name, *type = c->stop_string >= 0 ? "word" : c->reason == LM_REASON_LENGTH ? "limit" : "eos";
     const struct lm_stop_string *word = c->stop_string >= 0 ? &g->params.stop.string[c->stop_string] : NULL;
     lm_bytes_addf(out, "{\"index\":%zu,\"content\":", c->number);
     lm_shape_string(out, c->text.data, c->text.len);

@@ -8,14 +8,27 @@ static int no_memory(struct lm_gen *g)
     return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
 }
 
-static struct lm_served *tagged_model(const struct lm_gen *g, const char *name)
+/* A model, or one of its adapters. */
+static struct lm_served *named_model(struct lm_gen *g, const char *name)
+{
+    struct lm_served *m = lm_server_model(g->call.server, name);
+    if (m) {
+        g->name = m->name[0];
+        return m;
+    }
+    m = lm_server_adapter(g->call.server, name, &g->adapter);
+    g->name = m ? lm_arena_copy(&g->mem, name, strlen(name)) : NULL;
+    return g->name ? m : NULL;
+}
+
+static struct lm_served *tagged_model(struct lm_gen *g, const char *name)
 {
     static const char tag[] = ":latest";
     size_t n = strlen(name), n_tag = sizeof tag - 1;
     if (n <= n_tag || strcmp(name + n - n_tag, tag) != 0)
         return NULL;
     char *bare = strndup(name, n - n_tag);
-    struct lm_served *m = bare ? lm_server_model(g->call.server, bare) : NULL;
+    struct lm_served *m = bare ? named_model(g, bare) : NULL;
     free(bare);
     return m;
 }
@@ -27,7 +40,7 @@ static int find_model(struct lm_gen *g)
         name = json_object_get(g->json, "name");
     if (name && !json_is_null(name) && !json_is_string(name))
         return lm_api_bad(&g->error, "model", "model must be a string, got %s.", lm_json_kind(name));
-    g->model = lm_server_model(g->call.server, json_string_value(name));
+    g->model = named_model(g, json_string_value(name));
     if (!g->model && g->dialect->tagged)
         g->model = tagged_model(g, json_string_value(name));
     if (!g->model)

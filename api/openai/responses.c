@@ -106,7 +106,7 @@ static void add_error(const struct lm_gen *g, struct lm_bytes *out)
 /* The response object as it stands. */
 static void add_response(const struct lm_gen *g, struct lm_bytes *out)
 {
-    const char *name = g->model->name[0], *status = status_of(g);
+    const char *name = g->name, *status = status_of(g);
     bool ended = g->n_choice && g->choice[0].done;
     char id[48];
     id_of(g, id);

@@ -15,7 +15,7 @@ static double cosine(const struct lm_choice *a, const struct lm_choice *b)
 
 static void begin_answer(struct lm_gen *g, const char *prefix, struct lm_bytes *out)
 {
-    const char *name = g->model->name[0];
+    const char *name = g->name;
     lm_embed_normalize(g);
     lm_bytes_addf(out, "{\"id\":\"%s-", prefix);
     lm_shape_id(g, out);

@@ -22,7 +22,7 @@ static bool is_chat(const struct lm_gen *g)
 
 static void add_top(const struct lm_gen *g, const char *object, struct lm_bytes *out)
 {
-    const char *name = g->model->name[0];
+    const char *name = g->name;
     lm_bytes_addf(out, "{\"id\":\"%s", is_chat(g) ? "chatcmpl-" : "cmpl-");
     if (g->params.request_id)
         lm_bytes_add_json(out, g->params.request_id, strlen(g->params.request_id));

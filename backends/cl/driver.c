@@ -227,28 +227,40 @@ static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *e
     return rc;
 }
 
+<<<<<<< HEAD
 /* What was known to be right is kept beside the built programs. */
-static struct cl_cache_key known_key(const struct cl_driver *c, const char *source, const char *options, char *text, size_t n)
+static struct gpu_cache_key known_key(const struct cl_driver *c, const char *source, const char *options, char *text, size_t n)
 {
     snprintf(text, n, "self-test %s", options);
-    return (struct cl_cache_key){source, text, c->builder.device.name, c->builder.device.driver};
+    return (struct gpu_cache_key){source, strlen(source), text, c->builder.device.name, c->builder.device.driver};
 }
 
 static bool drv_known(struct gpu_driver *d, const char *source, const char *options)
 {
     char text[200];
     size_t n;
-    const struct cl_cache_key key = known_key(of(d), source, options, text, sizeof text);
-    unsigned char *found = cl_cache_read(&of(d)->builder.cache, &key, &n);
+    const struct gpu_cache_key key = known_key(of(d), source, options, text, sizeof text);
+    unsigned char *found = gpu_cache_read(&of(d)->builder.cache, &key, &n);
     free(found);
     return found != NULL;
+=======
+static bool drv_known(struct gpu_driver *d, const char *source, const char *options)
+{
+    const struct cl_builder *b = &of(d)->builder;
+    return gpu_cache_known(&b->cache, b->device.name, b->device.driver, source, options);
+>>>>>>> ze
 }
 
 static void drv_keep_known(struct gpu_driver *d, const char *source, const char *options)
 {
+<<<<<<< HEAD
     char text[200];
-    const struct cl_cache_key key = known_key(of(d), source, options, text, sizeof text);
-    cl_cache_write(&of(d)->builder.cache, &key, (const unsigned char *)"ok", 2);
+    const struct gpu_cache_key key = known_key(of(d), source, options, text, sizeof text);
+    gpu_cache_write(&of(d)->builder.cache, &key, (const unsigned char *)"ok", 2);
+=======
+    const struct cl_builder *b = &of(d)->builder;
+    gpu_cache_keep_known(&b->cache, b->device.name, b->device.driver, source, options);
+>>>>>>> ze
 }
 
 static const struct gpu_driver_call calls = {
@@ -285,7 +297,7 @@ static struct gpu_caps caps_of(const struct cl_device *d, const struct cl_option
         .local_bytes = (size_t)cl_device_number(d->id, CL_DEVICE_LOCAL_MEM_SIZE),
         .n_unit = cl_device_uint(d->id, CL_DEVICE_MAX_COMPUTE_UNITS),
         .max_group = (uint32_t)cl_device_size(d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE),
-        .self_test = o->self_test == CL_SELF_TEST_AUTO ? !(d->type & CL_DEVICE_TYPE_CPU) : o->self_test == CL_SELF_TEST_YES,
+        .self_test = o->self_test == GPU_SELF_TEST_AUTO ? !(d->type & CL_DEVICE_TYPE_CPU) : o->self_test == GPU_SELF_TEST_YES,
     };
 }
 

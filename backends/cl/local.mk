@@ -15,8 +15,7 @@ cl_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-reg
 cl_la_LIBADD = libcl.la
 
 if HAVE_CHECK
-cl_tests = %D%/cache_test %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/sample_test %D%/selftest_test %D%/weight_test
-cl_tests = %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/weight_test
+cl_tests = %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/sample_test %D%/selftest_test %D%/weight_test
 check_PROGRAMS += $(cl_tests)
 TESTS += $(cl_tests)
 cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"backends/cl/plugin_test.h"'
@@ -39,7 +38,6 @@ cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"
 %C%_selftest_test_SOURCES = %D%/selftest_test.c
 %C%_selftest_test_CFLAGS = $(TEST_CFLAGS) $(OPENCL_CFLAGS)
 %C%_selftest_test_LDADD = libcl.la $(TEST_LIBS)
-%C%_weight_test_SOURCES = %D%/weight_test.c
 %C%_weight_test_SOURCES = backends/gpu/plugin_weight_test.c
 %C%_weight_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_weight_test_LDADD = libqtype.la $(TEST_LIBS)

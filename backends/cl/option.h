@@ -12,18 +12,17 @@
  *   kernels   auto, portable or nvidia: which kernels
  *   self-test auto, yes or no: compare results with the references at the first start on a device; auto: not on processors
  */
-#include <llmserve/backend.h>
+#include "backends/gpu/option.h"
 
 enum { CL_NAME_BYTES = 96, CL_PATH_BYTES = 512 };
 
-enum cl_self_test { CL_SELF_TEST_AUTO, CL_SELF_TEST_YES, CL_SELF_TEST_NO };
 enum cl_kernels { CL_KERNELS_AUTO, CL_KERNELS_PORTABLE, CL_KERNELS_NVIDIA };
 
 struct cl_option {
     char device[CL_NAME_BYTES], platform[CL_NAME_BYTES], cache[CL_PATH_BYTES];
     uint64_t memory;
     enum cl_kernels kernels;
-    enum cl_self_test self_test;
+    enum gpu_self_test self_test;
 };
 
 /**

@@ -75,7 +75,7 @@ static void compare(const struct lm_backend *be, struct lm_dev *dev, struct lm_p
 
 START_TEST(test_cl_sample__draws_what_the_reference_draws)
 {
-    const struct lm_option option = test_platform();
+    const struct lm_option option = test_option();
     const struct lm_backend *be = test_plugin();
     struct lm_act act = {LM_ROWS_OUT, VOCAB};
     struct lm_op op = {.kind = LM_OP_SAMPLE, .x = 0, .x2 = LM_NONE, .y = LM_NONE};

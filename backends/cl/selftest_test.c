@@ -30,7 +30,7 @@ static void keep_known(struct gpu_driver *d, const char *source, const char *opt
 static struct gpu_driver *open_driver(void)
 {
     static struct cl_device device[CL_MAX_DEVICES];
-    const struct cl_option option = {.platform = "Portable", .cache = "no", .self_test = CL_SELF_TEST_YES};
+    const struct cl_option option = {.platform = "Portable", .cache = "no", .self_test = GPU_SELF_TEST_YES};
     struct gpu_driver *drv = NULL;
     struct lm_err err = {0};
     if (cl_device_list(&option, device, &err) <= 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The golden models through the plugin, with every ISA that the machine has. */
 #include "backends/cpu/mat.h"
+#include "tests/golden_lora.h"
 #include "tests/golden_model.h"
 #include "tests/suite.h"
 
@@ -67,4 +68,26 @@ START_TEST(test_cpu_golden__decode)
 }
 END_TEST
 
-SUITE_MAIN("cpu/golden", test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)
+START_TEST(test_cpu_golden__adapters)
+{
+    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    const struct lm_backend *be = so ? dlsym(so, "lm_backend") : NULL;
+    ck_assert_ptr_nonnull(be);
+    for (int isa = 0; isa < CPU_N_ISA; isa++) {
+        const struct lm_option option[] = {{"isa", cpu_isa_name((enum cpu_isa)isa)}, {"threads", isa % 2 ? "2" : "3"}};
+        struct lm_dev *dev;
+        struct lm_err err;
+        if (!cpu_isa_has((enum cpu_isa)isa))
+            continue;
+        ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = option, .n_option = 2}, &dev, &err), 0);
+        for (const char *const *name = lm_golden_loras; *name; name++) {
+            double error = -1;
+            ck_assert_msg(lm_golden_lora_run(be, dev, LM_LORA_FOLDER, *name, &error, &err) == 0, "%s: %s", option[0].value, err.msg);
+            ck_assert_msg(error >= 0 && error <= 1e-4, "%s: %s: error %g", option[0].value, *name, error);
+        }
+        be->close(dev);
+    }
+}
+END_TEST
+
+SUITE_MAIN("cpu/golden", test_cpu_golden__adapters, test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)

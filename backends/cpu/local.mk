@@ -16,7 +16,7 @@ endif
 
 # All of the plugin but its table.
 noinst_LTLIBRARIES += libcpu.la
-libcpu_la_SOURCES = %D%/bench.c %D%/bench.h %D%/bench_attn.c %D%/bench_limit.c %D%/bench_mat.c %D%/cgroup.c %D%/cgroup.h %D%/machine.c %D%/machine.h %D%/moe.c %D%/moe.h %D%/numa.c %D%/numa.h %D%/option.c %D%/option.h \
+libcpu_la_SOURCES = %D%/bench.c %D%/bench.h %D%/bench_attn.c %D%/bench_limit.c %D%/bench_mat.c %D%/cgroup.c %D%/cgroup.h %D%/lora.c %D%/lora.h %D%/machine.c %D%/machine.h %D%/moe.c %D%/moe.h %D%/numa.c %D%/numa.h %D%/option.c %D%/option.h \
 	%D%/phase.c %D%/phase.h %D%/plan.c %D%/plan.h %D%/pool.c %D%/pool.h %D%/row.c %D%/row.h %D%/row_body.h \
 	%D%/row_portable.c %D%/run.c %D%/run.h
 libcpu_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) $(HWLOC_CFLAGS)

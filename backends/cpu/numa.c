@@ -20,6 +20,6 @@ void cpu_numa_split(const struct cpu_plan *p, const uint32_t *node_of, cpu_numa_
 {
     for (uint32_t k = 0; k < p->n_phase; k++)
         for (uint32_t i = p->phase[k].mat; p->phase[k].kind == CPU_MATMUL && i < p->phase[k].tail; i++)
-            if (!cpu_phase_mat(p->desc.graph->op[i].w)->mapped)
+            if (p->desc.graph->op[i].kind == LM_OP_MATMUL && !cpu_phase_mat(p->desc.graph->op[i].w)->mapped)
                 split_matmul(p, &p->phase[k], i, node_of, place, arg);
 }

@@ -51,6 +51,8 @@ START_TEST(test_cpu_ops__heads_and_gates_agree) { with_every_isa(lm_op_suite_hea
 END_TEST
 START_TEST(test_cpu_ops__experts_agree) { with_every_isa(lm_op_suite_moe); }
 END_TEST
+START_TEST(test_cpu_ops__adapters_agree) { with_every_isa(lm_op_suite_lora); }
+END_TEST
 START_TEST(test_cpu_ops__gather_and_sample_agree) { with_every_isa(lm_op_suite_gather_and_sample); }
 END_TEST
 START_TEST(test_cpu_ops__models_agree) { with_every_isa(lm_op_suite_models); }
@@ -62,5 +64,6 @@ END_TEST
 
 SUITE_MAIN("cpu/ops", test_cpu_ops__embed_agrees, test_cpu_ops__norms_agree, test_cpu_ops__matmul_agrees,
            test_cpu_ops__rope_agrees, test_cpu_ops__attention_agrees, test_cpu_ops__elementwise_agree,
-           test_cpu_ops__heads_and_gates_agree, test_cpu_ops__experts_agree, test_cpu_ops__gather_and_sample_agree, test_cpu_ops__models_agree,
+           test_cpu_ops__heads_and_gates_agree, test_cpu_ops__experts_agree, test_cpu_ops__gather_and_sample_agree, test_cpu_ops__adapters_agree,
+           test_cpu_ops__models_agree,
            test_cpu_ops__a_row_does_not_depend_on_others, test_cpu_ops__bad_steps_are_refused)

@@ -38,7 +38,7 @@ static bool reads(const struct lm_op *op, uint32_t act)
     bool x2 = has_x2(op);
     if (op->kind == LM_OP_ROPE)
         return op->y == act;
-    if ((op->kind == LM_OP_COPY_HEADS || op->kind == LM_OP_MOE_MATMUL) && op->y == act)
+    if ((op->kind == LM_OP_COPY_HEADS || op->kind == LM_OP_MOE_MATMUL || op->kind == LM_OP_LORA_MATMUL) && op->y == act)
         return true;
     return op->kind != LM_OP_EMBED && (op->x == act || (x2 && op->x2 == act));
 }
@@ -60,16 +60,25 @@ static bool is_dead_after(const struct lm_graph *g, uint32_t i, uint32_t act)
     return false;
 }
 
+/* Is op i what an adapter adds to the matmul before it? */
+static bool is_added(const struct lm_graph *g, uint32_t i)
+{
+    const struct lm_op *op = &g->op[i], *mat = i > 0 ? op - 1 : op;
+    return op->kind == LM_OP_LORA_MATMUL && mat->kind == LM_OP_MATMUL && op->x == mat->x && op->y == mat->y;
+}
+
 /* The end of the matmuls from `mat` on that have one input, and write neither that nor `source` nor one result twice. */
 static uint32_t matmuls(const struct lm_graph *g, uint32_t mat, uint32_t source)
 {
     uint32_t end = mat;
     for (; end < g->n_op; end++) {
         const struct lm_op *op = &g->op[end];
+        if (end > mat && is_added(g, end))
+            continue;
         if (op->kind != LM_OP_MATMUL || op->x != g->op[mat].x || op->y == source)
             break;
         for (uint32_t i = mat; i < end; i++)
-            if (g->op[i].y == op->y)
+            if (g->op[i].kind == LM_OP_MATMUL && g->op[i].y == op->y)
                 return end;
     }
     return end;
@@ -90,6 +99,8 @@ static bool has_one_split(const struct lm_graph *g, const struct cpu_phase *p)
 {
     const struct cpu_mat *a = cpu_phase_mat(g->op[p->mat].w);
     for (uint32_t i = p->mat + 1; i < p->tail; i++) {
+        if (g->op[i].kind != LM_OP_MATMUL)
+            continue;
         const struct cpu_mat *b = cpu_phase_mat(g->op[i].w);
         if (b->weight.rows != a->weight.rows || b->kind->panel_rows != a->kind->panel_rows)
             return false;
@@ -114,7 +125,10 @@ static void cut_matmuls(const struct lm_graph *g, uint32_t first, uint32_t mat, 
     p->tail = p->end = matmuls(g, mat, source);
     p->convert = false;
     for (uint32_t i = mat; i < p->tail; i++)
-        p->convert |= cpu_mat_x_form(cpu_phase_mat(g->op[i].w)) == CPU_X_Q8;
+        if (g->op[i].kind == LM_OP_MATMUL)
+            p->convert |= cpu_mat_x_form(cpu_phase_mat(g->op[i].w)) == CPU_X_Q8;
+        else
+            p->n_lora++;
     if (has_one_split(g, p))
         while (p->end < g->n_op && fits_tail(g, p, &g->op[p->end], source))
             p->end++;
@@ -173,6 +187,8 @@ uint32_t cpu_phase_cut(const struct lm_graph *g, struct cpu_phase *out)
             p->kind = CPU_SAMPLE;
         else if (op->kind == LM_OP_MOE_MATMUL)
             cut_moe(g, i, p);
+        else if (op->kind == LM_OP_LORA_MATMUL)
+            *p = (struct cpu_phase){.kind = CPU_LORA, .rows = p->rows, .first = i, .end = i + 1, .x = LM_NONE, .n_lora = 1};
         else if (op->kind == LM_OP_MATMUL)
             cut_matmuls(g, i, i, p);
         else if (is_private_norm(g, i))
@@ -193,7 +209,7 @@ static uint32_t n_panel(const struct lm_graph *g, uint32_t first, uint32_t end)
 {
     uint32_t n = 0;
     for (uint32_t i = first; i < end; i++)
-        n += cpu_phase_mat(g->op[i].w)->n_panel;
+        n += g->op[i].kind == LM_OP_MATMUL ? cpu_phase_mat(g->op[i].w)->n_panel : 0;
     return n;
 }
 

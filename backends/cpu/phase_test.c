@@ -195,7 +195,42 @@ START_TEST(test_cpu_phase__no_ops_are_no_phases)
 }
 END_TEST
 
+static void adapted(struct fixture *f, uint32_t x, uint32_t y, const struct cpu_mat *m)
+{
+    matmul(f, x, y, m);
+    op(f, LM_OP_LORA_MATMUL, x, LM_NONE, y);
+}
+
+START_TEST(test_cpu_phase__adapters_stay_with_their_matmuls)
+{
+    struct fixture f;
+    init(&f);
+    op(&f, LM_OP_RMSNORM, X, LM_NONE, H);
+    adapted(&f, H, Q, &square);
+    adapted(&f, H, K, &half);
+    adapted(&f, H, V, &half);
+    op(&f, LM_OP_RMSNORM, X, LM_NONE, H); /* h is made anew: the first was its matmuls' alone */
+    adapted(&f, H, G, &square);
+    adapted(&f, H, U, &square);
+    op(&f, LM_OP_SILU_MUL, G, U, G);
+    adapted(&f, G, U, &square);
+    op(&f, LM_OP_ADD, X, U, X);
+    op(&f, LM_OP_LORA_MATMUL, G, LM_NONE, Q); /* not of the matmul before it */
+    cut(&f);
+    const enum cpu_phase_kind want[] = {CPU_MATMUL, CPU_ROWS, CPU_MATMUL, CPU_MATMUL, CPU_LORA};
+    const uint32_t first[] = {0, 7, 8, 13, 16}, tail[] = {7, 0, 12, 15, 0}, end[] = {7, 8, 13, 16, 17}, n_lora[] = {3, 0, 2, 1, 1};
+    ck_assert_uint_eq(f.n, 5);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(f.phase[i].kind, want[i]);
+        ck_assert_uint_eq(f.phase[i].first, first[i]);
+        ck_assert_uint_eq(f.phase[i].tail, tail[i]);
+        ck_assert_uint_eq(f.phase[i].end, end[i]);
+        ck_assert_uint_eq(f.phase[i].n_lora, n_lora[i]);
+    }
+}
+END_TEST
+
 SUITE_MAIN("cpu/phase", test_cpu_phase__a_llama_layer_is_six, test_cpu_phase__a_norm_that_others_read_is_not_private,
            test_cpu_phase__what_others_still_read_is_not_written,
            test_cpu_phase__columns_are_shared_only_where_all_split_alike, test_cpu_phase__gather_stands_with_the_rows_it_makes,
-           test_cpu_phase__no_ops_are_no_phases)
+           test_cpu_phase__no_ops_are_no_phases, test_cpu_phase__adapters_stay_with_their_matmuls)

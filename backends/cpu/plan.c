@@ -4,6 +4,7 @@
 #include "backends/cpu/x.h"
 #include "ops/check.h"
 #include "ops/graph.h"
+#include "ops/lora.h"
 #include "ops/sample.h"
 
 #include <stdlib.h>
@@ -112,6 +113,14 @@ static void find_widest(const struct cpu_plan *p, uint32_t *out_cols, size_t *ou
     }
 }
 
+static size_t low_bytes(const struct cpu_plan *p, uint32_t max_row)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < p->n_phase; i++)
+        most = p->phase[i].n_lora > most ? p->phase[i].n_lora : most;
+    return (size_t)most * max_row * p->desc.graph->lora_rank * sizeof(float);
+}
+
 /* Point everything into the mapping at base; returns its size. */
 static size_t lay_out(struct cpu_plan *p, uint8_t *base)
 {
@@ -130,6 +139,9 @@ static size_t lay_out(struct cpu_plan *p, uint8_t *base)
     p->q8 = take(&b, cpu_x_bytes(max_row, cols), 1);
     p->join = take(&b, join, 1);
     p->seq_of = take(&b, d->max_tok, sizeof *p->seq_of);
+    p->low = take(&b, low_bytes(p, max_row), 1);
+    p->lora = take(&b, d->max_tok, sizeof *p->lora);
+    p->lora_out = take(&b, d->max_out, sizeof *p->lora_out);
     for (uint32_t t = 0; t < p->n_thread; t++) {
         struct cpu_local *l = &p->local[t];
         l->scratch = take(&b, CPU_MAT_SCRATCH, 1);
@@ -263,6 +275,9 @@ void cpu_plan_begin(struct cpu_plan *p, const struct lm_step *step)
     for (uint32_t s = 0; s < step->n_seq; s++)
         for (uint32_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++)
             p->seq_of[r] = s;
+    p->has_lora = step->lora && p->desc.graph->n_lora;
+    if (p->has_lora)
+        lm_lora_rows(step, p->lora, p->lora_out);
     for (uint32_t i = 0; i < p->n_phase; i++) {
         atomic_init(&p->phase[i].next_item, 0);
         atomic_init(&p->phase[i].next_join, 0);

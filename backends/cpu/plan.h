@@ -39,10 +39,13 @@ struct cpu_plan {
     uint8_t *join;           /* of attention */
     uint32_t *seq_of;        /* [max_tok] */
     struct cpu_local *local; /* [n_thread] */
+    float *low;              /* of lora.h */
+    int32_t *lora, *lora_out; /* [max_tok], [max_out]: slot of each row's adapter */
     size_t block_bytes;      /* of all layers */
     uint8_t *scratch, *pool; /* the two mappings that all of this points into, but for the arrays of structs */
     size_t scratch_bytes, pool_bytes;
     const struct lm_step *step; /* the one that runs */
+    bool has_lora;              /* a sequence of it has an adapter */
 };
 
 /** Bytes of scratch and of a KV block.  Errors as cpu_plan_create() */

@@ -24,6 +24,8 @@ struct cpu_row {
     void (*swiglu_clamp)(float *y, const float *x, const float *x2, float alpha, float limit, size_t n);
     /* y[i] = sum of weight[j] * x[j * dim + i], j ascending */
     void (*weighted_sum)(float *y, const float *x, const float *weight, size_t n, size_t dim);
+    /* y[i] += sum of weight[j] * x[j * ldx + i], j ascending */
+    void (*add_weighted)(float *y, const float *x, size_t ldx, const float *weight, size_t n, size_t dim);
     void (*add)(float *y, const float *x, const float *x2, size_t n);
     void (*scale)(float *y, const float *x, float scale, size_t n);
     void (*softcap)(float *y, const float *x, float cap, size_t n);

@@ -176,6 +176,17 @@ static void weighted_sum(float *y, const float *x, const float *weight, size_t n
     }
 }
 
+static void add_weighted(float *y, const float *x, size_t ldx, const float *weight, size_t n, size_t dim)
+{
+    for (size_t i = 0; i < dim; i += L) {
+        size_t m = part(dim - i);
+        lm_vf sum = get(y + i, m);
+        for (size_t j = 0; j < n; j++)
+            sum += weight[j] * get(x + j * ldx + i, m);
+        put(y + i, sum, m);
+    }
+}
+
 static void add(float *y, const float *x, const float *x2, size_t n)
 {
     for (size_t i = 0; i < n; i += L) {
@@ -209,6 +220,7 @@ const struct cpu_row ROW_TABLE = {
     .gelu = gelu,
     .swiglu_clamp = swiglu_clamp,
     .weighted_sum = weighted_sum,
+    .add_weighted = add_weighted,
     .add = add,
     .scale = scale,
     .softcap = softcap,

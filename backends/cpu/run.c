@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cpu/run.h"
+#include "backends/cpu/lora.h"
 #include "backends/cpu/mat_kern.h"
 #include "backends/cpu/row.h"
 #include "backends/cpu/x.h"
@@ -181,26 +182,64 @@ static struct cpu_x prepare_input(const struct worker *w, const struct cpu_phase
     return x;
 }
 
+/* A x of the phase's lora_matmuls, made by all threads; without a slot where the step has no adapter. */
+static struct cpu_lora make_low(const struct worker *w, const struct cpu_phase *p, const float *x, uint32_t n_row)
+{
+    struct cpu_plan *plan = w->plan;
+    struct cpu_lora l = {plan->isa, plan->desc.graph, p->first, p->end, p->rows == LM_ROWS_TOK ? plan->lora : plan->lora_out, n_row, plan->low};
+    if (!p->n_lora || !plan->has_lora)
+        return (struct cpu_lora){.slot = NULL};
+    cpu_lora_low(&l, x, w->index, plan->n_thread);
+    cpu_pool_barrier(w->pool, w->index);
+    return l;
+}
+
+/* The outputs of panels. */
+static struct range outputs(const struct cpu_mat *m, struct cpu_panels panel)
+{
+    uint32_t each = m->kind->panel_rows;
+    return (struct range){panel.from * each, panel.to < m->n_panel ? panel.to * each : m->weight.rows};
+}
+
+/* Panels of matmul i, and what adapters add to them. */
+static void run_matmul(const struct worker *w, uint32_t i, const struct cpu_x *x, const struct cpu_lora *lora, struct cpu_panels panel)
+{
+    const struct lm_op *op = &w->plan->desc.graph->op[i];
+    const struct cpu_mat *m = cpu_phase_mat(op->w);
+    if (panel.from >= panel.to)
+        return;
+    cpu_mat_mul(m, x, vector(op->b), w->plan->act[op->y], op->w->rows, panel.from, panel.to, w->local->scratch);
+    struct range y = outputs(m, panel);
+    if (lora->slot && i + 1 < lora->end && op[1].kind == LM_OP_LORA_MATMUL)
+        cpu_lora_add(lora, i + 1, w->plan->act[op->y], y.from, y.to);
+}
+
+static void run_lora(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
+{
+    const struct lm_op *op = &w->plan->desc.graph->op[p->first];
+    struct cpu_lora l = make_low(w, p, w->plan->act[op->x], n_row);
+    struct range y = share(w, dim(w, op->y));
+    if (l.slot)
+        cpu_lora_add(&l, p->first, w->plan->act[op->y], y.from, y.to);
+}
+
 static void run_tail(const struct worker *w, const struct cpu_phase *p, uint32_t n_row, struct cpu_panels panel)
 {
     const struct lm_graph *g = w->plan->desc.graph;
-    const struct cpu_mat *m = cpu_phase_mat(g->op[p->mat].w);
-    uint32_t from = panel.from * m->kind->panel_rows, to = panel.to < m->n_panel ? panel.to * m->kind->panel_rows : m->weight.rows;
+    struct range y = outputs(cpu_phase_mat(g->op[p->mat].w), panel);
     for (uint32_t r = 0; r < n_row && panel.from < panel.to; r++)
         for (uint32_t i = p->tail; i < p->end; i++)
-            run_elementwise(w, &g->op[i], r, from, to);
+            run_elementwise(w, &g->op[i], r, y.from, y.to);
 }
 
 static void run_matmuls(const struct worker *w, const struct cpu_phase *p, uint32_t n_row)
 {
     const struct lm_graph *g = w->plan->desc.graph;
     struct cpu_x x = prepare_input(w, p, n_row);
-    for (uint32_t i = p->mat; i < p->tail; i++) {
-        const struct lm_op *op = &g->op[i];
-        struct cpu_panels panel = cpu_phase_panels(g, p, i, w->index, w->plan->n_thread);
-        if (panel.from < panel.to)
-            cpu_mat_mul(cpu_phase_mat(op->w), &x, vector(op->b), w->plan->act[op->y], op->w->rows, panel.from, panel.to, w->local->scratch);
-    }
+    struct cpu_lora lora = make_low(w, p, x.f32, n_row);
+    for (uint32_t i = p->mat; i < p->tail; i++)
+        if (g->op[i].kind == LM_OP_MATMUL)
+            run_matmul(w, i, &x, &lora, cpu_phase_panels(g, p, i, w->index, w->plan->n_thread));
     if (p->tail < p->end)
         run_tail(w, p, n_row, cpu_phase_panels(g, p, p->mat, w->index, w->plan->n_thread));
 }
@@ -268,6 +307,7 @@ void cpu_run(void *arg, uint32_t thread)
         case CPU_MATMUL: run_matmuls(&w, p, n_row); break;
         case CPU_ATTENTION: run_attention(&w, p); break;
         case CPU_MOE: run_moe(&w, p, n_row); break;
+        case CPU_LORA: run_lora(&w, p, n_row); break;
         case CPU_SAMPLE: run_sample(&w, p); break;
         }
     }

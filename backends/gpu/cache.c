@@ -131,3 +131,26 @@ void gpu_cache_write(const struct gpu_cache *c, const struct gpu_cache_key *k, c
     }
     free(key);
 }
+
+static struct gpu_cache_key known_key(const char *device, const char *driver, const char *source, const char *options, char *text, size_t n)
+{
+    snprintf(text, n, "self-test %s", options);
+    return (struct gpu_cache_key){source, strlen(source), text, device, driver};
+}
+
+bool gpu_cache_known(const struct gpu_cache *c, const char *device, const char *driver, const char *source, const char *options)
+{
+    char text[200];
+    size_t n;
+    const struct gpu_cache_key key = known_key(device, driver, source, options, text, sizeof text);
+    unsigned char *found = gpu_cache_read(c, &key, &n);
+    free(found);
+    return found != NULL;
+}
+
+void gpu_cache_keep_known(const struct gpu_cache *c, const char *device, const char *driver, const char *source, const char *options)
+{
+    char text[200];
+    const struct gpu_cache_key key = known_key(device, driver, source, options, text, sizeof text);
+    gpu_cache_write(c, &key, (const unsigned char *)"ok", 2);
+}

@@ -30,4 +30,8 @@ unsigned char *gpu_cache_read(const struct gpu_cache *c, const struct gpu_cache_
 
 /** Keep a binary. Failure is silence: the next start builds again. */
 void gpu_cache_write(const struct gpu_cache *c, const struct gpu_cache_key *key, const unsigned char *binary, size_t n);
+
+/** Was a program, by source and options, kept as known to be right on this device? (gpu_driver_call.known) */
+bool gpu_cache_known(const struct gpu_cache *c, const char *device, const char *driver, const char *source, const char *options);
+void gpu_cache_keep_known(const struct gpu_cache *c, const char *device, const char *driver, const char *source, const char *options);
 #endif

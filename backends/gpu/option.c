@@ -24,6 +24,23 @@ int gpu_option_bytes(const char *key, const char *value, uint64_t *out, struct l
     return 0;
 }
 
+int gpu_option_word(const char *key, const char *value, const char *const words[3], struct lm_err *err)
+{
+    for (int i = 0; i < 3; i++)
+        if (strcmp(value, words[i]) == 0)
+            return i;
+    return lm_fail(err, LM_ECONFIG, "%s = %.40s: not one of %s, %s, %s", key, value, words[0], words[1], words[2]);
+}
+
+int gpu_option_self_test(const char *value, enum gpu_self_test *out, struct lm_err *err)
+{
+    int word = gpu_option_word("self-test", value, (const char *const[]){"auto", "yes", "no"}, err);
+    if (word < 0)
+        return word;
+    *out = (enum gpu_self_test)word;
+    return 0;
+}
+
 int gpu_option_cache(const char *value, char *out, size_t n, struct lm_err *err)
 {
     if (strcmp(value, "auto") != 0 && strcmp(value, "no") != 0 && *value != '/')

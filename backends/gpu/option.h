@@ -28,6 +28,13 @@ int gpu_option_text(const char *key, const char *value, char *out, size_t n, str
 /** A number of bytes, with K, M, G or T for powers of 1024. */
 int gpu_option_bytes(const char *key, const char *value, uint64_t *out, struct lm_err *err);
 
+/** Which of three words; its number. */
+int gpu_option_word(const char *key, const char *value, const char *const words[3], struct lm_err *err);
+
+/** self-test: auto, yes or no (selftest.h). */
+enum gpu_self_test { GPU_SELF_TEST_AUTO, GPU_SELF_TEST_YES, GPU_SELF_TEST_NO };
+int gpu_option_self_test(const char *value, enum gpu_self_test *out, struct lm_err *err);
+
 /** auto, no or an absolute folder (cache.h). */
 int gpu_option_cache(const char *value, char *out, size_t n, struct lm_err *err);
 #endif

@@ -17,6 +17,7 @@ static const struct { enum gpu_program_id program; const char *name; } fixed[GPU
     [GPU_K_DRAW] = {GPU_SAMPLE, "sample"},
     [GPU_K_GATE_ROWS] = {GPU_ROW, "gate_rows"},     [GPU_K_COPY_HEADS] = {GPU_ROW, "copy_heads"},
     [GPU_K_MOE_ROUTE] = {GPU_ROW, "moe_route"},     [GPU_K_MOE_SUM] = {GPU_ROW, "moe_sum"},
+    [GPU_K_LORA_LOW] = {GPU_ROW, "lora_low"},       [GPU_K_LORA_ADD] = {GPU_ROW, "lora_add"},
     [GPU_K_KV_STORE] = {GPU_ATTN_F16, "kv_store"},  [GPU_K_ATTENTION] = {GPU_ATTN_F16, "attention"},
     [GPU_K_JOIN] = {GPU_ATTN_F16, "join"},
 };
@@ -53,7 +54,14 @@ static uint32_t n_blocks_of(const struct lm_plan_desc *d)
 
 static size_t step_words(const struct lm_plan_desc *d)
 {
-    return 3 * (size_t)d->max_tok + d->max_out + (size_t)d->max_seq * n_blocks_of(d) + gpu_fuse_step_words(d) + 8 * (size_t)d->max_out + 16;
+    size_t lora = d->graph->n_lora ? (size_t)d->max_tok + d->max_out : 0;
+    return 3 * (size_t)d->max_tok + d->max_out + lora + (size_t)d->max_seq * n_blocks_of(d) + gpu_fuse_step_words(d) + 8 * (size_t)d->max_out + 16;
+}
+
+static size_t low_bytes(const struct lm_plan_desc *d)
+{
+    size_t rows = d->max_tok > d->max_out ? d->max_tok : d->max_out;
+    return d->graph->n_lora ? rows * d->graph->lora_rank * sizeof(float) : 0;
 }
 
 static size_t angle_words(const struct lm_plan_desc *d, const struct lm_op *op)
@@ -151,7 +159,7 @@ static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, stru
 static size_t scratch_bytes(const struct gpu_plan *p)
 {
     const struct lm_plan_desc *d = &p->desc;
-    size_t bytes = p->step_words * 4 + p->part_bytes + ((size_t)d->max_out + 1) * 4;
+    size_t bytes = p->step_words * 4 + p->part_bytes + low_bytes(d) + ((size_t)d->max_out + 1) * 4;
     for (uint32_t i = 0; i < d->graph->n_act; i++)
         bytes += act_bytes(d, i);
     for (uint32_t i = 0; i < p->n_angles; i++)
@@ -231,6 +239,8 @@ static int make_buffers(struct gpu_plan *p, struct lm_err *err)
     int rc = make(p, p->step_words * 4, "inputs of a step", &p->step, err);
     if (rc == 0)
         rc = make(p, p->part_bytes, "parts of attention", &p->part, err);
+    if (rc == 0 && g->n_lora)
+        rc = make(p, low_bytes(&p->desc), "the low side of adapters (lower max-lora-rank)", &p->low, err);
     if (rc == 0)
         rc = make(p, ((size_t)p->desc.max_out + 1) * 4, "tokens", &p->token, err);
     for (uint32_t i = 0; i < g->n_act && rc == 0; i++)
@@ -276,6 +286,7 @@ static enum gpu_kernel_id kernel_of(enum lm_op_kind kind)
     case LM_OP_COPY_HEADS: return GPU_K_COPY_HEADS;
     case LM_OP_MOE_ROUTE: return GPU_K_MOE_ROUTE;
     case LM_OP_MOE_SUM: return GPU_K_MOE_SUM;
+    case LM_OP_LORA_MATMUL: return GPU_K_LORA_LOW;
     default: return GPU_N_FIXED_KERNEL;
     }
 }
@@ -331,6 +342,8 @@ static int get_kernels(struct gpu_plan *p, struct gpu_lib *lib, struct lm_err *e
             rc = gpu_lib_kernel(lib, GPU_SAMPLE, "sample", &p->kernel[GPU_K_DRAW], err);
         if (rc == 0 && id == GPU_K_ATTENTION && !p->kernel[GPU_K_JOIN])
             rc = gpu_lib_kernel(lib, program_of(p, id), "join", &p->kernel[GPU_K_JOIN], err);
+        if (rc == 0 && id == GPU_K_LORA_LOW && !p->kernel[GPU_K_LORA_ADD])
+            rc = gpu_lib_kernel(lib, program_of(p, id), "lora_add", &p->kernel[GPU_K_LORA_ADD], err);
     }
     return rc;
 }
@@ -381,6 +394,7 @@ void gpu_plan_destroy(struct gpu_plan *p)
         drop(p, p->angles[i].table);
     drop(p, p->step);
     drop(p, p->part);
+    drop(p, p->low);
     drop(p, p->token);
     free(p->mat), free(p->angles), free(p->angles_of), free(p->act), free(p->kv), free(p->slope);
     free(p->host_step), free(p->host_token), free(p->host_logits), free(p->sample_scratch);

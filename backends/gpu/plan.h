@@ -11,7 +11,8 @@
 
 enum gpu_kernel_id {
     GPU_K_RMSNORM, GPU_K_LAYERNORM, GPU_K_ROPE, GPU_K_ADD, GPU_K_SILU_MUL, GPU_K_GELU_MUL, GPU_K_SCALE, GPU_K_SOFTCAP,
-    GPU_K_GATHER, GPU_K_ARGMAX, GPU_K_DRAW, GPU_K_GELU, GPU_K_SWIGLU_CLAMP, GPU_K_GATE_ROWS, GPU_K_COPY_HEADS, GPU_K_MOE_ROUTE, GPU_K_MOE_SUM, GPU_K_KV_STORE, GPU_K_ATTENTION, GPU_K_JOIN, GPU_N_FIXED_KERNEL
+    GPU_K_GATHER, GPU_K_ARGMAX, GPU_K_DRAW, GPU_K_GELU, GPU_K_SWIGLU_CLAMP, GPU_K_GATE_ROWS, GPU_K_COPY_HEADS, GPU_K_MOE_ROUTE, GPU_K_MOE_SUM,
+    GPU_K_LORA_LOW, GPU_K_LORA_ADD, GPU_K_KV_STORE, GPU_K_ATTENTION, GPU_K_JOIN, GPU_N_FIXED_KERNEL
 };
 
 enum { GPU_MAX_HEAD_DIM = 576, GPU_MAX_SPLITS = 512, GPU_LOGITS_ROWS = 16 };
@@ -37,6 +38,7 @@ struct gpu_plan {
     struct gpu_buf **act;          /* [n_act] */
     struct gpu_kv *kv;             /* [n_layer] */
     struct gpu_buf **slope;        /* [n_op] of attention with ALiBi; NULL: none */
+    struct gpu_buf *low;           /* A x of a lora_matmul; NULL: there is none */
     struct gpu_buf *step, *part, *token; /* what a step uploads; splits of attention; greedy tokens */
     size_t part_bytes, step_words;
     int32_t *host_step;  /* [step_words] */
@@ -44,6 +46,7 @@ struct gpu_plan {
     float *host_logits;  /* [GPU_LOGITS_ROWS][n_vocab] */
     void *sample_scratch;
     uint32_t pos_at, seq_at, out_at, table_at, stride, tiles_at, n_tile, draw_at; /* words in step: token from 0 */
+    uint32_t lora_at[2];                                                 /* slots of adapters by enum lm_rows */
     struct gpu_fuse *fuse;                                               /* NULL: op by op */
     const struct lm_step *running; /* until sync() */
 };

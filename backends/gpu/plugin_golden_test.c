@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The golden models through the plugin. */
 #include PLUGIN_TEST_H
+#include "tests/golden_lora.h"
 #include "tests/golden_model.h"
 #include "tests/suite.h"
 
@@ -39,4 +40,20 @@ START_TEST(test_gpu_plugin_golden__decode)
 }
 END_TEST
 
-SUITE_MAIN("gpu/plugin_golden", test_gpu_plugin_golden__a_whole_prompt, test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)
+START_TEST(test_gpu_plugin_golden__adapters)
+{
+    const struct lm_option option = test_platform();
+    const struct lm_backend *be = test_plugin();
+    struct lm_dev *dev;
+    struct lm_err err;
+    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+    for (const char *const *name = lm_golden_loras; *name; name++) {
+        double error = -1;
+        ck_assert_msg(lm_golden_lora_run(be, dev, LM_LORA_FOLDER, *name, &error, &err) == 0, "%s", err.msg);
+        ck_assert_msg(error >= 0 && error <= 1e-3, "%s: error %g", *name, error);
+    }
+    be->close(dev);
+}
+END_TEST
+
+SUITE_MAIN("gpu/plugin_golden", test_gpu_plugin_golden__adapters, test_gpu_plugin_golden__a_whole_prompt, test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)

@@ -24,6 +24,8 @@ START_TEST(test_gpu_plugin_ops__attention_agrees) { with_plugin(lm_op_suite_atte
 END_TEST
 START_TEST(test_gpu_plugin_ops__elementwise_agree) { with_plugin(lm_op_suite_elementwise); }
 END_TEST
+START_TEST(test_gpu_plugin_ops__adapters_agree) { with_plugin(lm_op_suite_lora); }
+END_TEST
 START_TEST(test_gpu_plugin_ops__gather_and_sample_agree) { with_plugin(lm_op_suite_gather_and_sample); }
 END_TEST
 START_TEST(test_gpu_plugin_ops__heads_and_gates_agree) { with_plugin(lm_op_suite_heads_and_gates); }
@@ -37,4 +39,5 @@ END_TEST
 
 SUITE_MAIN("gpu/plugin_ops", test_gpu_plugin_ops__embed_agrees, test_gpu_plugin_ops__norms_agree, test_gpu_plugin_ops__matmul_agrees, test_gpu_plugin_ops__rope_agrees,
            test_gpu_plugin_ops__attention_agrees, test_gpu_plugin_ops__elementwise_agree, test_gpu_plugin_ops__gather_and_sample_agree,
-           test_gpu_plugin_ops__heads_and_gates_agree, test_gpu_plugin_ops__mixtures_of_experts_agree, test_gpu_plugin_ops__models_agree, test_gpu_plugin_ops__bad_steps_are_refused)
+           test_gpu_plugin_ops__heads_and_gates_agree, test_gpu_plugin_ops__mixtures_of_experts_agree, test_gpu_plugin_ops__adapters_agree, test_gpu_plugin_ops__models_agree,
+           test_gpu_plugin_ops__bad_steps_are_refused)

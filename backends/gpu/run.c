@@ -2,6 +2,7 @@
 #include "backends/gpu/run.h"
 #include "backends/gpu/fuse.h"
 #include "ops/check.h"
+#include "ops/lora.h"
 #include "ops/philox.h"
 #include "ops/sample.h"
 #include "ops/sample_filter.h"
@@ -231,6 +232,31 @@ static int run_experts(struct gpu_plan *p, const struct lm_step *step, uint32_t 
     return rc;
 }
 
+/* Two launches for each adapter of the step, whose groups end at once at rows of others. */
+static int run_lora(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
+{
+    const struct lm_act *x = &p->desc.graph->act[op->x], *y = &p->desc.graph->act[op->y];
+    uint32_t rows = gpu_plan_rows(p, step, op->y), at = p->lora_at[y->rows];
+    int rc = 0;
+    for (uint32_t s = 0; step->lora && s < step->n_seq && rc == 0; s++) {
+        int32_t slot = step->lora[s];
+        const struct lm_lora *l = slot < 0 ? NULL : &op->u.lora.slot[slot];
+        for (uint32_t i = 0; l && i < s; i++)
+            l = step->lora[i] == slot ? NULL : l; /* done already */
+        if (!l || !l->a)
+            continue;
+        struct args a = {.n = 0}, b = {.n = 0};
+        buf(&a, vector_of(p, l->a)), buf(&a, p->act[op->x]), buf(&a, p->low), buf(&a, p->step), u32(&a, at), u32(&a, (uint32_t)slot);
+        u32(&a, x->dim), u32(&a, l->a->rows), f32(&a, l->scale);
+        rc = run(p, p->kernel[GPU_K_LORA_LOW], &a, l->a->rows, rows, 64, err);
+        buf(&b, vector_of(p, l->b)), buf(&b, p->low), buf(&b, p->act[op->y]), buf(&b, p->step), u32(&b, at), u32(&b, (uint32_t)slot);
+        u32(&b, y->dim), u32(&b, l->a->rows);
+        if (rc == 0)
+            rc = run(p, p->kernel[GPU_K_LORA_ADD], &b, (y->dim + 63) / 64, rows, 64, err);
+    }
+    return rc;
+}
+
 static int run_gather(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
 {
     struct args a = {.n = 0};
@@ -324,12 +350,13 @@ static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, st
     case LM_OP_COPY_HEADS: return run_copy_heads(p, step, op, err);
     case LM_OP_MOE_ROUTE: return run_route(p, step, op, err);
     case LM_OP_MOE_MATMUL: return run_experts(p, step, i, err);
+    case LM_OP_LORA_MATMUL: return run_lora(p, step, op, err);
     case LM_OP_KIND_END: break;
     }
     return lm_fail(err, LM_EINVAL, "op %u of kind %d", i, (int)op->kind);
 }
 
-/* token, pos, sequence of each row, out_row, then each sequence's blocks; queued as one copy. */
+/* token, pos, sequence of each row, out_row, then each sequence's blocks, tiles, slots of adapters; queued as one copy. */
 static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
     uint32_t n = step->n_tok, stride = 1, most = (p->desc.max_len + p->desc.block_size - 1) / p->desc.block_size;
@@ -358,6 +385,12 @@ static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err 
     p->tiles_at = (uint32_t)words;
     p->n_tile = gpu_fuse_step_tiles(step, h + words);
     words += 2 * (size_t)p->n_tile;
+    if (step->lora && p->desc.graph->n_lora) {
+        p->lora_at[LM_ROWS_TOK] = (uint32_t)words;
+        p->lora_at[LM_ROWS_OUT] = (uint32_t)words + n;
+        lm_lora_rows(step, h + words, h + words + n);
+        words += (size_t)n + step->n_out;
+    }
     p->draw_at = (uint32_t)words;
     for (uint32_t o = 0; o < step->n_out && draws(step); o++, words += 8)
         put_draw(&step->sampling[o], p->desc.graph->n_vocab, (uint32_t *)h + words);

@@ -162,6 +162,18 @@ static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *e
     return ze_queue_wait(&of(d)->queue, deadline_us, err);
 }
 
+static bool drv_known(struct gpu_driver *d, const char *source, const char *options)
+{
+    const struct ze_builder *b = &of(d)->builder;
+    return gpu_cache_known(&b->cache, b->device.name, b->device.version, source, options);
+}
+
+static void drv_keep_known(struct gpu_driver *d, const char *source, const char *options)
+{
+    const struct ze_builder *b = &of(d)->builder;
+    gpu_cache_keep_known(&b->cache, b->device.name, b->device.version, source, options);
+}
+
 struct ze_end ze_driver_end(struct gpu_driver *d)
 {
     struct ze_driver *z = of(d);
@@ -200,6 +212,8 @@ static const struct gpu_driver_call calls = {
     .launch = drv_launch,
     .flush = drv_flush,
     .wait = drv_wait,
+    .known = drv_known,
+    .keep_known = drv_keep_known,
 };
 
 int ze_driver_open(const struct ze_api *ze, const struct ze_device *device, const struct ze_option *option, struct gpu_driver **out,
@@ -210,6 +224,7 @@ int ze_driver_open(const struct ze_api *ze, const struct ze_device *device, cons
     if (!z)
         return lm_fail(err, LM_ENOMEM, "no memory for a device");
     z->base = (struct gpu_driver){.call = &calls, .caps = device->caps};
+    z->base.caps.self_test = option->self_test != GPU_SELF_TEST_NO;
     z->limit = option->memory;
     z->builder = (struct ze_builder){.ze = ze, .device = *device};
     gpu_cache_init(&z->builder.cache, "ze", option->cache, false);

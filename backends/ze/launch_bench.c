@@ -80,7 +80,7 @@ int main(int argc, char **argv)
     }
     need(lm_gguf_open(argv[1], &g, &err), &err, argv[1]);
     need(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), &err, "open");
-    need(lm_model_load(g, NULL, be, dev, MAX_LEN, NULL, NULL, &model, &err), &err, "load");
+    need(lm_model_load(g, NULL, be, dev, MAX_LEN, NULL, NULL, NULL, &model, &err), &err, "load");
     const struct lm_plan_desc desc = {.graph = &model->graph, .max_tok = MAX_SEQ, .max_seq = MAX_SEQ, .max_out = MAX_SEQ, .max_len = MAX_LEN,
                                       .block_size = BLOCK, .n_block = MAX_SEQ * (MAX_LEN / BLOCK), .kv_dtype = LM_KV_F16};
     need(be->prepare(dev, &desc, &plan, &err), &err, "prepare");

@@ -9,12 +9,14 @@
  *   memory    bytes of device memory to use in all (K, M, G: powers of 1024); 0: what the device has
  *   cache     auto, no, or an absolute folder: where the driver's binaries of the kernels are kept; auto:
  *             $XDG_CACHE_HOME/llmserve/ze or ~/.cache/llmserve/ze
+ *   self-test auto, yes or no: compare results with the references at the first start on a device; auto: yes
  */
-#include <llmserve/backend.h>
+#include "backends/gpu/option.h"
 
 struct ze_option {
     char device[96], cache[512];
     uint64_t memory;
+    enum gpu_self_test self_test;
 };
 
 /**

@@ -49,7 +49,7 @@ int lm_calibrate(const char *text_path, const struct lm_gguf *g, const struct lm
     struct lm_importance im = {0};
     int rc = read_tokens(text_path, g, &ids, err);
     if (!rc)
-        rc = lm_model_load(g, NULL, be, dev, PIECE, NULL, NULL, &m, err);
+        rc = lm_model_load(g, NULL, be, dev, PIECE, NULL, NULL, NULL, &m, err);
     if (!rc)
         rc = lm_eval_create(be, dev, m, PIECE, true, &e, err);
     for (size_t at = 0; at + PIECE <= ids.n && !rc; at += PIECE) {

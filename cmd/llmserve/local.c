@@ -2,6 +2,7 @@
 #include "cmd/llmserve/local.h"
 
 #include "cmd/llmserve/progress.h"
+#include "conf/lora.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/engine/guard.h"
@@ -53,6 +54,18 @@ void lm_local_limit(struct lm_local *l, size_t n)
         m->max_num_seqs = n ? (int64_t)n : 1;
 }
 
+static int load_adapter(struct lm_local *l, struct lm_err *err)
+{
+    struct lm_conf_lora *list = NULL;
+    size_t n = 0, bytes;
+    int rc = lm_conf_lora_read(l->conf.model[0].lora_modules, &list, &n, err);
+    if (!rc && n)
+        rc = lm_engine_load_lora(l->engine, 1, list[0].path, &bytes, err);
+    l->adapter = !rc && n;
+    lm_conf_lora_fini(list, n);
+    return rc;
+}
+
 int lm_local_load(struct lm_local *l, struct lm_err *err)
 {
     const struct lm_conf_model *m = &l->conf.model[0];
@@ -69,6 +82,8 @@ int lm_local_load(struct lm_local *l, struct lm_err *err)
         rc = lm_folder_has_text(m->path, l->boot->gguf) ? lm_tokenizer_open(m->path, &l->tok, err) : lm_tokenizer_create(l->boot->gguf, &l->tok, err);
     if (!rc && !l->no_engine)
         rc = lm_engine_create(&l->boot->engine, &l->engine, err);
+    if (!rc && l->engine)
+        rc = load_adapter(l, err);
     return rc;
 }
 
@@ -167,7 +182,7 @@ static int submit(struct lm_local *l, const struct lm_local_sampling *s, const s
 {
     struct lm_msg_submit_view v = {.prompt = r->id, .h = {
         .id = id, .n_prompt = (uint32_t)r->n, .max_tokens = r->max_tokens, .temperature = (float)s->temperature, .top_k = (int32_t)s->top_k,
-        .top_p = (float)s->top_p, .min_p = (float)s->min_p, .repetition = 1, .seed = (uint64_t)s->seed + id}};
+        .top_p = (float)s->top_p, .min_p = (float)s->min_p, .repetition = 1, .seed = (uint64_t)s->seed + id, .lora = l->adapter}};
     uint32_t most = l->boot->hello.max_model_len;
     size_t n_stop = 0;
     v.stop_id = lm_tokenizer_eog(l->tok, &n_stop);

@@ -22,6 +22,7 @@ struct lm_local {
     struct lm_tokenizer *tok;
     struct lm_template *chat; /* made when it is first needed */
     struct lm_engine *engine;
+    uint32_t adapter;         /* the first of lora-modules, which answers then; 0: there is none */
 };
 
 /**

@@ -50,6 +50,7 @@ enum lm_op_kind {
     LM_OP_MOE_ROUTE,     /* the experts of each row and their weights, from the router's scores x */
     LM_OP_MOE_MATMUL,    /* y[r][j] = W[expert j of r] x[r][j] + b[expert j of r] */
     LM_OP_MOE_SUM,       /* y[r] = sum_j weight j of r * x[r][j] */
+    LM_OP_LORA_MATMUL,   /* y[r] += scale * B (A x[r]), A and B of the adapter that row r's sequence has */
     LM_OP_KIND_END
 };
 
@@ -60,6 +61,12 @@ enum lm_moe_score {
 };
 
 enum lm_rope_pairing { LM_ROPE_NEOX, LM_ROPE_INTERLEAVED }; /* (i, i + n_rot/2) or (2i, 2i + 1) */
+
+/** What an adapter adds to one weight. Without a and b: nothing. */
+struct lm_lora {
+    const struct lm_weight *a, *b; /* LM_USE_VECTOR: A as [rank][k], B transposed as [rank][n] */
+    float scale;
+};
 
 /**
  * One op. Fields that its kind does not name stay zero, ids that do not apply LM_NONE.
@@ -103,6 +110,7 @@ struct lm_op {
             uint32_t n_expert, n_slot;
             bool x_shared;              /* x is one row for all slots, else [n_slot] of them */
         } moe;
+        struct { const struct lm_lora *slot; } lora; /* [n_lora], the graph's: they change between steps, where no row has the slot */
     } u;
 };
 
@@ -119,6 +127,7 @@ struct lm_graph {
     uint32_t n_layer;            /* cache layers */
     const uint32_t *kv_head_dim; /* [n_layer] columns of k (and of v) a token stores: n_kv_head * head_dim */
     uint32_t n_vocab;
+    uint32_t n_lora, lora_rank;  /* slots of adapters in every lora_matmul and their largest rank; 0: there is none */
 };
 
 /** What keys and values are kept as. The integers have one f32 scale for each token and KV head, of keys and of values. */
@@ -198,5 +207,6 @@ struct lm_step {
     const uint32_t *out_row;     /* [n_out] rows that need logits */
     const struct lm_sampling *sampling; /* [n_out] */
     struct lm_sampled *sampled;  /* [n_out], written by the time sync() returns */
+    const int32_t *lora;         /* [n_seq] slot of each sequence's adapter, -1: none; NULL: no sequence has one */
 };
 #endif

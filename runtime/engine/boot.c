@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/engine/boot.h"
 
+#include "conf/lora.h"
 #include "runtime/base/clock.h"
 #include "runtime/engine/guard.h"
 #include "runtime/model/lmq.h"
@@ -9,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_BLOCK_SIZE = 32, MAX_OPTION = 64, MAX_DEVICE = 64 };
+enum { DEFAULT_BLOCK_SIZE = 32, DEFAULT_LORAS = 32, MAX_OPTION = 64, MAX_DEVICE = 64 };
 
 static const uint64_t host_kv_bytes = (uint64_t)4 << 30;
 
@@ -223,6 +224,22 @@ static int open_model(const struct lm_conf_model *m, struct lm_boot *b, struct l
     return rc;
 }
 
+/* Slots for as many adapters as may be loaded. */
+static int lora_room(const struct lm_conf_model *m, struct lm_lora_room *out, struct lm_err *err)
+{
+    struct lm_conf_lora *list;
+    size_t n;
+    int rc = lm_conf_lora_read(m->lora_modules, &list, &n, err);
+    if (rc)
+        return rc;
+    lm_conf_lora_fini(list, n);
+    uint64_t most = m->max_cpu_loras ? (uint64_t)m->max_cpu_loras : DEFAULT_LORAS;
+    most = most > (uint64_t)m->max_loras ? most : (uint64_t)m->max_loras;
+    most = most > n ? most : n;
+    *out = (struct lm_lora_room){m->enable_lora || n ? (uint32_t)most : 0, (uint32_t)m->max_lora_rank};
+    return 0;
+}
+
 int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
                    struct lm_err *err)
 {
@@ -231,6 +248,7 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     struct lm_device_info info;
     struct lm_boot *b = calloc(1, sizeof *b);
     struct lm_low_bit lb = {0};
+    struct lm_lora_room room = {0};
     bool low_bit = false;
     int rc = b ? lm_conf_speculative(m->speculative_config, m->spec_tokens, &b->engine.speculative, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
@@ -238,13 +256,17 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     if (!rc)
         rc = open_device(c, m, b, &info, err);
     if (!rc)
-        rc = lm_model_load(b->gguf, low_bit ? &lb : NULL, b->be, b->dev, m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0, progress,
+        rc = lora_room(m, &room, err);
+    if (!rc)
+        rc = lm_model_load(b->gguf, low_bit ? &lb : NULL, b->be, b->dev, m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0, &room, progress,
                            progress_arg, &b->model, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
     if (!rc) {
         b->engine.be = b->be;
         b->engine.dev = b->dev;
+        b->engine.model = b->model;
+        b->engine.max_lora = (uint32_t)m->max_loras;
         b->engine.embeds = true;
         b->engine.hidden_act = b->model->hidden_act;
         b->engine.prefix_cache = m->enable_prefix_caching;

@@ -2,6 +2,7 @@
 #include "runtime/engine/engine.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/engine/lora.h"
 #include "runtime/engine/step.h"
 
 #include <assert.h>
@@ -19,6 +20,7 @@ struct lm_engine {
     struct lm_kv *kv;
     struct lm_sched *sched;
     struct lm_constraints *constraints;
+    struct lm_loras *loras;
     struct lm_step_arrays arrays;
     bool runs;                   /* a step was launched and not waited for */
     uint64_t launch_us;          /* when */
@@ -46,7 +48,7 @@ static int create_sched(struct lm_engine *e, struct lm_err *err)
     const struct lm_plan_desc *p = &e->desc.plan;
     int rc = lm_kv_create(p->n_block, p->block_size, p->max_len / p->block_size + p->n_block / 16, &e->kv, err);
     const struct lm_sched_desc desc = {.kv = e->kv, .max_seq = p->max_seq, .max_out = p->max_out - LM_PROMPT_ROWS, .prefix_cache = e->desc.prefix_cache,
-                                       .speculative = e->desc.speculative};
+                                       .speculative = e->desc.speculative, .n_lora_slot = lm_loras_n_slot(e->loras), .max_lora = e->desc.max_lora};
     if (!rc)
         rc = lm_sched_create(&desc, &e->sched, err);
     if (!rc)
@@ -67,7 +69,11 @@ int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, 
     e->told = calloc(e->desc.plan.max_out, sizeof *e->told);
     e->told_pos = calloc(e->desc.plan.max_out, sizeof *e->told_pos);
     e->hidden = calloc((size_t)e->desc.plan.max_out * e->dim + 1, sizeof *e->hidden);
-    int rc = e->told && e->told_pos && e->hidden ? create_sched(e, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    int rc = e->told && e->told_pos && e->hidden ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
+    if (!rc)
+        rc = lm_loras_create(desc->model, desc->be, desc->dev, &e->loras, err);
+    if (!rc)
+        rc = create_sched(e, err);
     if (!rc)
         rc = lm_constraints_create(desc->plan.graph->n_vocab, &e->constraints, err);
     if (!rc)
@@ -93,6 +99,7 @@ void lm_engine_destroy(struct lm_engine *e)
             lm_request_destroy(r);
         }
     e->desc.be->release(e->desc.dev, e->plan);
+    lm_loras_destroy(e->loras);
     lm_step_fini(&e->arrays);
     lm_sched_destroy(e->sched);
     lm_kv_destroy(e->kv);
@@ -123,9 +130,15 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
         return lm_fail(err, LM_EINVAL, "request id %llu is in use", (unsigned long long)in->h.id);
     if (e->n_request >= MAX_REQUEST)
         return lm_fail(err, LM_EBUSY, "%u requests are waiting", (unsigned)e->n_request);
-    int rc = lm_request_create(in, &limits, &r, err);
+    int32_t slot;
+    uint32_t key;
+    int rc = lm_loras_hold(e->loras, in->h.lora, &slot, &key, err);
+    if (!rc && (rc = lm_request_create(in, &limits, &r, err)) != 0)
+        lm_loras_release(e->loras, slot);
     if (rc)
         return rc;
+    r->lora = slot;
+    r->salt.lora = key;
     *at = r;
     e->n_request++;
     r->submit_us = lm_now_us();
@@ -137,6 +150,7 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
 static void end(struct lm_engine *e, struct lm_request *r)
 {
     lm_sched_remove(e->sched, r);
+    lm_loras_release(e->loras, r->lora);
     *e->ended_end = r;
     e->ended_end = &r->next;
 }
@@ -156,6 +170,16 @@ void lm_engine_cancel(struct lm_engine *e, uint64_t id)
 int lm_engine_vocab(struct lm_engine *e, const void *payload, size_t bytes, struct lm_err *err)
 {
     return lm_constraints_vocab(e->constraints, payload, bytes, err);
+}
+
+int lm_engine_load_lora(struct lm_engine *e, uint32_t id, const char *path, size_t *out_bytes, struct lm_err *err)
+{
+    return lm_loras_load(e->loras, id, path, out_bytes, err);
+}
+
+void lm_engine_unload_lora(struct lm_engine *e, uint32_t id)
+{
+    lm_loras_unload(e->loras, id);
 }
 
 void lm_engine_forget(struct lm_engine *e)

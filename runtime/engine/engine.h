@@ -12,6 +12,7 @@
 #include <llmserve/backend.h>
 #include "conf/speculative.h"
 #include "runtime/engine/protocol.h"
+#include "runtime/model/model.h"
 
 struct lm_engine;
 
@@ -22,6 +23,8 @@ struct lm_engine_desc {
     bool embeds;              /* hidden_act is what an embedding is made of: [n_out][dim] after the last norm */
     uint32_t hidden_act;
     bool prefix_cache;
+    const struct lm_model *model; /* whose slots adapters go into; NULL: there are none */
+    uint32_t max_lora;            /* different adapters of one step */
     struct lm_conf_speculative speculative;
     bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
@@ -51,7 +54,7 @@ void lm_engine_destroy(struct lm_engine *e);
 /**
  * Queue a request. Nothing of `in` is kept.
  *
- * Errors   LM_EINVAL something in it is out of range or does not fit; LM_EBUSY too many requests; LM_ENOMEM
+ * Errors   LM_EINVAL something in it is out of range or does not fit; LM_EBUSY too many requests; LM_ENOTFOUND its adapter; LM_ENOMEM
  */
 int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, struct lm_err *err);
 
@@ -60,6 +63,10 @@ void lm_engine_cancel(struct lm_engine *e, uint64_t id);
 
 /** Take LM_MSG_VOCAB's payload, which requests with a grammar need. LM_EFORMAT, LM_ENOMEM. */
 int lm_engine_vocab(struct lm_engine *e, const void *payload, size_t bytes, struct lm_err *err);
+
+/** Load an adapter under an id of the caller's, or unload it once no request has it.  Errors as in lora.h */
+int lm_engine_load_lora(struct lm_engine *e, uint32_t id, const char *path, size_t *out_bytes, struct lm_err *err);
+void lm_engine_unload_lora(struct lm_engine *e, uint32_t id);
 
 /** Forget the prefix cache. */
 void lm_engine_forget(struct lm_engine *e);

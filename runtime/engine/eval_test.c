@@ -21,7 +21,7 @@ static void open_golden(const char *name)
     snprintf(path, sizeof path, LM_GOLDEN_FOLDER "/%s.gguf", name);
     ck_assert_int_eq(lm_refexec.open(&(struct lm_open_desc){0}, &dev, &err), 0);
     ck_assert_msg(lm_source_open(path, &file, &err) == 0, "%s", err.msg);
-    ck_assert_msg(lm_model_load(file, NULL, &lm_refexec, dev, 0, NULL, NULL, &model, &err) == 0, "%s", err.msg);
+    ck_assert_msg(lm_model_load(file, NULL, &lm_refexec, dev, 0, NULL, NULL, NULL, &model, &err) == 0, "%s", err.msg);
     tokens = lm_gguf_get(file, "golden.tokens");
     logits = lm_gguf_get(file, "golden.logits");
     ck_assert(tokens && logits && tokens->n <= 512);
@@ -177,7 +177,7 @@ static float *logits_of(const struct lm_gguf *g, const struct lm_low_bit *lb, si
     struct lm_model *m;
     struct lm_eval *e;
     struct lm_err err;
-    ck_assert_msg(lm_model_load(g, lb, &lm_refexec, dev, 0, NULL, NULL, &m, &err) == 0, "%s", err.msg);
+    ck_assert_msg(lm_model_load(g, lb, &lm_refexec, dev, 0, NULL, NULL, NULL, &m, &err) == 0, "%s", err.msg);
     ck_assert_msg(lm_eval_create(&lm_refexec, dev, m, 6, false, &e, &err) == 0, "%s", err.msg);
     *out_n = 6u * m->hp.n_vocab;
     float *out = malloc(*out_n * sizeof *out);

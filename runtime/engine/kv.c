@@ -149,6 +149,8 @@ static uint32_t hash(const struct lm_kv *kv, uint32_t parent, const struct lm_kv
         h = mix(h, (uint32_t)token[i]);
     for (uint32_t i = 0; parent == LM_NONE && i < salt->n; i++)
         h = mix(h, (unsigned char)salt->s[i]);
+    if (parent == LM_NONE)
+        h = mix(h, salt->lora);
     return (uint32_t)h;
 }
 
@@ -157,7 +159,7 @@ static bool is_same(const struct lm_kv *kv, uint32_t b, uint32_t parent, const s
     const struct lm_kv_salt *own = &kv->salt[b];
     if (kv->block[b].parent != parent)
         return false;
-    if (parent == LM_NONE && (own->n != salt->n || memcmp(own->s, salt->s, salt->n) != 0))
+    if (parent == LM_NONE && (own->n != salt->n || own->lora != salt->lora || memcmp(own->s, salt->s, salt->n) != 0))
         return false;
     return memcmp(kv->token + (size_t)b * kv->block_size, token, kv->block_size * sizeof *token) == 0;
 }

@@ -8,7 +8,7 @@
  * A block is clean (nobody holds it, nothing known in it), held (ref > 0), or kept (ref 0, published: LRU, taken
  * when no clean one is left). A clean block that was never given costs memory that the system has yet to find: where
  * hardly any kept block was used again, the oldest of them is taken before it seven times of eight, as long as n_keep stay kept. Published blocks form trees: a block's identity is its parent's and its own
- * tokens, compared one by one; a root's also the salt. A hash only finds the candidate. Whoever holds a block holds
+ * tokens, compared one by one; a root's also the salt and the adapter. A hash only finds the candidate. Whoever holds a block holds
  * its parents, so the least recently used kept block never has children.
  *
  * Thread   [engine]
@@ -20,6 +20,7 @@
 struct lm_kv_salt {
     uint8_t n;
     char s[LM_MAX_SALT_BYTES];
+    uint32_t lora; /* key of the adapter that made the keys and values; 0: none did */
 };
 
 struct lm_kv_block {

@@ -4,7 +4,7 @@
 
 enum { N = 8, SIZE = 4 };
 
-static const struct lm_kv_salt none = {0}, tenant = {3, "abc"};
+static const struct lm_kv_salt none = {0}, tenant = {.n = 3, .s = "abc"}, adapted = {.lora = 1}, readapted = {.lora = 2};
 
 static struct lm_kv *make(uint32_t n_block)
 {
@@ -67,6 +67,9 @@ START_TEST(test_engine_kv__a_block_is_found_only_under_its_parent_tokens_and_sal
     ck_assert_uint_eq(find(kv, a, 20, &none), b);
     ck_assert_uint_eq(find(kv, c, 20, &tenant), LM_NONE);
     ck_assert_uint_eq(find(kv, LM_NONE, 20, &none), LM_NONE);
+    ck_assert_uint_eq(find(kv, LM_NONE, 10, &adapted), LM_NONE);
+    uint32_t d = publish(kv, LM_NONE, 10, &adapted);
+    ck_assert(d != a && find(kv, LM_NONE, 10, &adapted) == d && find(kv, LM_NONE, 10, &readapted) == LM_NONE);
     ck_assert_uint_eq(find(kv, a, 21, &none), LM_NONE);
     lm_kv_destroy(kv);
 }

@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libprotocol.la libguard.la libengine.la
 libguard_la_SOURCES = %D%/guard.c %D%/guard.h
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
-libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/dry.c %D%/dry.h %D%/think.c %D%/think.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
+libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/lora.c %D%/lora.h %D%/dry.c %D%/dry.h %D%/think.c %D%/think.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
 	%D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
 	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libguard.la libprotocol.la libgrammarrun.la
@@ -37,14 +37,14 @@ TESTS += $(engine_tests)
 %C%_spec_test_LDADD = libengine.la libbase.la $(TEST_LIBS)
 %C%_engine_test_SOURCES = %D%/engine_test.c tests/engine_bed.c tests/engine_bed.h
 %C%_engine_test_CFLAGS = $(TEST_CFLAGS)
-%C%_engine_test_LDADD = libengine.la libtoy.la libbase.la $(TEST_LIBS)
+%C%_engine_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)
 %C%_engine_draft_test_SOURCES = %D%/engine_draft_test.c tests/engine_bed.c tests/engine_bed.h
 %C%_engine_draft_test_CFLAGS = $(TEST_CFLAGS)
-%C%_engine_draft_test_LDADD = libengine.la libtoy.la libbase.la $(TEST_LIBS)
+%C%_engine_draft_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)
 %C%_loop_test_SOURCES = %D%/loop_test.c
 %C%_loop_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_loop_test_CFLAGS = $(TEST_CFLAGS)
-%C%_loop_test_LDADD = libengine.la libplugin.la libfront.la libbase.la $(TEST_LIBS)
+%C%_loop_test_LDADD = libengine.la libplugin.la libmodel.la libfront.la libbase.la $(TEST_LIBS)
 %C%_boot_test_SOURCES = %D%/boot_test.c
 %C%_boot_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS) $(GOLDEN_CPPFLAGS)
 %C%_boot_test_CFLAGS = $(TEST_CFLAGS)
@@ -58,4 +58,13 @@ TESTS += %D%/eval_test
 %C%_eval_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_eval_test_CFLAGS = $(TEST_CFLAGS)
 %C%_eval_test_LDADD = libengine.la $(REFEXEC_LIBS)
+endif
+
+if HAVE_CHECK
+check_PROGRAMS += %D%/lora_test
+TESTS += %D%/lora_test
+%C%_lora_test_SOURCES = %D%/lora_test.c
+%C%_lora_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_lora_test_CFLAGS = $(TEST_CFLAGS)
+%C%_lora_test_LDADD = libengine.la $(REFEXEC_LIBS)
 endif

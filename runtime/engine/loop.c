@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,9 +92,28 @@ static int submit(struct loop *l, const void *payload, size_t bytes, struct lm_e
     return 0;
 }
 
+/* The front is told what came of it; only a message that is malformed ends the engine. */
+static int load_lora(struct loop *l, const void *payload, size_t bytes, struct lm_err *err)
+{
+    struct lm_msg_lora m = {0};
+    struct lm_err why = {0};
+    char *path = NULL;
+    size_t taken = 0;
+    int rc = lm_msg_read_lora_load(payload, bytes, &m.id, &path, err);
+    if (rc)
+        return rc;
+    m.code = lm_engine_load_lora(l->desc.engine, m.id, path, &taken, &why);
+    m.bytes = taken;
+    snprintf(m.msg, sizeof m.msg, "%s", m.code ? why.msg : "");
+    put(l, LM_MSG_LORA, &m, sizeof m);
+    free(path);
+    return 0;
+}
+
 static int handle(struct loop *l, uint32_t type, const void *payload, size_t bytes, struct lm_err *err)
 {
     struct lm_msg_cancel cancel;
+    struct lm_msg_lora_unload unload;
     switch (type) {
     case LM_MSG_SUBMIT:
         return submit(l, payload, bytes, err);
@@ -103,6 +123,12 @@ static int handle(struct loop *l, uint32_t type, const void *payload, size_t byt
         return 0;
     case LM_MSG_VOCAB:
         return lm_engine_vocab(l->desc.engine, payload, bytes, err);
+    case LM_MSG_LORA_LOAD:
+        return load_lora(l, payload, bytes, err);
+    case LM_MSG_LORA_UNLOAD:
+        memcpy(&unload, payload, sizeof unload);
+        lm_engine_unload_lora(l->desc.engine, unload.id);
+        return 0;
     case LM_MSG_DRAIN:
         l->draining = true;
         return 0;

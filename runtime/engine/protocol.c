@@ -2,6 +2,7 @@
 #include "runtime/engine/protocol.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 /* Payload sizes by type: at least `min` bytes, exactly so many where nothing may follow. */
 static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] = {
@@ -17,6 +18,9 @@ static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] 
     {LM_MSG_DRAIN, 0, true},
     {LM_MSG_RESET_PREFIX_CACHE, 0, true},
     {LM_MSG_VOCAB, sizeof(struct lm_msg_vocab), false},
+    {LM_MSG_LORA, sizeof(struct lm_msg_lora), true},
+    {LM_MSG_LORA_LOAD, sizeof(struct lm_msg_lora_load), false},
+    {LM_MSG_LORA_UNLOAD, sizeof(struct lm_msg_lora_unload), true},
 };
 
 static uint64_t padded(uint64_t n)
@@ -115,6 +119,23 @@ int lm_msg_read_vocab(const void *payload, size_t bytes, struct lm_msg_vocab_vie
         if (v.at[i] > v.h.n_text || (i ? v.at[i] < v.at[i - 1] : v.at[0] != 0))
             return lm_fail(err, LM_EFORMAT, "vocab message whose offsets do not ascend");
     *out = v;
+    return 0;
+}
+
+int lm_msg_read_lora_load(const void *payload, size_t bytes, uint32_t *out_id, char **out_path, struct lm_err *err)
+{
+    struct lm_msg_lora_load h;
+    const char *text = (const char *)payload + sizeof h;
+    if (bytes < sizeof h)
+        return lm_fail(err, LM_EFORMAT, "lora message of %zu bytes", bytes);
+    memcpy(&h, payload, sizeof h);
+    if (h.n_path == 0 || padded(sizeof h + (uint64_t)h.n_path) != bytes || memchr(text, 0, h.n_path))
+        return lm_fail(err, LM_EFORMAT, "lora message whose path does not make %zu bytes", bytes);
+    char *path = strndup(text, h.n_path);
+    if (!path)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    *out_id = h.id;
+    *out_path = path;
     return 0;
 }
 

@@ -13,7 +13,7 @@
 #include <llmserve/op.h>
 #include "runtime/base/buf.h"
 
-#define LM_PROTOCOL_VERSION 5u
+#define LM_PROTOCOL_VERSION 6u
 #define LM_MSG_MAX_BYTES (64u << 20)
 #define LM_MAX_SALT_BYTES 128u
 
@@ -26,12 +26,15 @@ enum lm_msg_type {
     LM_MSG_STATS,       /* struct lm_msg_stats: after steps, at most ten a second, and once when it becomes idle */
     LM_MSG_FAILED,      /* struct lm_msg_failed: the engine cannot go on; it exits after this */
     LM_MSG_EMBEDDING,   /* struct lm_msg_embedding: before the FINISHED of a request with pool */
+    LM_MSG_LORA,        /* struct lm_msg_lora: the answer to LORA_LOAD */
     /* front -> engine */
     LM_MSG_SUBMIT = 64, /* struct lm_msg_submit */
     LM_MSG_CANCEL,      /* struct lm_msg_cancel: answered by FINISHED (reason abort) unless already finished */
     LM_MSG_DRAIN,       /* no payload: finish what is there, take nothing new, then exit 0 */
     LM_MSG_RESET_PREFIX_CACHE, /* no payload */
     LM_MSG_VOCAB, /* struct lm_msg_vocab: before the first SUBMIT with a grammar */
+    LM_MSG_LORA_LOAD,   /* struct lm_msg_lora_load: done before any later message is looked at */
+    LM_MSG_LORA_UNLOAD, /* struct lm_msg_lora_unload: no new request may have it; it goes with the last that does */
 };
 
 struct lm_msg_head {
@@ -87,6 +90,7 @@ struct lm_msg_submit {
     uint32_t n_think_open, n_think_close; /* ids that begin and end a thought; n_think_close 0: thoughts are not bound */
     uint32_t think_budget;   /* tokens of a thought, after which think_close is all that may come */
     uint32_t thinks;         /* 1: the prompt ends inside of one */
+    uint32_t lora;         /* id of an adapter that is loaded; 0: none */
 };
 
 enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };
@@ -98,6 +102,16 @@ enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };
 struct lm_msg_vocab { uint32_t n_vocab, n_end, n_text, reserved; };
 
 struct lm_msg_cancel { uint64_t id; };
+
+/** Behind it: char path[n_path]. */
+struct lm_msg_lora_load { uint32_t id, n_path; };
+struct lm_msg_lora_unload { uint32_t id, reserved; };
+struct lm_msg_lora {
+    uint32_t id;
+    int32_t code;      /* 0: it is loaded; LM_E* */
+    uint64_t bytes;    /* on the device */
+    char msg[240];
+};
 
 /** Behind it: n_token struct lm_msg_token, each followed by its n_top struct lm_msg_top. */
 struct lm_msg_tokens { uint32_t n_token, reserved; };
@@ -181,6 +195,9 @@ struct lm_msg_vocab_view {
     const char *text;
 };
 int lm_msg_read_vocab(const void *payload, size_t bytes, struct lm_msg_vocab_view *out, struct lm_err *err);
+
+/** A LORA_LOAD payload. *out_path is of malloc.  LM_EFORMAT, LM_ENOMEM */
+int lm_msg_read_lora_load(const void *payload, size_t bytes, uint32_t *out_id, char **out_path, struct lm_err *err);
 
 /**
  * Walk a TOKENS payload: *cursor starts at 0; 1 a token was given (*out, *out_top borrowed), 0 at the end, LM_EFORMAT.

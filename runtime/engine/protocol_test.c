@@ -131,6 +131,38 @@ START_TEST(test_engine_protocol__tokens_walk_gives_each_token_with_its_tops)
 }
 END_TEST
 
+static void write_lora(struct lm_bytes *b, uint32_t id, const char *path, uint32_t n_path)
+{
+    const struct lm_msg_lora_load h = {id, n_path};
+    lm_msg_write(b, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {path, strlen(path)}}, 2);
+}
+
+START_TEST(test_engine_protocol__an_adapter_s_path_reads_back_or_is_refused)
+{
+    for (uint32_t n = 1; n < 20; n++) {
+        struct lm_bytes b = {0};
+        uint32_t id = 0;
+        char *path = NULL;
+        write_lora(&b, n, "/a/path/of/20/bytes." + 20 - n, n);
+        ck_assert_int_eq(lm_msg_read_lora_load(b.data + HEAD, b.len - HEAD, &id, &path, NULL), 0);
+        ck_assert_uint_eq(id, n);
+        ck_assert_str_eq(path, "/a/path/of/20/bytes." + 20 - n);
+        free(path);
+        lm_bytes_clear(&b);
+        write_lora(&b, n, "/x", n == 2 ? 0 : n + 8);
+        ck_assert_int_eq(lm_msg_read_lora_load(b.data + HEAD, b.len - HEAD, &id, &path, NULL), LM_EFORMAT);
+        lm_bytes_fini(&b);
+    }
+    struct lm_bytes b = {0};
+    uint32_t id;
+    char *path;
+    write_lora(&b, 1, "/x", 3); /* the padding's zero is none of its bytes */
+    ck_assert_int_eq(lm_msg_read_lora_load(b.data + HEAD, b.len - HEAD, &id, &path, NULL), LM_EFORMAT);
+    ck_assert_int_eq(lm_msg_read_lora_load(b.data + HEAD, 4, &id, &path, NULL), LM_EFORMAT);
+    lm_bytes_fini(&b);
+}
+END_TEST
+
 /* Read a message as a receiver does, touching every byte it is given. */
 static uint64_t receive(const char *in, size_t n)
 {
@@ -197,4 +229,4 @@ SUITE_MAIN("engine/protocol", test_engine_protocol__submit_reads_back_as_written
            test_engine_protocol__submit_counts_must_make_the_size,
            test_engine_protocol__tokens_walk_gives_each_token_with_its_tops,
            test_engine_protocol__mutated_and_cut_messages_never_read_outside,
-           test_engine_protocol__a_message_too_large_is_not_written)
+           test_engine_protocol__a_message_too_large_is_not_written, test_engine_protocol__an_adapter_s_path_reads_back_or_is_refused)

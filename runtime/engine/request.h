@@ -24,6 +24,7 @@ struct lm_request {
     int32_t priority;
     int32_t *stop_id; /* [n_stop] ascending */
     struct lm_kv_salt salt;
+    int32_t lora;     /* slot of its adapter; -1: none */
     int32_t *bad;     /* [n_bad] as in struct lm_msg_submit */
     struct lm_dry dry;
     bool share;       /* reads and fills the prefix cache */

@@ -6,9 +6,11 @@
 int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, struct lm_err *err)
 {
     struct lm_sched *s = calloc(1, sizeof *s);
-    if (s)
+    if (s) {
         s->running = calloc(desc->max_seq, sizeof *s->running);
-    if (!s || !s->running) {
+        s->lora_run = calloc((size_t)desc->n_lora_slot + 1, sizeof *s->lora_run);
+    }
+    if (!s || !s->running || !s->lora_run) {
         lm_sched_destroy(s);
         return lm_fail(err, LM_ENOMEM, "out of memory");
     }
@@ -16,6 +18,7 @@ int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, str
     s->max_seq = desc->max_seq;
     s->max_out = desc->max_out;
     s->prefix_cache = desc->prefix_cache;
+    s->max_lora = desc->max_lora;
     lm_spec_init(&s->spec, &desc->speculative);
     *out = s;
     return 0;
@@ -23,8 +26,10 @@ int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, str
 
 void lm_sched_destroy(struct lm_sched *s)
 {
-    if (s)
+    if (s) {
         free(s->running);
+        free(s->lora_run);
+    }
     free(s);
 }
 
@@ -76,7 +81,9 @@ static void release_blocks(struct lm_sched *s, struct lm_request *r)
 
 static void leave_running(struct lm_sched *s, uint32_t i)
 {
+    int32_t lora = s->running[i]->lora;
     release_blocks(s, s->running[i]);
+    s->n_lora -= lora >= 0 && --s->lora_run[lora] == 0;
     s->n_running--;
     memmove(s->running + i, s->running + i + 1, (s->n_running - i) * sizeof *s->running);
 }
@@ -189,16 +196,22 @@ static bool take_blocks(struct lm_sched *s, struct lm_request *r)
     return true;
 }
 
+static bool lora_fits(const struct lm_sched *s, const struct lm_request *r)
+{
+    return r->lora < 0 || s->lora_run[r->lora] || s->n_lora < s->max_lora;
+}
+
 static bool admit_first(struct lm_sched *s, uint64_t now_us)
 {
     struct lm_request *r = s->waiting.first;
-    if (!r || s->n_running == s->max_seq || !take_blocks(s, r))
+    if (!r || s->n_running == s->max_seq || !lora_fits(s, r) || !take_blocks(s, r))
         return false;
     list_remove(&s->waiting, r);
     s->n_waiting--;
     if (!r->admit_us)
         r->admit_us = now_us;
     r->state = LM_REQUEST_RUNNING;
+    s->n_lora += r->lora >= 0 && s->lora_run[r->lora]++ == 0;
     uint32_t i = s->n_running++;
     for (; i > 0 && lm_request_before(r, s->running[i - 1]); i--)
         s->running[i] = s->running[i - 1];
@@ -335,6 +348,23 @@ static uint32_t holders(const struct lm_sched *s, uint32_t b)
     return n;
 }
 
+static bool lora_check(const struct lm_sched *s)
+{
+    uint32_t n_lora = 0;
+    for (uint32_t i = 0; i < s->n_running; i++) {
+        int32_t lora = s->running[i]->lora;
+        uint32_t n = 0, before = 0;
+        for (uint32_t j = 0; j < s->n_running; j++) {
+            n += s->running[j]->lora == lora;
+            before += j < i && s->running[j]->lora == lora;
+        }
+        n_lora += lora >= 0 && before == 0;
+        if (lora >= 0 && s->lora_run[lora] != n)
+            return false;
+    }
+    return n_lora == s->n_lora && n_lora <= s->max_lora;
+}
+
 bool lm_sched_check(const struct lm_sched *s)
 {
     uint32_t n = 0;
@@ -347,5 +377,5 @@ bool lm_sched_check(const struct lm_sched *s)
     for (uint32_t b = 0; b < s->kv->n_block; b++)
         if (s->kv->block[b].ref != holders(s, b))
             return false;
-    return n == s->n_waiting && lm_kv_check(s->kv);
+    return n == s->n_waiting && lora_check(s) && lm_kv_check(s->kv);
 }

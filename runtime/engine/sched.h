@@ -20,6 +20,8 @@
  * A prompt whose next block is published meanwhile (another request computes the same prompt) takes that block
  * in place of its own.
  *
+ * A step has max_lora different adapters at most: a request with another one waits, and those behind it.
+ *
  * Thread   [engine]
  */
 #include "runtime/engine/spec.h"
@@ -39,6 +41,8 @@ struct lm_sched {
     struct lm_spec spec;          /* conf.n_tok 0: no drafts */
     uint32_t max_out;             /* rows of a step that get a token */
     uint64_t n_arrived, n_preempted;
+    uint32_t *lora_run;           /* [slots] running requests that have the adapter */
+    uint32_t n_lora, max_lora;    /* different adapters that run, and may */
 };
 
 struct lm_sched_desc {
@@ -46,6 +50,7 @@ struct lm_sched_desc {
     uint32_t max_seq, max_out; /* of a step; max_out >= max_seq */
     bool prefix_cache;
     struct lm_conf_speculative speculative;
+    uint32_t n_lora_slot, max_lora;
 };
 
 /** Owns *out until lm_sched_destroy(), which leaves requests and kv alone. kv outlives it. */

@@ -10,13 +10,13 @@ int lm_step_init(struct lm_step_arrays *a, const struct lm_plan_desc *plan, stru
     *a = (struct lm_step_arrays){
         .seq = calloc(max_seq, sizeof *a->seq), .out = calloc(max_out, sizeof *a->out),
         .token = calloc(max_tok, sizeof *a->token), .pos = calloc(max_tok, sizeof *a->pos),
-        .seq_row = calloc((size_t)max_seq + 1, sizeof *a->seq_row),
+        .seq_row = calloc((size_t)max_seq + 1, sizeof *a->seq_row), .lora = calloc(max_seq, sizeof *a->lora),
         .block_table = calloc((size_t)max_seq * table_stride, sizeof *a->block_table),
         .out_row = calloc(max_out, sizeof *a->out_row), .sampling = calloc(max_out, sizeof *a->sampling),
         .prompt_pos = calloc(max_out, sizeof *a->prompt_pos),
         .sampled = {calloc(max_out, sizeof **a->sampled), calloc(max_out, sizeof **a->sampled)},
     };
-    if (!a->seq || !a->out || !a->token || !a->pos || !a->seq_row || !a->block_table || !a->out_row || !a->sampling ||
+    if (!a->seq || !a->out || !a->token || !a->pos || !a->seq_row || !a->lora || !a->block_table || !a->out_row || !a->sampling ||
         !a->prompt_pos || !a->sampled[0] || !a->sampled[1]) {
         lm_step_fini(a);
         return lm_fail(err, LM_ENOMEM, "no memory for steps of %u tokens and %u sequences", (unsigned)max_tok, (unsigned)max_seq);
@@ -33,6 +33,7 @@ void lm_step_fini(struct lm_step_arrays *a)
     free(a->token);
     free(a->pos);
     free(a->seq_row);
+    free(a->lora);
     free(a->block_table);
     free(a->out_row);
     free(a->prompt_pos);
@@ -58,6 +59,9 @@ static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_s
     struct lm_step *st = &a->step;
     uint32_t end = r->n_computed + r->n_sched, s = st->n_seq++;
     a->seq[s] = r;
+    a->lora[s] = r->lora;
+    if (r->lora >= 0)
+        st->lora = a->lora;
     for (uint32_t i = r->n_computed; i < end; i++, st->n_tok++) {
         a->token[st->n_tok] = r->token[i];
         a->pos[st->n_tok] = (int32_t)i;
@@ -85,6 +89,7 @@ void lm_step_build(struct lm_step_arrays *a, const struct lm_sched *s)
 {
     a->step.n_tok = a->step.n_seq = a->step.n_out = a->n_prompt_row = 0;
     a->step.sampled = a->sampled[a->turn];
+    a->step.lora = NULL;
     for (uint32_t i = 0; i < s->n_running; i++)
         if (decodes(s->running[i]))
             add(a, s->running[i], s->kv->block_size);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/build.h"
+#include "runtime/model/lora/lora.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -222,6 +223,20 @@ static void matmul(struct lm_build *b, uint32_t y, uint32_t x, const struct lm_w
     op->b = bias;
 }
 
+/* What adapters add to y = W x, W being rows `first` and on of a module of `rows` rows. */
+static void adapt(struct lm_build *b, uint32_t y, uint32_t x, const char *module, uint32_t rows, uint32_t first)
+{
+    const uint32_t n_slot = b->lora.n_slot;
+    struct lm_lora_site *site = n_slot ? lm_build_alloc(b, sizeof *site) : NULL;
+    struct lm_lora *slot = site ? lm_build_alloc(b, n_slot * sizeof *slot) : NULL;
+    if (!slot)
+        return;
+    *site = (struct lm_lora_site){.rows = rows, .first = first, .n = b->act[y].dim, .k = b->act[x].dim, .slot = slot, .next = b->lora_site};
+    snprintf(site->module, sizeof site->module, "%s", module);
+    b->lora_site = site;
+    lm_build_op(b, LM_OP_LORA_MATMUL, y, x, LM_NONE)->u.lora.slot = slot;
+}
+
 /* A norm over groups of columns. name NULL: the last one, output_norm. */
 static void norm(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t group)
 {
@@ -268,6 +283,9 @@ void lm_build_matmul_rows(struct lm_build *b, uint32_t y, uint32_t x, const char
     struct lm_part part = {.rows = total, .cols = b->act[x].dim, .n = 1, .first = first, .take = rows};
     struct lm_weight *w = lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
     matmul(b, y, x, w, lm_build_vector(b, lm_build_name(b, name, "bias").s, total, first, rows, false));
+    char module[96];
+    snprintf(module, sizeof module, "blk.%u.%.64s", b->layer, name);
+    adapt(b, y, x, module, total, first);
 }
 
 uint32_t lm_build_linear(struct lm_build *b, const char *slot, uint32_t cols, uint32_t x, const char *name)
@@ -324,6 +342,7 @@ void lm_build_head(struct lm_build *b, uint32_t x, float logit_scale)
     norm(b, h, x, NULL, b->hp->dim);
     struct lm_weight *w = whole(b, "output.weight", b->hp->n_vocab, b->hp->dim, LM_USE_MATMUL, false);
     matmul(b, logits, h, w ? w : b->embed, lm_build_vector(b, "output.bias", b->hp->n_vocab, 0, b->hp->n_vocab, false));
+    adapt(b, logits, h, "output", b->hp->n_vocab, 0);
     lm_build_scale(b, logits, logit_scale);
     if (!isinf(cap))
         lm_build_op(b, LM_OP_SOFTCAP, logits, logits, LM_NONE)->u.softcap.cap = cap;

@@ -42,6 +42,7 @@ struct lm_build {
     bool yarn_smooth; /* yarn's ramp begins and ends between pairs; set by the family */
     bool yarn_log;    /* the key rope.scaling.yarn_log_multiplier goes into the attention's scale; set by the family */
     uint32_t max_len; /* longest sequence that will be served */
+    struct lm_lora_room lora; /* n_slot 0: no place takes an adapter */
 
     struct lm_arena *arena;
     struct lm_graph graph;
@@ -55,6 +56,7 @@ struct lm_build {
     bool *used;             /* [n_tensors] */
     uint32_t *qtype_seen;   /* [n_tensors] 1 + the type that low_bit chose; 0: not asked yet */
     struct lm_weight *embed; /* token_embd, for tied outputs */
+    struct lm_lora_site *lora_site; /* the places that take adapters, the last one first */
     uint32_t hidden_act, logits_act;
     struct lm_op dummy; /* takes what follows an error */
 };
@@ -179,7 +181,7 @@ struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t
 uint32_t lm_build_act(struct lm_build *b, const char *slot, uint64_t dim);
 /** The returned op is to be filled at once; after an error it is a dummy. */
 struct lm_op *lm_build_op(struct lm_build *b, enum lm_op_kind kind, uint32_t y, uint32_t x, uint32_t x2);
-/** y = W x + b with rows [first, first + cols) of a weight of `total` rows and its bias. */
+/** y = W x + b with rows [first, first + cols) of a weight of `total` rows and its bias; adapters add to it. */
 void lm_build_matmul_rows(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t total, uint32_t first);
 /** Rows of the layer's weight; 0 when it is absent or has too many. */
 uint32_t lm_build_n_rows(const struct lm_build *b, const char *name);

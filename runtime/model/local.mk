@@ -6,7 +6,7 @@ libqtype_la_SOURCES = %D%/qtype.c %D%/qtype_k.c %D%/qtype_iq.c %D%/qtype_low.c %
 include runtime/model/quant.mk
 libmodel_la_SOURCES = %D%/gguf.c %D%/gguf_value.c %D%/gguf.h %D%/keys.c %D%/keys.h %D%/family.c %D%/family.h \
 	%D%/hparams.c %D%/build.c %D%/build.h %D%/block.c %D%/moe.c %D%/rope.c %D%/load.c %D%/load.h %D%/importance.c %D%/importance.h %D%/low_bit.c %D%/low_bit.h %D%/lmq.c %D%/lmq.h %D%/lmq_write.c \
-	%D%/model.c %D%/model.h \
+	%D%/model.c %D%/model.h %D%/lora/adapter.c %D%/lora/adapter.h %D%/lora/gguf.c %D%/lora/lora.c %D%/lora/lora.h %D%/lora/peft.c \
 	%D%/arch/baichuan.c %D%/arch/chatglm.c %D%/arch/cohere2.c %D%/arch/command_r.c %D%/arch/deepseek2.c \
 	%D%/arch/exaone4.c %D%/arch/gemma.c %D%/arch/gemma2.c %D%/arch/gemma3.c %D%/arch/glm4.c %D%/arch/glm4moe.c \
 	%D%/arch/gpt_oss.c %D%/arch/granite.c %D%/arch/granitemoe.c %D%/arch/internlm2.c %D%/arch/llama.c \
@@ -18,6 +18,12 @@ include runtime/model/hf/local.mk
 EXTRA_DIST += %D%/qtype_grid.py
 
 if HAVE_CHECK
+check_PROGRAMS += %D%/lora/lora_test
+TESTS += %D%/lora/lora_test
+%C%_lora_lora_test_SOURCES = %D%/lora/lora_test.c
+%C%_lora_lora_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_lora_lora_test_CFLAGS = $(TEST_CFLAGS)
+%C%_lora_lora_test_LDADD = $(REFEXEC_LIBS)
 model_tests = %D%/gguf_test %D%/qtype_test %D%/model_test
 check_PROGRAMS += $(model_tests)
 TESTS += $(model_tests)

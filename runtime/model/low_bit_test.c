@@ -54,7 +54,7 @@ static void load(const struct lm_gguf *g, const struct lm_low_bit *lb, struct lm
 {
     struct lm_model *m;
     struct lm_err err;
-    ck_assert_msg(lm_model_load(g, lb, &keeper, dev, 0, NULL, NULL, &m, &err) == 0, "%s", err.msg);
+    ck_assert_msg(lm_model_load(g, lb, &keeper, dev, 0, NULL, NULL, NULL, &m, &err) == 0, "%s", err.msg);
     lm_model_destroy(m, &keeper, dev);
 }
 
@@ -125,7 +125,7 @@ START_TEST(test_model_low_bit__a_model_without_wide_weights_is_refused_at_load)
     ck_assert_int_eq(lm_low_bit_find("fp4", &lb, &err), 0);
     ck_assert_int_eq(lm_gguf_open(src, &wide, &err), 0);
     ck_assert_int_eq(lm_lmq_open(path, src, wide, &lb, NULL, NULL, &g, &err), 0);
-    ck_assert_int_eq(lm_model_load(g, &lb, &keeper, &dev, 0, NULL, NULL, &m, &err), LM_EUNSUPPORTED);
+    ck_assert_int_eq(lm_model_load(g, &lb, &keeper, &dev, 0, NULL, NULL, NULL, &m, &err), LM_EUNSUPPORTED);
     ck_assert_msg(strstr(err.msg, "FP4") && dev.n == 0, "%s", err.msg);
     lm_gguf_close(wide);
     lm_gguf_close(g);

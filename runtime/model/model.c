@@ -3,6 +3,7 @@
 #include "runtime/model/family.h"
 #include "runtime/model/importance.h"
 #include "runtime/model/load.h"
+#include "runtime/model/lora/lora.h"
 #include <stdlib.h>
 
 struct lm_model_priv {
@@ -22,6 +23,9 @@ static void take_graph(struct lm_model *m, struct lm_build *b)
     b->graph.kv_head_dim = b->kv_head_dim;
     b->graph.n_layer = m->hp.n_layer;
     b->graph.n_vocab = m->hp.n_vocab;
+    b->graph.n_lora = b->lora.n_slot;
+    b->graph.lora_rank = b->lora.max_rank;
+    m->lora_site = b->lora_site;
     m->graph = b->graph;
     m->logits_act = b->logits_act;
     m->hidden_act = b->hidden_act;
@@ -30,7 +34,7 @@ static void take_graph(struct lm_model *m, struct lm_build *b)
 }
 
 static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be,
-                 struct lm_dev *dev, uint32_t max_len, struct lm_err *err)
+                 struct lm_dev *dev, uint32_t max_len, const struct lm_lora_room *lora, struct lm_err *err)
 {
     struct lm_build b = {
         .keys = {.g = g, .family = m->hp.family, .err = err},
@@ -42,6 +46,8 @@ static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_lo
         .rows = LM_ROWS_TOK,
         .max_len = max_len ? max_len : m->hp.n_ctx_train,
     };
+    if (lora && lora->n_slot)
+        b.lora = *lora;
     b.used = lm_build_alloc(&b, lm_gguf_n_tensors(g) * sizeof *b.used);
     b.qtype_seen = lm_build_alloc(&b, lm_gguf_n_tensors(g) * sizeof *b.qtype_seen);
     b.kv_head_dim = lm_build_alloc(&b, m->hp.n_layer * sizeof *b.kv_head_dim);
@@ -53,7 +59,7 @@ static int build(struct lm_model *m, const struct lm_gguf *g, const struct lm_lo
 }
 
 int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
-                  uint32_t max_len, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err)
+                  uint32_t max_len, const struct lm_lora_room *lora, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err)
 {
     struct lm_hparams hp;
     bool lossy;
@@ -75,7 +81,7 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, con
     }
     rc = low_bit ? lm_low_bit_guess(low_bit, g, &with_guess, &guess, err) : 0;
     if (rc == 0)
-        rc = build(m, g, low_bit ? &with_guess : NULL, be, dev, max_len, err);
+        rc = build(m, g, low_bit ? &with_guess : NULL, be, dev, max_len, lora, err);
     if (rc == 0)
         rc = lm_gguf_whole(g, err);
     if (rc == 0)
@@ -101,6 +107,8 @@ void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm
 {
     if (!m)
         return;
+    for (uint32_t i = 0; i < m->graph.n_lora; i++)
+        lm_lora_unload(m, be, dev, i);
     for (size_t i = 0; m->priv && i < m->priv->n_pending; i++)
         be->weight_destroy(dev, m->priv->pending[i].weight);
     if (m->priv) {

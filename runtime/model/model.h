@@ -22,12 +22,16 @@ struct lm_hparams {
     float norm_eps;
 };
 
+/** Slots for adapters (lora/lora.h) and their largest rank. */
+struct lm_lora_room { uint32_t n_slot, max_rank; };
+
 struct lm_model {
     struct lm_hparams hp;
     struct lm_graph graph;
     uint32_t logits_act;     /* activation that holds the logits */
     uint32_t hidden_act;     /* activation after the last norm, [n_out][dim] */
     size_t weight_bytes;     /* on the device */
+    struct lm_lora_site *lora_site; /* where adapters go; NULL: the model was loaded without slots */
     struct lm_model_priv *priv;
 };
 
@@ -44,13 +48,14 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
 /**
  * low_bit  quantize weights on the way; NULL keeps the file's types
  * max_len  longest sequence that will be served, as some ropes depend on it; 0: the model's own
+ * lora     NULL: no adapter will be loaded
  * Errors   as lm_gguf_open() and lm_model_hparams(); LM_EFORMAT a missing tensor or wrong shape (named);
  *          LM_ENOMEM, LM_EDEVICE from the backend; of lm_low_bit_check() and lm_low_bit_rows()
  * Owns     *out is the caller's until lm_model_destroy(), before the device closes; g must outlive it
  * Thread   [engine]
  */
 int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
-                  uint32_t max_len, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
+                  uint32_t max_len, const struct lm_lora_room *lora, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
 /** The tensor that a weight of the graph came from: out as lm_gguf_quote() shows it; NULL when w is not the model's. */
 const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE]);
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);

@@ -37,7 +37,7 @@ static int load(const struct lm_backend *be, const struct lm_bytes *b, lm_load_p
     if (rc == 0)
         rc = be->open(&(struct lm_open_desc){0}, &out->dev, &err);
     if (rc == 0)
-        rc = lm_model_load(out->g, NULL, be, out->dev, 0, progress, arg, &out->m, &err);
+        rc = lm_model_load(out->g, NULL, be, out->dev, 0, NULL, progress, arg, &out->m, &err);
     ck_assert((out->m != NULL) == (rc == 0));
     ck_assert(rc == 0 || err.msg[0]);
     return rc;
@@ -244,7 +244,7 @@ START_TEST(test_model_model__parts_of_tensors_that_are_made_are_the_same)
                 make_all(g, made);
             ck_assert_int_eq(be.open(&(struct lm_open_desc){0}, &dev, &err), 0);
             atomic_store(&packed_sum, 0);
-            ck_assert_msg(lm_model_load(g, NULL, &be, dev, 0, NULL, NULL, &m, &err) == 0, "%s", err.msg);
+            ck_assert_msg(lm_model_load(g, NULL, &be, dev, 0, NULL, NULL, NULL, &m, &err) == 0, "%s", err.msg);
             sum[k] = atomic_load(&packed_sum);
             lm_model_destroy(m, &be, dev);
             be.close(dev);
@@ -266,7 +266,7 @@ START_TEST(test_model_model__longrope_depends_on_the_longest_sequence)
     ck_assert_int_eq(lm_refexec.open(&(struct lm_open_desc){0}, &dev, &err), 0);
     for (int i = 0; i < 3; i++) {
         struct lm_model *m = NULL;
-        ck_assert_int_eq(lm_model_load(g, NULL, &lm_refexec, dev, i == 0 ? 0 : i == 1 ? 16 : 17, NULL, NULL, &m, &err), 0);
+        ck_assert_int_eq(lm_model_load(g, NULL, &lm_refexec, dev, i == 0 ? 0 : i == 1 ? 16 : 17, NULL, NULL, NULL, &m, &err), 0);
         ck_assert_float_eq_tol(last_of(&m->graph, LM_OP_ROPE)->u.rope.inv_freq[1], base / (i == 1 ? 1.5f : 2), 1e-6);
         lm_model_destroy(m, &lm_refexec, dev);
     }

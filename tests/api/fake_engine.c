@@ -10,6 +10,8 @@
  *   nan=N       a NaN in the logits             busy, refuse  the queue is full, the request is wrong
  *   ids=A,B     these ids instead of a text     step=N  N tokens in one message
  *
+ * An adapter is loaded unless its path has "bad" in it; those of the path "gate" answer once the file is there.
+ *
  * $LLMSERVE_FAKE_START: gate (before HELLO), fail=CODE:text, exit=N. $LLMSERVE_FAKE_LOG: a file that gets a line
  * for each message and each start.
  */
@@ -278,13 +280,13 @@ static void on_submit(struct engine *e, const void *p, size_t n)
     read_orders(q, v.prompt);
     note("submit prompt=%u max=%u min=%u stop=%u bias=%u salt=%.*s priority=%d logprobs=%u temperature=%g top_p=%g top_k=%d min_p=%g "
          "presence=%g frequency=%g repetition=%g seed=%llu no_cache=%d allow=%u bad=%u breaker=%u keep=%u sigma=%g typical=%g xtc=%g/%g dynatemp=%g/%g "
-         "mirostat=%u/%g/%g dry=%g/%g/%u/%u last_n=%u think=%u/%u/%u/%u\n", v.h.n_prompt, v.h.max_tokens, v.h.min_tokens, v.h.n_stop, v.h.n_bias,
+         "mirostat=%u/%g/%g dry=%g/%g/%u/%u last_n=%u think=%u/%u/%u/%u lora=%u\n", v.h.n_prompt, v.h.max_tokens, v.h.min_tokens, v.h.n_stop, v.h.n_bias,
          (int)v.h.n_salt, v.salt, v.h.priority, v.h.logprob ? v.h.n_logprobs + 1 : 0, (double)v.h.temperature, (double)v.h.top_p, v.h.top_k,
          (double)v.h.min_p, (double)v.h.presence, (double)v.h.frequency, (double)v.h.repetition, (unsigned long long)v.h.seed, v.h.no_prefix_cache,
          v.h.n_allow, v.h.n_bad, v.h.n_breaker, v.h.min_keep, (double)v.h.top_n_sigma, (double)v.h.typical_p, (double)v.h.xtc_probability,
          (double)v.h.xtc_threshold, (double)v.h.dynatemp_range, (double)v.h.dynatemp_exponent, v.h.mirostat, (double)v.h.mirostat_tau,
          (double)v.h.mirostat_eta, (double)v.h.dry_multiplier, (double)v.h.dry_base, v.h.dry_allowed_length, v.h.dry_last_n,
-         v.h.penalty_last_n, v.h.n_think_open, v.h.n_think_close, v.h.think_budget, v.h.thinks);
+         v.h.penalty_last_n, v.h.n_think_open, v.h.n_think_close, v.h.think_budget, v.h.thinks, v.h.lora);
     e->stats.n_prompt_tok += v.h.n_prompt;
     misbehave(e, q);
     if (order(q, "busy") >= 0)
@@ -304,6 +306,30 @@ static void on_cancel(struct engine *e, const void *p)
         }
 }
 
+static void on_lora_load(struct engine *e, const void *p, size_t n)
+{
+    struct lm_msg_lora m = {.bytes = 1};
+    char *path = NULL;
+    if (lm_msg_read_lora_load(p, n, &m.id, &path, NULL))
+        exit(6);
+    note("lora load id=%u path=%s\n", m.id, path);
+    while (strcmp(path, "gate") == 0 && !gate_is_open())
+        poll(NULL, 0, 5);
+    if (strstr(path, "bad")) {
+        m.code = LM_EFORMAT;
+        snprintf(m.msg, sizeof m.msg, "tensor 'x' at byte 8 is bad");
+    }
+    send_message(e, LM_MSG_LORA, &m, sizeof m);
+    free(path);
+}
+
+static void on_lora_unload(const void *p)
+{
+    struct lm_msg_lora_unload u;
+    memcpy(&u, p, sizeof u);
+    note("lora unload id=%u\n", u.id);
+}
+
 static void read_messages(struct engine *e)
 {
     char buf[65536];
@@ -320,6 +346,10 @@ static void read_messages(struct engine *e)
             on_submit(e, p, (size_t)len - sizeof(struct lm_msg_head));
         else if (type == LM_MSG_CANCEL)
             on_cancel(e, p);
+        else if (type == LM_MSG_LORA_LOAD)
+            on_lora_load(e, p, (size_t)len - sizeof(struct lm_msg_head));
+        else if (type == LM_MSG_LORA_UNLOAD)
+            on_lora_unload(p);
         else if (type == LM_MSG_DRAIN)
             e->draining = true;
         if (type == LM_MSG_DRAIN || type == LM_MSG_RESET_PREFIX_CACHE)

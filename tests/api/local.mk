@@ -23,3 +23,7 @@ TESTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_t
 check-random: all $(test_plugins)
 	LLMSERVE_RANDOM_N=10000 $(srcdir)/tests/api/random_test
 .PHONY: check-random
+
+dist_check_SCRIPTS += %D%/lora_test
+EXTRA_DIST += %D%/lora_files.py
+TESTS += %D%/lora_test

@@ -178,7 +178,7 @@ static int load(const struct lm_gguf *g, struct lm_err *err)
     int rc = lm_refexec.open(&(struct lm_open_desc){0}, &dev, err);
     if (rc)
         return rc;
-    rc = lm_model_load(g, NULL, &lm_refexec, dev, 0, NULL, NULL, &m, err);
+    rc = lm_model_load(g, NULL, &lm_refexec, dev, 0, NULL, NULL, NULL, &m, err);
     lm_model_destroy(m, &lm_refexec, dev);
     lm_refexec.close(dev);
     return rc;

@@ -266,3 +266,34 @@ void argmax(__global const float *x, __global int *token, uint dim)
     }
     token[get_group_id(0)] = wrong || max_x == -INFINITY ? -1 : (int)where;
 }
+
+/* A group takes an element of A x of a row, where that row's sequence has the adapter in this slot. */
+__kernel __attribute__((reqd_work_group_size(64, 1, 1)))
+void lora_low(__global const float *a, __global const float *x, __global float *low, __global const int *step, uint slot_at, uint slot,
+              uint k, uint rank, float scale)
+{
+    __local float part[64];
+    uint j = get_group_id(0), r = get_group_id(1);
+    if (step[slot_at + r] != (int)slot)
+        return;
+    float sum = 0;
+    for (uint i = get_local_id(0); i < k; i += 64)
+        sum += a[(size_t)j * k + i] * x[(size_t)r * k + i];
+    sum = sum64(sum, part);
+    if (get_local_id(0) == 0)
+        low[(size_t)r * rank + j] = sum * scale;
+}
+
+/* y += B low; b is B transposed. */
+__kernel __attribute__((reqd_work_group_size(64, 1, 1)))
+void lora_add(__global const float *b, __global const float *low, __global float *y, __global const int *step, uint slot_at, uint slot,
+              uint n, uint rank)
+{
+    uint i = get_global_id(0), r = get_group_id(1);
+    if (i >= n || step[slot_at + r] != (int)slot)
+        return;
+    float sum = 0;
+    for (uint j = 0; j < rank; j++)
+        sum += low[(size_t)r * rank + j] * b[(size_t)j * n + i];
+    y[(size_t)r * n + i] += sum;
+}

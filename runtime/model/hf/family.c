@@ -31,3 +31,11 @@ void lm_hf_family_list(char *out, size_t n)
     for (size_t i = 0; i < N_FAMILY && used < n; i++)
         used += (size_t)snprintf(out + used, n - used, "%s%s", i ? ", " : "", families[i]->model_type);
 }
+
+const struct lm_hf_family *lm_hf_family_of(const char *gguf, size_t i)
+{
+    for (size_t k = 0; k < N_FAMILY; k++)
+        if (strcmp(families[k]->gguf, gguf) == 0 && i-- == 0)
+            return families[k];
+    return NULL;
+}

@@ -51,6 +51,8 @@ extern const struct lm_hf_family lm_hf_baichuan, lm_hf_chatglm, lm_hf_cohere, lm
 
 /** NULL where there is none.  Thread [any] */
 const struct lm_hf_family *lm_hf_family_get(const char *model_type);
+/** The i-th of those whose models have this general.architecture; NULL.  Thread [any] */
+const struct lm_hf_family *lm_hf_family_of(const char *gguf, size_t i);
 /** The one at i of all, in the order of their types; NULL ends.  Thread [any] */
 const struct lm_hf_family *lm_hf_family_at(size_t i);
 /** The types of all, joined by ", ".  Thread [any] */

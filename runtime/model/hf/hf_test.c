@@ -94,7 +94,7 @@ static int load(void)
     ck_assert_int_eq(lm_refexec.open(&(struct lm_open_desc){0}, &dev, &err), 0);
     int rc = lm_source_open(folder, &g, &err);
     if (!rc)
-        rc = lm_model_load(g, NULL, &lm_refexec, dev, 0, NULL, NULL, &m, &err);
+        rc = lm_model_load(g, NULL, &lm_refexec, dev, 0, NULL, NULL, NULL, &m, &err);
     lm_model_destroy(m, &lm_refexec, dev);
     lm_refexec.close(dev);
     lm_gguf_close(g);

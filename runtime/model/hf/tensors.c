@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/hf/tensors.h"
+#include "runtime/model/hf/names.h"
 #include <stdlib.h>
-
-enum { NUMBER_MAX = 999999, NAME_BYTES = 128 };
 
 /* One tensor of the files that has a place. */
 struct item {
-    char name[NAME_BYTES]; /* GGUF's */
+    char name[LM_HF_NAME_BYTES]; /* GGUF's */
     uint32_t expert;
     bool is_expert;
     const struct lm_hf_name *entry;
@@ -24,45 +23,6 @@ struct work {
     struct lm_err *err;
 };
 
-/* A pattern's numbers; false where the name is another. */
-static bool match(const char *pattern, const char *name, size_t n, uint32_t number[2])
-{
-    size_t i = 0, k = 0;
-    for (; *pattern; pattern++) {
-        if (*pattern != '*') {
-            if (i == n || name[i++] != *pattern)
-                return false;
-            continue;
-        }
-        size_t first = i;
-        uint32_t v = 0;
-        for (; i < n && name[i] >= '0' && name[i] <= '9' && v <= NUMBER_MAX; i++)
-            v = v * 10 + (uint32_t)(name[i] - '0');
-        if (i == first || v > NUMBER_MAX || (i - first > 1 && name[first] == '0') || k == 2)
-            return false;
-        number[k++] = v;
-    }
-    return i == n || pattern[-1] == '.';
-}
-
-/* The first entry of e and what follows that has the name. */
-static const struct lm_hf_name *look_up(const struct lm_hf_name *e, const char *name, size_t n, uint32_t number[2])
-{
-    for (; e->hf; e++)
-        if ((e->how == LM_HF_SKIP || e->hf[strlen(e->hf) - 1] != '.') && match(e->hf, name, n, number))
-            return e;
-    return NULL;
-}
-
-/* A text model inside of one with images. */
-static const char *without_prefix(const char *name)
-{
-    static const char *const prefix[] = {"language_model.", "model.language_model."};
-    if (strncmp(name, prefix[0], strlen(prefix[0])) == 0)
-        return name + strlen(prefix[0]);
-    return strncmp(name, prefix[1], strlen(prefix[1])) == 0 ? name + strlen("model.language_") : name;
-}
-
 static const struct lm_st_tensor *find(void *arg, const char *name)
 {
     struct work *w = arg;
@@ -75,17 +35,16 @@ static const struct lm_st_tensor *find(void *arg, const char *name)
 
 static int set_name(struct item *item, const struct lm_hf_name *e, const uint32_t number[2], const char *last)
 {
-    const char *star = strchr(e->gguf, '*');
     const bool whole = !last; /* the table has the parameter's full name */
-    int n = star ? snprintf(item->name, NAME_BYTES, "%.*s%u%s", (int)(star - e->gguf), e->gguf, number[0], star + 1)
-                 : snprintf(item->name, NAME_BYTES, "%s", e->gguf);
-    if (!whole && n < NAME_BYTES)
-        n += snprintf(item->name + n, NAME_BYTES - (size_t)n, ".%s", strcmp(last, "bias") == 0 ? "bias" : "weight");
-    const char *first = strchr(e->hf, '*');
-    item->is_expert = first && strchr(first + 1, '*');
+    if (!lm_hf_name_gguf(e, number, item->name))
+        return LM_EFORMAT;
+    size_t n = strlen(item->name);
+    if (!whole)
+        n += (size_t)snprintf(item->name + n, LM_HF_NAME_BYTES - n, ".%s", strcmp(last, "bias") == 0 ? "bias" : "weight");
+    item->is_expert = lm_hf_name_is_expert(e);
     item->expert = item->is_expert ? number[1] : 0;
     item->entry = e;
-    return n < NAME_BYTES ? 0 : LM_EFORMAT;
+    return n < LM_HF_NAME_BYTES ? 0 : LM_EFORMAT;
 }
 
 static bool is_main(const char *last)
@@ -124,17 +83,17 @@ static int place(struct work *w, size_t i)
 {
     const struct lm_st_tensor *t = w->in->shards->tensor[i];
     char full[300], module[256];
-    snprintf(full, sizeof full, "%s%s", w->base ? "model." : "", without_prefix(t->name.s));
+    snprintf(full, sizeof full, "%s%s", w->base ? "model." : "", lm_hf_name_bare(t->name.s));
     const char *name = full, *dot = strrchr(name, '.');
     uint32_t number[2] = {0};
-    const struct lm_hf_name *e = look_up(w->in->family->name, name, strlen(name), number);
+    const struct lm_hf_name *e = lm_hf_name_find(w->in->family->name, name, strlen(name), number);
     const char *last = e || !dot ? NULL : dot + 1;
     if ((last && lm_hf_is_ignored(last)) || is_left_out(w, name)) {
         w->used[i] = true;
         return 0;
     }
     if (!e && last && is_main(last))
-        e = look_up(w->in->family->name, name, (size_t)(dot - name), number);
+        e = lm_hf_name_find(w->in->family->name, name, (size_t)(dot - name), number);
     if (e && (e->how == LM_HF_SKIP || (w->in->tied && strcmp(e->gguf, "output") == 0))) {
         w->used[i] = true;
         return 0;
@@ -145,7 +104,7 @@ static int place(struct work *w, size_t i)
     snprintf(module, sizeof module, "%.*s", last ? (int)(strrchr(t->name.s, '.') - t->name.s) : 255, t->name.s);
     struct lm_hf_part part;
     int rc = lm_hf_part_read(w->in->quant, t, module, find, w, &part, w->err);
-    for (size_t n = last ? (size_t)(dot - name) : strlen(name); e && !rc; e = look_up(e + 1, name, n, number))
+    for (size_t n = last ? (size_t)(dot - name) : strlen(name); e && !rc; e = lm_hf_name_find(e + 1, name, n, number))
         rc = add_item(w, e, number, last, &part);
     return rc;
 }

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_API_ADAPTERS_H
+#define LM_API_ADAPTERS_H
+/**
+ * The LoRA adapters of one model by name: those of lora-modules, and those that were loaded while it runs.
+ *
+ * The front keeps the list, each engine loads it anew. An id is never used again, so that a request that was on its way
+ * when its adapter was unloaded is refused by the engine and not answered by another one.
+ *
+ * Thread   [loop], but where it says otherwise
+ */
+#include "runtime/engine/protocol.h"
+#include <pthread.h>
+
+struct lm_adapter_entry {
+    uint32_t id;
+    char *name, *path;
+    bool listed; /* requests may name it: of lora-modules, or an engine has loaded it */
+    bool loaded; /* by some engine, once */
+    void (*done)(void *arg, const struct lm_err *err); /* called once: it was loaded, or err says why not; NULL: nobody asks */
+    void *arg;
+};
+
+struct lm_adapters {
+    pthread_mutex_t lock; /* the list changes only under it */
+    struct lm_adapter_entry **entry;
+    size_t n;
+    uint32_t last_id;
+};
+
+/** lora_modules: of the knob.  Errors LM_ECONFIG, LM_ENOMEM */
+int lm_adapters_init(struct lm_adapters *a, const char *lora_modules, struct lm_err *err);
+/** Calls done() of those that are waited for. */
+void lm_adapters_fini(struct lm_adapters *a);
+
+/** The id of a listed one; 0: none has this name.  Thread [any] */
+uint32_t lm_adapters_find(struct lm_adapters *a, const char *name);
+/** Any of this name, listed or not; NULL. */
+struct lm_adapter_entry *lm_adapters_get(const struct lm_adapters *a, const char *name);
+
+/** Not listed yet. NULL: no memory. */
+struct lm_adapter_entry *lm_adapters_add(struct lm_adapters *a, const char *name, const char *path);
+void lm_adapters_remove(struct lm_adapters *a, struct lm_adapter_entry *e);
+
+/**
+ * The engine's answer for an id. *out_first: it is one of lora-modules that no engine has loaded before.
+ *
+ * Returns  NULL when there is nothing more to do: the id is unknown, or who asked for it was told that it cannot be loaded
+ */
+struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, bool *out_first);
+/** The engine is gone: those that are waited for fail, and are forgotten. */
+void lm_adapters_lost(struct lm_adapters *a);
+/** Some of lora-modules that no engine has answered for yet. */
+bool lm_adapters_unsure(const struct lm_adapters *a);
+#endif
