@@ -30,6 +30,7 @@ static const char *const used[][5] = {
     {"--load-in-low-bit", "asym_int4"}, {"--load-in-low-bit", "fp6"}, {"--load-in-low-bit", "fp8_e4m3"}, {"--load-in-low-bit", "fp16"},
     {"--load-in-low-bit", "bf16"}, {"--low-bit-save-path", "/x"}, {"--low-bit-model-path", "/x"}, {"--max-num-batched-token", "3000"},
     {"--max-num-seq", "256"}, {"--max_num_seqs", "12"}, {"--no-enable-prefix-caching"}, {"--no-enable-chunked-prefill"},
+    {"--enable-lora"}, {"--lora-modules", "a=/x", "b=/y"}, {"--enable-lora", "--max-loras", "2"},
     {"--enable-lora", "--lora-modules", "sql-lora=/x", "b=/y"}, {"--max-loras", "4", "--max-lora-rank", "8"}, {"--max-cpu-loras", "8"},
 };
 

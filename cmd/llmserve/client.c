@@ -16,7 +16,7 @@ struct lm_client {
     struct curl_slist *headers;
     char *url;
     int64_t timeout_s;
-    bool insecure, is_loopback;
+    bool insecure, fresh, is_loopback;
     int n_running;
     struct lm_call **running; /* [n_running], for the end */
     int cap;
@@ -52,6 +52,7 @@ int lm_client_create(const struct lm_client_desc *desc, struct lm_client **out, 
     c->url = strdup(desc->url);
     c->timeout_s = desc->timeout_s;
     c->insecure = desc->insecure;
+    c->fresh = desc->fresh;
     c->is_loopback = is_loopback(desc->url);
     bool ok = c->multi && c->url && add_header(c, "Content-Type: application/json") && add_header(c, "Expect:");
     if (desc->api_key && *desc->api_key) {
@@ -152,6 +153,7 @@ static bool set_up(struct lm_client *c, struct lm_call *call, const char *url)
     bad |= curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
     bad |= curl_easy_setopt(h, CURLOPT_USERAGENT, "llmserve/" PACKAGE_VERSION);
     bad |= curl_easy_setopt(h, CURLOPT_TIMEOUT, (long)c->timeout_s);
+    bad |= curl_easy_setopt(h, CURLOPT_FORBID_REUSE, (long)c->fresh);
     if (c->is_loopback)
         bad |= curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
     if (c->insecure) {

@@ -16,6 +16,7 @@ struct lm_client_desc {
     const char *api_key; /* NULL or "": none */
     int64_t timeout_s;   /* of a request; 0: none */
     bool insecure;       /* take any certificate */
+    bool fresh;          /* a connection of its own for each request */
 };
 
 struct lm_call { /* the caller's, until done() */

@@ -22,7 +22,7 @@ int lm_target_open(const struct lm_target *t, struct lm_client **out, struct lm_
         url.data[url.len -= 3] = 0;
     int rc = url.failed ? lm_fail(err, LM_ENOMEM, "out of memory") : 0;
     if (!rc)
-        rc = lm_client_create(&(struct lm_client_desc){url.data ? url.data : "", key_of(t), t->timeout_s, t->insecure}, out, err);
+        rc = lm_client_create(&(struct lm_client_desc){url.data ? url.data : "", key_of(t), t->timeout_s, t->insecure, t->fresh}, out, err);
     lm_bytes_fini(&url);
     return rc;
 }

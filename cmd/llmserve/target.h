@@ -14,6 +14,7 @@ struct lm_target {
     const char *url, *host, *api_key, *model;
     int64_t port, timeout_s;
     bool insecure;
+    bool fresh; /* no option: set by the subcommand */
 };
 
 /** Rows of the options; s the struct, f its field of struct lm_target. */

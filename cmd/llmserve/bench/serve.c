@@ -21,7 +21,7 @@ struct args {
     double burstiness, ramp_start, ramp_end, temperature, top_p, min_p;
     int64_t top_k, n_warmup, ready_s;
     struct lm_bytes goodput, metadata;
-    bool ignore_eos, save, detailed, append, json, online, quiet;
+    bool ignore_eos, keep_alive, save, detailed, append, json, online, quiet;
 };
 
 static const struct lm_arg_row rows[] = {
@@ -37,6 +37,7 @@ static const struct lm_arg_row rows[] = {
     LM_REAL(struct args, ramp_start, "ramp-up-start-rps", "RPS", "1", 1e-6, 1e9, "Rate at its start"),
     LM_REAL(struct args, ramp_end, "ramp-up-end-rps", "RPS", "10", 1e-6, 1e9, "Rate at its end"),
     LM_FLAG(struct args, ignore_eos, "ignore-eos", "Let every answer have the length that was asked for"),
+    LM_FLAG(struct args, keep_alive, "keep-alive", "Use connections again, as one client with a pool would; else each request has its own. A server that ends them behind a stream without saying so then answers later"),
     LM_REAL(struct args, temperature, "temperature", "T", "0", 0, 100, "Temperature of the requests"),
     LM_REAL(struct args, top_p, "top-p", "P", "1", 1e-9, 1, "top_p of the requests"),
     LM_INT(struct args, top_k, "top-k", "K", "0", -1, 1e9, "top_k of the requests"),
@@ -179,6 +180,7 @@ static int read_args(struct bench *b, int argc, char **argv, struct lm_err *err)
         rc = lm_fail(err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]);
     if (!rc && a->json && a->online)
         rc = lm_fail(err, LM_EINVAL, "--json and --online exclude each other");
+    a->target.fresh = !a->keep_alive;
     if (!rc && !a->endpoint)
         a->endpoint = strcmp(a->backend, "openai-chat") == 0 ? "/v1/chat/completions" : "/v1/completions";
     if (!rc)
