@@ -227,40 +227,16 @@ static int drv_wait(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *e
     return rc;
 }
 
-<<<<<<< HEAD
-/* What was known to be right is kept beside the built programs. */
-static struct gpu_cache_key known_key(const struct cl_driver *c, const char *source, const char *options, char *text, size_t n)
-{
-    snprintf(text, n, "self-test %s", options);
-    return (struct gpu_cache_key){source, strlen(source), text, c->builder.device.name, c->builder.device.driver};
-}
-
-static bool drv_known(struct gpu_driver *d, const char *source, const char *options)
-{
-    char text[200];
-    size_t n;
-    const struct gpu_cache_key key = known_key(of(d), source, options, text, sizeof text);
-    unsigned char *found = gpu_cache_read(&of(d)->builder.cache, &key, &n);
-    free(found);
-    return found != NULL;
-=======
 static bool drv_known(struct gpu_driver *d, const char *source, const char *options)
 {
     const struct cl_builder *b = &of(d)->builder;
     return gpu_cache_known(&b->cache, b->device.name, b->device.driver, source, options);
->>>>>>> ze
 }
 
 static void drv_keep_known(struct gpu_driver *d, const char *source, const char *options)
 {
-<<<<<<< HEAD
-    char text[200];
-    const struct gpu_cache_key key = known_key(of(d), source, options, text, sizeof text);
-    gpu_cache_write(&of(d)->builder.cache, &key, (const unsigned char *)"ok", 2);
-=======
     const struct cl_builder *b = &of(d)->builder;
     gpu_cache_keep_known(&b->cache, b->device.name, b->device.driver, source, options);
->>>>>>> ze
 }
 
 static const struct gpu_driver_call calls = {
