@@ -42,7 +42,7 @@ END_TEST
 
 START_TEST(test_gpu_plugin_golden__adapters)
 {
-    const struct lm_option option = test_platform();
+    const struct lm_option option = test_option();
     const struct lm_backend *be = test_plugin();
     struct lm_dev *dev;
     struct lm_err err;
