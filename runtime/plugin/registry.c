@@ -4,11 +4,16 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { MAX_NAME = 31, MAX_PLUGIN = 32, MIN_SIZE = offsetof(struct lm_backend, peer_copy), MAX_SIZE = 4096 };
+enum { MAX_NAME = 31, MAX_PLUGIN = 32, MIN_SIZE = offsetof(struct lm_backend, peer_copy), MAX_SIZE = 4096, SCORE_MS = 20000 };
 
 /* The one plugin table: plugins are never closed, so a path is loaded once. */
 static struct plugin {
@@ -200,29 +205,68 @@ int lm_registry_list(const char *dir, char ***out, struct lm_err *err)
     return n;
 }
 
+/* What a child process that loads a plugin finds. */
+struct scored {
+    int score;
+    struct lm_err err;
+};
+
+static void score(const char *dir, const char *name, struct scored *out)
+{
+    const struct lm_backend *be;
+    *out = (struct scored){0};
+    if (lm_registry_load(dir, name, &be, &out->err) == 0)
+        out->score = be->score();
+}
+
+/* The same in a process of its own, so that the drivers of plugins that are not chosen stay out of this one, and one that crashes or
+   hangs is passed over. */
+static void score_aside(const char *dir, const char *name, struct scored *out)
+{
+    int end[2];
+    pid_t child = pipe2(end, O_CLOEXEC) == 0 ? fork() : -1;
+    if (child == 0) {
+        score(dir, name, out);
+        _exit(write(end[1], out, sizeof *out) != sizeof *out);
+    }
+    *out = (struct scored){0};
+    lm_fail(&out->err, LM_EDEVICE, "plugin %s: it crashed or hung when it looked for devices", name);
+    if (child < 0) {
+        score(dir, name, out);
+        return;
+    }
+    close(end[1]);
+    struct pollfd answer = {.fd = end[0], .events = POLLIN};
+    struct scored got;
+    if (poll(&answer, 1, SCORE_MS) == 1 && read(end[0], &got, sizeof got) == sizeof got)
+        *out = got;
+    close(end[0]);
+    kill(child, SIGKILL);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 int lm_registry_best(const char *dir, const struct lm_backend **out, struct lm_err *err)
 {
-    const struct lm_backend *best = NULL;
     struct lm_err last = {0};
-    int best_score = 0;
+    int best_score = 0, best = -1;
     char **list = NULL;
     int n = lm_registry_list(dir, &list, err);
     if (n < 0)
         return n;
     for (int i = 0; i < n; i++) {
-        const struct lm_backend *be;
-        if (lm_registry_load(dir, list[i], &be, &last))
-            continue;
-        int score = be->score();
-        if (score > best_score) {
-            best_score = score;
-            best = be;
+        struct scored s;
+        score_aside(dir, list[i], &s);
+        last = s.err.code ? s.err : last;
+        if (s.score > best_score) {
+            best_score = s.score;
+            best = i;
         }
     }
+    int rc = best >= 0 ? lm_registry_load(dir, list[best], out, err) : 0;
     names_free(list, n);
-    if (!best)
+    if (best < 0)
         return lm_fail(err, LM_ENOTFOUND, "no usable backend in %.60s%s%.150s", dir ? dir : LM_PKGLIBDIR "/backends",
                        last.code ? ": " : ": install one, for example llmserve-backend-cpu", last.msg);
-    *out = best;
-    return 0;
+    return rc;
 }

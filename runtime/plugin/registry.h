@@ -21,6 +21,6 @@ int lm_registry_load(const char *dir, const char *name, const struct lm_backend 
 /** Names of the plugins in dir, sorted. The caller frees each and the array. Returns the count or LM_E*. */
 int lm_registry_list(const char *dir, char ***out, struct lm_err *err);
 
-/** The loadable plugin with the highest score > 0. */
+/** The loadable plugin with the highest score > 0. Each is asked in a process of its own: the others' drivers are not loaded here. */
 int lm_registry_best(const char *dir, const struct lm_backend **out, struct lm_err *err);
 #endif

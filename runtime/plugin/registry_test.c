@@ -136,8 +136,26 @@ START_TEST(test_plugin_registry__list_is_sorted_and_best_takes_the_highest_score
 }
 END_TEST
 
+START_TEST(test_plugin_registry__best_loads_only_what_it_chooses)
+{
+    const struct lm_backend *be;
+    ck_assert_int_eq(lm_registry_best(dir, &be, NULL), 0);
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[4096];
+    bool chosen = false, other = false;
+    while (fgets(line, sizeof line, f)) {
+        chosen |= strstr(line, "/old.so") != NULL;
+        other |= strstr(line, "/fault.so") != NULL;
+    }
+    fclose(f);
+    ck_assert(chosen);
+    ck_assert(!other);
+}
+END_TEST
+
 SUITE_MAIN("plugin/registry", test_plugin_registry__a_good_plugin_loads_once, test_plugin_registry__calls_an_older_table_lacks_are_stubs,
            test_plugin_registry__refusals_name_file_and_reason, test_plugin_registry__a_missing_plugin_is_named_with_those_that_are_there,
            test_plugin_registry__names_and_folders_cannot_lead_elsewhere,
            test_plugin_registry__what_is_no_plugin_file_is_refused_before_it_is_opened,
-           test_plugin_registry__list_is_sorted_and_best_takes_the_highest_score_that_loads)
+           test_plugin_registry__list_is_sorted_and_best_takes_the_highest_score_that_loads,
+           test_plugin_registry__best_loads_only_what_it_chooses)
