@@ -15,6 +15,18 @@ void lm_command_usage(const struct lm_command *c, const char *path, FILE *f)
             *c->usage ? " " : "", c->usage);
 }
 
+int lm_command_settings(const struct lm_command *command, void *args, struct lm_conf *c, int argc, char **argv, struct lm_err *err)
+{
+    int rc = lm_conf_init(c, err);
+    if (!rc)
+        rc = lm_options_read(&command->options, args, &argc, argv, command->knobs, err);
+    if (!rc)
+        rc = lm_conf_read_env(c, err);
+    if (!rc)
+        rc = lm_conf_read_flags(c, &argc, argv, err);
+    return !rc && argc > 1 ? lm_fail(err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]) : rc;
+}
+
 int lm_command_end(const char *path, int rc, const struct lm_err *err)
 {
     if (!rc)

@@ -8,6 +8,7 @@
  * run gets argv[0] = the subcommand's name; returns the exit status: 0, 1 failed, 2 wrong usage, 78 configuration.
  */
 #include "cmd/llmserve/options.h"
+#include "conf/conf.h"
 
 enum { LM_EXIT_FAILED = 1, LM_EXIT_USAGE = 2, LM_EXIT_CONFIG = 78 };
 
@@ -30,6 +31,13 @@ const struct lm_command *lm_command_find(const struct lm_command *const *list, c
 
 /** Print `usage: …` of a command to f. path: "bench serve". */
 void lm_command_usage(const struct lm_command *c, const char *path, FILE *f);
+
+/**
+ * The arguments of a command with `knobs` and no operands: its options into args (as its rows say), the environment and the flags into c.
+ *
+ * c        its fini is the caller's, whatever comes back
+ */
+int lm_command_settings(const struct lm_command *command, void *args, struct lm_conf *c, int argc, char **argv, struct lm_err *err);
 
 /** Say what is wrong on standard error and return the exit status that rc asks for; 0 when rc is 0. */
 int lm_command_end(const char *path, int rc, const struct lm_err *err);

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* llmserve complete: texts that a model of a server goes on with. */
 #include "cmd/llmserve/command.h"
-#include "cmd/llmserve/prompt.h"
 #include "cmd/llmserve/talk.h"
-
-#include <stdlib.h>
 
 struct args {
     struct lm_talk talk;
@@ -12,8 +9,9 @@ struct args {
 
 static const struct lm_arg_row rows[] = {LM_TALK_ROWS(struct args, talk)};
 
-static int complete(const struct args *a, struct lm_client *c, const char *model, const char *prompt, struct lm_err *err)
+static int complete(void *arg, struct lm_client *c, const char *model, const char *prompt, struct lm_err *err)
 {
+    const struct args *a = arg;
     struct lm_bytes answer = {0};
     json_t *body = json_pack("{s:s}", "prompt", prompt);
     int rc = body ? lm_talk_ask(&a->talk, c, model, "/v1/completions", body, &answer, err) : lm_fail(err, LM_EINVAL, "that is not UTF-8");
@@ -22,37 +20,15 @@ static int complete(const struct args *a, struct lm_client *c, const char *model
     return rc;
 }
 
-static int dialog(const struct args *a, struct lm_client *c, const char *model, struct lm_err *err)
-{
-    struct lm_prompt *p = NULL;
-    const char *line;
-    int rc = lm_prompt_create("complete", &p, err);
-    if (rc)
-        return rc;
-    while ((line = lm_prompt_read(p)))
-        if (complete(a, c, model, line, err))
-            fprintf(stderr, "llmserve complete: %s\n", err->msg);
-    lm_prompt_destroy(p);
-    return 0;
-}
-
 static int run(int argc, char **argv)
 {
     struct args a;
-    struct lm_client *c = NULL;
     struct lm_err err = {0};
-    char *model = NULL;
     int rc = lm_options_read(&lm_command_complete.options, &a, &argc, argv, false, &err);
     if (!rc && argc > 1)
         rc = lm_fail(&err, LM_EINVAL, "unexpected argument '%.60s'; --quick sends one text", argv[1]);
     if (!rc)
-        rc = lm_target_open(&a.talk.target, &c, &err);
-    if (!rc)
-        rc = lm_target_model(&a.talk.target, c, &model, &err);
-    if (!rc)
-        rc = a.talk.quick ? complete(&a, c, model, a.talk.quick, &err) : dialog(&a, c, model, &err);
-    lm_client_destroy(c);
-    free(model);
+        rc = lm_talk_run("complete", &a.talk, complete, &a, &err);
     return lm_command_end("complete", rc, &err);
 }
 

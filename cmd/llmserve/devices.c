@@ -121,15 +121,7 @@ static int run(int argc, char **argv)
     struct args a;
     struct lm_err err = {0};
     struct list l = {0};
-    int rc = lm_conf_init(&c, &err);
-    if (!rc)
-        rc = lm_options_read(&lm_command_devices.options, &a, &argc, argv, true, &err);
-    if (!rc)
-        rc = lm_conf_read_env(&c, &err);
-    if (!rc)
-        rc = lm_conf_read_flags(&c, &argc, argv, &err);
-    if (!rc && argc > 1)
-        rc = lm_fail(&err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]);
+    int rc = lm_command_settings(&lm_command_devices, &a, &c, argc, argv, &err);
     if (!rc) {
         l.json = a.json;
         l.dir = *c.server.plugin_dir ? c.server.plugin_dir : NULL;

@@ -243,15 +243,7 @@ static int run(int argc, char **argv)
     struct lm_conf c;
     struct lm_err err = {0};
     struct doctor d = {.findings = json_array()};
-    int rc = lm_conf_init(&c, &err);
-    if (!rc)
-        rc = lm_options_read(&lm_command_doctor.options, &a, &argc, argv, true, &err);
-    if (!rc)
-        rc = lm_conf_read_env(&c, &err);
-    if (!rc)
-        rc = lm_conf_read_flags(&c, &argc, argv, &err);
-    if (!rc && argc > 1)
-        rc = lm_fail(&err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]);
+    int rc = lm_command_settings(&lm_command_doctor, &a, &c, argc, argv, &err);
     if (!rc) {
         d.root = a.root;
         check_nodes(&d);

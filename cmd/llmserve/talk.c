@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/talk.h"
+#include "cmd/llmserve/prompt.h"
 
 #include <stdlib.h>
 
@@ -51,5 +52,33 @@ int lm_talk_ask(const struct lm_talk *t, struct lm_client *c, const char *model,
     fflush(stdout);
     lm_call_fini(&call);
     free(text);
+    return rc;
+}
+
+static int dialog(const char *command, struct lm_client *c, const char *model, lm_talk_fn *send, void *arg, struct lm_err *err)
+{
+    struct lm_prompt *p = NULL;
+    const char *line;
+    int rc = lm_prompt_create(command, &p, err);
+    if (rc)
+        return rc;
+    while ((line = lm_prompt_read(p)))
+        if (send(arg, c, model, line, err))
+            fprintf(stderr, "llmserve %s: %s\n", command, err->msg);
+    lm_prompt_destroy(p);
+    return 0;
+}
+
+int lm_talk_run(const char *command, const struct lm_talk *t, lm_talk_fn *send, void *arg, struct lm_err *err)
+{
+    struct lm_client *c = NULL;
+    char *model = NULL;
+    int rc = lm_target_open(&t->target, &c, err);
+    if (!rc)
+        rc = lm_target_model(&t->target, c, &model, err);
+    if (!rc)
+        rc = t->quick ? send(arg, c, model, t->quick, err) : dialog(command, c, model, send, arg, err);
+    lm_client_destroy(c);
+    free(model);
     return rc;
 }

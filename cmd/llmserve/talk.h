@@ -29,4 +29,10 @@ struct lm_talk {
  */
 int lm_talk_ask(const struct lm_talk *t, struct lm_client *c, const char *model, const char *path, json_t *body, struct lm_bytes *out_text,
                 struct lm_err *err);
+
+/** Send one line of the user's. */
+typedef int lm_talk_fn(void *arg, struct lm_client *c, const char *model, const char *line, struct lm_err *err);
+
+/** Open the server and send --quick's text, or one line after the other that the user writes; what fails between is said and passed. */
+int lm_talk_run(const char *command, const struct lm_talk *t, lm_talk_fn *send, void *arg, struct lm_err *err);
 #endif

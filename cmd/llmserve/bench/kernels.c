@@ -104,15 +104,7 @@ static int run(int argc, char **argv)
     struct lm_conf c;
     struct args a = {0};
     struct lm_err err = {0};
-    int rc = lm_conf_init(&c, &err);
-    if (!rc)
-        rc = lm_options_read(&lm_bench_kernels.options, &a, &argc, argv, true, &err);
-    if (!rc)
-        rc = lm_conf_read_env(&c, &err);
-    if (!rc)
-        rc = lm_conf_read_flags(&c, &argc, argv, &err);
-    if (!rc && argc > 1)
-        rc = lm_fail(&err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]);
+    int rc = lm_command_settings(&lm_bench_kernels, &a, &c, argc, argv, &err);
     if (!rc)
         rc = measure(&c, &a, &err);
     lm_conf_fini(&c);
