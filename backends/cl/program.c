@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cl/program.h"
+#include "backends/gpu/build_log.h"
 
 #include <stdlib.h>
 
@@ -16,21 +17,13 @@ struct gpu_program {
     struct gpu_kernel kernel[MAX_KERNELS];
 };
 
-/* The line of the log that says what is wrong: the first with "error", or the first. */
 static int fail_build(const struct cl_builder *b, cl_program program, const char *name, cl_int code, struct lm_err *err)
 {
     size_t n = 0;
     char *log = NULL;
     if (clGetProgramBuildInfo(program, b->device.id, CL_PROGRAM_BUILD_LOG, 0, NULL, &n) == CL_SUCCESS && n > 0 && (log = calloc(1, n + 1)))
         clGetProgramBuildInfo(program, b->device.id, CL_PROGRAM_BUILD_LOG, n, log, NULL);
-    const char *at = log ? strstr(log, "error") : NULL;
-    while (at && at > log && at[-1] != '\n')
-        at--;
-    at = at ? at : log ? log : "";
-    int rc = lm_fail(err, LM_EUNSUPPORTED, "%s does not build on %.60s (%s): %.*s", name, b->device.name, cl_error_name(code),
-                     (int)strcspn(at, "\n"), at);
-    if (err)
-        err->native = code;
+    int rc = gpu_build_log_fail(name, b->device.name, cl_error_name(code), code, log, err);
     free(log);
     return rc;
 }

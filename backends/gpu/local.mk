@@ -6,7 +6,7 @@ gpu_cl = %D%/cl/row.cl %D%/cl/attn.cl %D%/cl/weight.cl %D%/cl/sample.cl \
 
 if WITH_GPU
 noinst_LTLIBRARIES += libgpu.la
-libgpu_la_SOURCES = %D%/cache.c %D%/cache.h %D%/dev.c %D%/dev.h %D%/driver.h %D%/host.c %D%/host.h %D%/kind.c %D%/kind.h %D%/lib.c %D%/lib.h %D%/plan.c %D%/plan.h \
+libgpu_la_SOURCES = %D%/build_log.c %D%/build_log.h %D%/cache.c %D%/cache.h %D%/dev.c %D%/dev.h %D%/driver.h %D%/host.c %D%/host.h %D%/kind.c %D%/kind.h %D%/lib.c %D%/lib.h %D%/plan.c %D%/plan.h \
 	%D%/fuse.c %D%/fuse.h %D%/fuse_read.c %D%/fuse_read.h %D%/run.c %D%/run.h %D%/tile.c %D%/tile.h %D%/weight.c %D%/weight.h \
 	%D%/option.c %D%/option.h %D%/selftest.c %D%/selftest.h
 nodist_libgpu_la_SOURCES = %D%/sources.c

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/ze/program.h"
+#include "backends/gpu/build_log.h"
 
 #include <stdlib.h>
 
@@ -12,21 +13,13 @@ struct gpu_program {
     struct gpu_kernel kernel[MAX_KERNELS];
 };
 
-/* The line of the log that says what is wrong: the first with "error", or the first. */
 static int fail_build(const struct ze_builder *b, ze_module_build_log_handle_t log, const char *name, ze_result_t code, struct lm_err *err)
 {
     size_t n = 0;
     char *text = NULL;
     if (log && b->ze->ModuleBuildLogGetString(log, &n, NULL) == ZE_RESULT_SUCCESS && n > 0 && (text = calloc(1, n + 1)))
         b->ze->ModuleBuildLogGetString(log, &n, text);
-    const char *at = text ? strstr(text, "error") : NULL;
-    while (at && at > text && at[-1] != '\n')
-        at--;
-    at = at ? at : text ? text : "";
-    int rc = lm_fail(err, LM_EUNSUPPORTED, "%s does not build on %.60s (%s): %.*s", name, b->device.name, ze_error_name(code),
-                     (int)strcspn(at, "\n"), at);
-    if (err)
-        err->native = (long)code;
+    int rc = gpu_build_log_fail(name, b->device.name, ze_error_name(code), (long)code, text, err);
     free(text);
     return rc;
 }
