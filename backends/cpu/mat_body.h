@@ -5,8 +5,8 @@
  * Work     a tile of 6 rows of x by 2 lines of 16 rows of w (3 by 1 with AVX2) keeps its integer and float sums in registers. A quad
  *          of x is broadcast once for all lines; codes are unpacked in registers. Each block ends with convert, times
  *          the scale of x, fma with the scale of w, and where there is one fma of the minimum.
- * Order    groups of rows of x that fit the second-level cache, in them panels, in them tiles. A panel that meets several tiles is
- *          opened before: its codes as bytes and its scales as floats go to scratch, so that the tiles load what they would unpack.
+ * Order    groups of rows of x that fit the second-level cache, in them panels, in them tiles. A panel that meets three tiles or more
+ *          is opened before: its codes as bytes and its scales as floats go to scratch, so that the tiles load what they would unpack.
  *          What is computed with them is the same, to the bit.
  * Bytes    each byte of w once; the tiles of a panel share the prefetch of the next panel, a single one prefetches AHEAD bytes
  *          before the use

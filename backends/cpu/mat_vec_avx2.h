@@ -293,7 +293,5 @@ INLINE struct vi vi_widen(struct vi all, struct vi sum)
 #endif
 
 INLINE struct vf vf_all_at(const float *p) { return vf_all(*p); }
-INLINE struct vf vf_times_at(struct vf x, const float *p) { return vf_mul(x, vf_all(*p)); }
-INLINE struct vf vf_add_times_at(struct vf sum, struct vf x, const float *p) { return vf_fma(x, vf_all(*p), sum); }
 INLINE struct vf vf_add_product(struct vf sum, struct vf x, struct vf y) { return vf_fma(x, y, sum); }
 #endif

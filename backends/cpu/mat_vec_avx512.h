@@ -173,20 +173,6 @@ INLINE struct vi vi_widen(struct vi all, struct vi sum) { return sum; }
 /** one float in all lanes, in a register */
 INLINE struct vf vf_all_at(const float *p) { return vf_of_bits(vi_quad(p)); }
 
-/** a times one float */
-INLINE struct vf vf_times_at(struct vf a, const float *p)
-{
-    __asm__("vmulps %2%{1to16%}, %1, %0" : "=v"(a.v) : "v"(a.v), "m"(*p));
-    return a;
-}
-
-/** sum + a times one float */
-INLINE struct vf vf_add_times_at(struct vf sum, struct vf a, const float *p)
-{
-    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum.v) : "v"(a.v), "m"(*p));
-    return sum;
-}
-
 /** sum + a * b */
 INLINE struct vf vf_add_product(struct vf sum, struct vf a, struct vf b)
 {
