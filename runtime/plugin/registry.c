@@ -223,19 +223,19 @@ static void score(const char *dir, const char *name, struct scored *out)
    hangs is passed over. */
 static void score_aside(const char *dir, const char *name, struct scored *out)
 {
-    int end[2];
+    int end[2] = {-1, -1};
     pid_t child = pipe2(end, O_CLOEXEC) == 0 ? fork() : -1;
-    if (child == 0) {
+    if (child <= 0)
         score(dir, name, out);
+    if (child == 0)
         _exit(write(end[1], out, sizeof *out) != sizeof *out);
+    close(end[1]);
+    if (child < 0) {
+        close(end[0]);
+        return;
     }
     *out = (struct scored){0};
     lm_fail(&out->err, LM_EDEVICE, "plugin %s: it crashed or hung when it looked for devices", name);
-    if (child < 0) {
-        score(dir, name, out);
-        return;
-    }
-    close(end[1]);
     struct pollfd answer = {.fd = end[0], .events = POLLIN};
     struct scored got;
     if (poll(&answer, 1, SCORE_MS) == 1 && read(end[0], &got, sizeof got) == sizeof got)
