@@ -3,27 +3,17 @@ check_PROGRAMS += %D%/fake_engine
 %C%_fake_engine_SOURCES = %D%/fake_engine.c
 %C%_fake_engine_LDADD = libprotocol.la libbase.la
 
-dist_check_SCRIPTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/tools_test %D%/random_test %D%/model_test %D%/grammar_test %D%/invariance_test
-dist_check_SCRIPTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/tls_test %D%/model_test %D%/record_test %D%/service_test %D%/grammar_test %D%/invariance_test
-EXTRA_DIST += %D%/harness.py %D%/toy_gguf.py
-TESTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/tls_test %D%/model_test %D%/record_test %D%/service_test %D%/grammar_test %D%/invariance_test
-dist_check_SCRIPTS += %D%/cl_test %D%/ze_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/tls_test %D%/model_test %D%/grammar_test %D%/invariance_test
-EXTRA_DIST += %D%/harness.py %D%/toy_gguf.py
-TESTS += %D%/cl_test %D%/ze_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/tls_test %D%/model_test %D%/grammar_test %D%/invariance_test
+api_tests_scripts = %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/tools_test %D%/random_test %D%/model_test %D%/grammar_test %D%/invariance_test %D%/record_test %D%/service_test %D%/ze_test %D%/lora_test
+dist_check_SCRIPTS += $(api_tests_scripts)
+EXTRA_DIST += %D%/harness.py %D%/toy_gguf.py %D%/lora_files.py
+TESTS += $(api_tests_scripts)
 
 # ze against cl and cpu with models of one's own: make check-ze-models MODELS=/a.gguf:/b.gguf
 check-ze-models: $(check_LTLIBRARIES) all
 	LLMSERVE_BUILD='$(abs_top_builddir)' LLMSERVE_TEST_MODELS='$(MODELS)' LLMSERVE_TEST_DEADLINE=600 $(srcdir)/%D%/ze_test -v Ze
 .PHONY: check-ze-models
-dist_check_SCRIPTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/model_test %D%/grammar_test %D%/invariance_test
-EXTRA_DIST += %D%/harness.py %D%/toy_gguf.py
-TESTS += %D%/cl_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/tools_test %D%/random_test %D%/model_test %D%/grammar_test %D%/invariance_test
 
 # `make check-random`: 10,000 generations of a model of random logits under schemas and required calls; `make check` does 200.
 check-random: all $(test_plugins)
 	LLMSERVE_RANDOM_N=10000 $(srcdir)/tests/api/random_test
 .PHONY: check-random
-
-dist_check_SCRIPTS += %D%/lora_test
-EXTRA_DIST += %D%/lora_files.py
-TESTS += %D%/lora_test

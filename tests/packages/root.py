@@ -2,7 +2,7 @@
 """A fresh Debian in a folder, and commands in it. Needs root, debootstrap and a mirror of packages."""
 import os, re, shutil, subprocess, tempfile
 
-MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+MIRROR = os.environ.get("DEBIAN_MIRROR")  # else the one that debootstrap knows
 # As in the slim images of Debian's containers: no documentation, no translations.
 SLIM = ["/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*", "/usr/share/linda/*"]
 
@@ -16,7 +16,7 @@ class Root:
         if saved and os.path.exists(saved):
             subprocess.run(["tar", "-xf", saved, "-C", path], check=True)
         else:
-            subprocess.run(["debootstrap", "--variant=minbase", suite, path, MIRROR], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["debootstrap", "--variant=minbase", suite, path] + ([MIRROR] if MIRROR else []), check=True, stdout=subprocess.DEVNULL)
             if saved:
                 subprocess.run(["tar", "-cf", saved, "-C", path, "."], check=True)
         shutil.copy("/etc/resolv.conf", path + "/etc/resolv.conf")
