@@ -16,7 +16,6 @@ check_PROGRAMS += %D%/http_replay %D%/request_replay %D%/grammar_replay %D%/tool
 %C%_tools_replay_SOURCES = %D%/replay.c %D%/tools_fuzz.c
 %C%_tools_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_tools_replay_LDADD = libtools.la libbase.la $(JANSSON_LIBS)
-dist_check_SCRIPTS += %D%/corpus_test
 dist_check_SCRIPTS += %D%/corpus_test %D%/mutate_test
 TESTS += %D%/corpus_test
 
