@@ -65,6 +65,16 @@ uint32_t lm_adapters_find(struct lm_adapters *a, const char *name)
     return id;
 }
 
+bool lm_adapters_has(struct lm_adapters *a, uint32_t id)
+{
+    bool has = false;
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; i < a->n && !has; i++)
+        has = a->entry[i]->listed && a->entry[i]->id == id;
+    pthread_mutex_unlock(&a->lock);
+    return has;
+}
+
 struct lm_adapter_entry *lm_adapters_add(struct lm_adapters *a, const char *name, const char *path)
 {
     struct lm_adapter_entry *e = calloc(1, sizeof *e);

@@ -35,6 +35,8 @@ void lm_adapters_fini(struct lm_adapters *a);
 
 /** The id of a listed one; 0: none has this name.  Thread [any] */
 uint32_t lm_adapters_find(struct lm_adapters *a, const char *name);
+/** A listed one has this id.  Thread [any] */
+bool lm_adapters_has(struct lm_adapters *a, uint32_t id);
 /** Any of this name, listed or not; NULL. */
 struct lm_adapter_entry *lm_adapters_get(const struct lm_adapters *a, const char *name);
 

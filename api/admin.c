@@ -52,8 +52,7 @@ void lm_admin_server_info(struct lm_call *call)
     reply(call, &b);
 }
 
-/* The models that the query names: [*out_first, *out_end). Answers 404 itself and returns false. */
-static bool named(struct lm_call *call, size_t *out_first, size_t *out_end)
+bool lm_admin_named(struct lm_call *call, size_t *out_first, size_t *out_end)
 {
     const struct lm_server *s = call->server;
     const char *query = call->req->query, *at = strncmp(query, "model=", 6) == 0 ? query : strstr(query, "&model=");
@@ -80,7 +79,7 @@ static void for_each(struct lm_call *call, void (*act)(struct lm_supervisor *eng
 {
     size_t i, end;
     struct lm_bytes b = {0};
-    if (!named(call, &i, &end))
+    if (!lm_admin_named(call, &i, &end))
         return;
     for (; i < end; i++)
         act(call->server->model[i]->engine);
@@ -98,6 +97,15 @@ void lm_admin_reset_prefix_cache(struct lm_call *call)
     for_each(call, reset);
 }
 
+static void reset_nothing(struct lm_supervisor *engine)
+{
+}
+
+void lm_admin_reset_no_cache(struct lm_call *call)
+{
+    for_each(call, reset_nothing);
+}
+
 void lm_admin_sleep(struct lm_call *call)
 {
     for_each(call, lm_supervisor_sleep);
@@ -113,7 +121,7 @@ void lm_admin_is_sleeping(struct lm_call *call)
     size_t i, end;
     struct lm_bytes b = {0};
     bool all = true;
-    if (!named(call, &i, &end))
+    if (!lm_admin_named(call, &i, &end))
         return;
     for (; i < end; i++)
         all &= lm_supervisor_sleeps(call->server->model[i]->engine);

@@ -23,7 +23,7 @@ int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index)
     c->index = c->number = index;
     c->max_tok = (uint32_t)(want < room ? want : room);
     c->stop_string = c->stop_token = -1;
-    c->logprobs = (struct lm_logprobs){.chat = g->endpoint == LM_CHAT, .token_ids = p->tokens_as_ids};
+    c->logprobs = (struct lm_logprobs){.chat = g->endpoint == LM_CHAT || g->dialect->llama, .ids = g->dialect->llama, .token_ids = p->tokens_as_ids};
     if (p->echo && p->n_logprobs != LM_UNSET)
         lm_logprobs_add_first(&c->logprobs, g->model->text.tok, g->prompt[prompt].id[0]);
     if (p->echo)
@@ -92,6 +92,12 @@ static bool repeats(struct lm_choice *c, int32_t token)
     return false;
 }
 
+static bool is_late(const struct lm_choice *c)
+{
+    int64_t ms = c->gen->params.predict_ms;
+    return ms > 0 && c->newline && c->token_us - c->first_us > (uint64_t)ms * 1000;
+}
+
 bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const struct lm_msg_top *top)
 {
     struct lm_gen *g = c->gen;
@@ -111,13 +117,14 @@ bool lm_choice_push(struct lm_choice *c, const struct lm_msg_token *t, const str
     lm_bytes_clear(&g->piece);
     lm_detok_push(tok, &c->detok, t->token, lm_choice_shows(c, t->token) ? LM_TOK_SHOW_SPECIAL : 0, &g->piece, NULL);
     c->reason = LM_REASON_STOP;
+    c->newline |= g->piece.len && memchr(g->piece.data, '\n', g->piece.len);
     bool ends = feed(c, &g->piece);
     if (lm_choice_parse(c, false) || ends)
         return true;
-    if (!repeats(c, t->token) || c->n_tok < p->min_tokens)
+    if (c->n_tok < p->min_tokens)
         return false;
-    c->reason = LM_REASON_REPETITION;
-    return true;
+    c->reason = repeats(c, t->token) ? LM_REASON_REPETITION : is_late(c) ? LM_REASON_LENGTH : LM_REASON_STOP;
+    return c->reason != LM_REASON_STOP;
 }
 
 void lm_choice_end(struct lm_choice *c, enum lm_reason reason)

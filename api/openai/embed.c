@@ -75,19 +75,19 @@ void lm_embed_vector(const struct lm_choice *c, bool base64, struct lm_bytes *ou
     lm_bytes_add_char(out, base64 ? '"' : ']');
 }
 
-static void answer(struct lm_gen *g, struct lm_bytes *out)
+void lm_embed_answer(struct lm_gen *g, const char *prefix, const char *object, const char *member, struct lm_bytes *out)
 {
     const struct lm_embed *e = g->dialect_data;
     const char *name = g->name;
     if (!e->raw)
         lm_embed_normalize(g);
-    lm_bytes_add_str(out, "{\"id\":\"embd-");
+    lm_bytes_addf(out, "{\"id\":\"%s-", prefix);
     lm_shape_id(g, out);
     lm_bytes_addf(out, "\",\"object\":\"list\",\"created\":%lld,\"model\":", g->created);
     lm_shape_string(out, name, strlen(name));
     lm_bytes_add_str(out, ",\"data\":[");
     for (size_t i = 0; i < g->n_choice; i++) {
-        lm_bytes_addf(out, "%s{\"index\":%zu,\"object\":\"embedding\",\"embedding\":", i ? "," : "", i);
+        lm_bytes_addf(out, "%s{\"index\":%zu,\"object\":\"%s\",\"%s\":", i ? "," : "", i, object, member);
         lm_embed_vector(&g->choice[i], e->base64, out);
         lm_bytes_add_char(out, '}');
     }
@@ -96,7 +96,7 @@ static void answer(struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_char(out, '}');
 }
 
-static int convert(struct lm_gen *g)
+int lm_embed_convert(struct lm_gen *g)
 {
     struct lm_embed *e;
     json_t *out = json_object();
@@ -115,8 +115,13 @@ static int convert(struct lm_gen *g)
     return rc;
 }
 
+static void answer(struct lm_gen *g, struct lm_bytes *out)
+{
+    lm_embed_answer(g, "embd", "embedding", "embedding", out);
+}
+
 void lm_openai_embeddings(struct lm_call *call)
 {
-    static const struct lm_dialect d = {LM_COMPLETIONS, .prompt_name = "input", .convert = convert, .answer = answer};
+    static const struct lm_dialect d = {LM_COMPLETIONS, .prompt_name = "input", .convert = lm_embed_convert, .answer = answer};
     lm_gen_begin(call, &d);
 }

@@ -8,7 +8,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define PING_SECONDS 15
 #define BUSY_BYTES_MAX (256u << 20) /* of bodies that workers have */
 
 static struct lm_gen *of_job(struct lm_job *job)
@@ -439,9 +438,9 @@ static int make_choices(struct lm_gen *g)
         g->n_choice = g->n_open = i + 1;
     }
     if (g->params.stream) {
-        struct timeval tv = {.tv_sec = PING_SECONDS};
+        struct timeval tv = {.tv_sec = (time_t)g->params.ping_s};
         g->ping = event_new(g->call.server->base, -1, EV_PERSIST, on_ping, g);
-        if (!g->ping || (g->dialect->ping && event_add(g->ping, &tv)))
+        if (!g->ping || (g->dialect->ping && g->params.ping_s > 0 && event_add(g->ping, &tv)))
             return LM_ENOMEM;
         if (g->dialect->head)
             g->dialect->head(g);
@@ -590,6 +589,23 @@ void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
 void lm_openai_completions(struct lm_call *call)
 {
     lm_gen_begin(call, &lm_dialect_completions);
+}
+
+/* SageMaker's one path for all: what the body has says what it asks for. */
+static int convert_invocation(struct lm_gen *g)
+{
+    bool chat = json_object_get(g->json, "messages"), text = json_object_get(g->json, "prompt");
+    if (!chat && !text)
+        return lm_api_bad(&g->error, "prompt", "The body must have messages or a prompt.");
+    g->dialect = chat ? &lm_dialect_chat : &lm_dialect_completions;
+    g->endpoint = g->dialect->endpoint;
+    return 0;
+}
+
+void lm_openai_invocations(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_CHAT, .convert = convert_invocation};
+    lm_gen_begin(call, &d);
 }
 
 void lm_openai_chat(struct lm_call *call)

@@ -25,6 +25,7 @@ struct lm_choice;
 struct lm_dialect {
     enum lm_endpoint endpoint; /* whose parameters and prompt the request has, once converted */
     bool tagged;               /* a model's name may end in ":latest", and stand under "name" */
+    bool llama;                /* log-probabilities carry ids, the prompt's text is kept, defaults are llama-server's */
     int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error; NULL: it is one */
     void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */
     const char *prompt_name;   /* what it calls the prompt; NULL: prompt */
@@ -42,7 +43,6 @@ struct lm_dialect {
 };
 
 extern const struct lm_dialect lm_dialect_completions, lm_dialect_chat;
-
 
 /** One answer of a request: choices[index] of its body. */
 struct lm_choice {
@@ -69,6 +69,7 @@ struct lm_choice {
     double sum_logprob;
     int stop_string;    /* that ended it; -1: none */
     int32_t stop_token; /* of stop_token_ids that ended it; -1: none */
+    bool newline; /* it has one */
     bool begun, done, pending; /* its first piece is written; it ended; something waits to be written */
     enum lm_reason reason;
 };
@@ -95,7 +96,7 @@ struct lm_gen {
     const char *name;             /* that answers call the model by; the model's or of mem */
     struct lm_params params;
     struct lm_tokens *prompt;     /* [n_prompt] */
-    struct lm_bytes *prompt_text; /* [n_prompt], filled for echo */
+    struct lm_bytes *prompt_text; /* [n_prompt], filled where it is told */
     size_t n_prompt;
     int32_t *stop_id;             /* eos and stop_token_ids, of mem */
     uint32_t n_stop_id;
@@ -186,6 +187,10 @@ void lm_shape_string(struct lm_bytes *out, const char *s, size_t n);
 void lm_said_write(struct lm_choice *c, bool delta, struct lm_bytes *out);
 /** Append arguments as an object: those that are none as its member "raw". */
 void lm_shape_object(struct lm_bytes *out, const struct lm_bytes *args);
+/** Append ,"timings":{…}, llama-server's: of one choice, in milliseconds. */
+void lm_shape_timings(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out);
+/** Append ,"prompt_progress":{…}, the same's: the engine tells of a prompt when it is done. */
+void lm_shape_progress(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out);
 /** Append 32 hexadecimal digits that are this request's. */
 void lm_shape_id(const struct lm_gen *g, struct lm_bytes *out);
 #endif

@@ -97,7 +97,7 @@ static int take_ids(struct lm_gen *g, const json_t *list, struct lm_tokens *out)
     return 0;
 }
 
-static int echo_text(struct lm_gen *g, const json_t *v, size_t i)
+static int keep_text(struct lm_gen *g, const json_t *v, size_t i)
 {
     struct lm_bytes raw = {0}, text = {0};
     unsigned flags = g->params.skip_special ? 0 : LM_TOK_SHOW_SPECIAL;
@@ -116,8 +116,8 @@ static int take_prompt(struct lm_gen *g, const json_t *v, size_t i)
 {
     int rc = json_is_string(v) ? lm_gen_tokenize(g, json_string_value(v), json_string_length(v), prompt_limit(g), &g->prompt[i])
                                : take_ids(g, v, &g->prompt[i]);
-    if (rc == 0 && g->params.echo)
-        rc = echo_text(g, v, i);
+    if (rc == 0 && (g->params.echo || g->dialect->llama))
+        rc = keep_text(g, v, i);
     return rc;
 }
 
@@ -153,12 +153,17 @@ static int take_messages(struct lm_gen *g)
 {
     struct lm_bytes text = {0};
     g->prompt = calloc(1, sizeof *g->prompt);
-    g->n_prompt = g->prompt != NULL;
-    int rc = g->prompt ? lm_gen_render(g, &text) : no_memory(g);
+    g->prompt_text = calloc(1, sizeof *g->prompt_text);
+    g->n_prompt = g->prompt && g->prompt_text;
+    int rc = g->n_prompt ? lm_gen_render(g, &text) : no_memory(g);
     if (rc == 0)
         rc = lm_gen_tokenize(g, text.data ? text.data : "", text.len, prompt_limit(g), &g->prompt[0]);
     if (rc == 0)
         rc = lm_gen_tools(g, &text);
+    if (rc == 0 && g->params.return_prompt_text) {
+        g->prompt_text[0] = text;
+        return 0;
+    }
     lm_bytes_fini(&text);
     return rc;
 }
@@ -240,13 +245,74 @@ static int constrain(struct lm_gen *g)
     return 0;
 }
 
+/* One entry of llama-server's form of logit_bias: [id or text, bias or false]. */
+static int add_bias(struct lm_gen *g, const json_t *pair, json_t *out)
+{
+    const json_t *what = json_array_get(pair, 0), *bias = json_array_get(pair, 1);
+    struct lm_tokens t = {0};
+    char key[24];
+    if (json_array_size(pair) != 2 || (!json_is_integer(what) && !json_is_string(what)) || (!json_is_number(bias) && !json_is_false(bias)))
+        return lm_api_bad(&g->error, "logit_bias", "logit_bias must be an object, or an array of pairs of a token id or a text and a number or false.");
+    if (json_is_string(what) && lm_tokenizer_encode(g->model->text.tok, json_string_value(what), json_string_length(what), 0, 0, &t, NULL))
+        return no_memory(g);
+    for (size_t i = 0; i < (json_is_string(what) ? t.n : 1); i++) {
+        snprintf(key, sizeof key, "%lld", json_is_string(what) ? (long long)t.id[i] : (long long)json_integer_value(what));
+        json_object_set_new(out, key, json_real(json_is_false(bias) ? -100 : json_number_value(bias)));
+    }
+    free(t.id);
+    return 0;
+}
+
+static int read_bias_pairs(struct lm_gen *g)
+{
+    const json_t *pairs = json_object_get(g->json, "logit_bias");
+    if (!json_is_array(pairs))
+        return 0;
+    json_t *out = json_object();
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < json_array_size(pairs) && json_object_size(out) <= LM_BIAS_MAX; i++)
+        rc = add_bias(g, json_array_get(pairs, i), out);
+    json_object_set_new(g->json, "logit_bias", out);
+    return rc;
+}
+
+/* llama-server's, where the model has none of its own. */
+static void set_llama_defaults(struct lm_sampling_defaults *d)
+{
+    const struct lm_sampling_defaults *n = &lm_sampling_neutral;
+    d->temperature = d->temperature == n->temperature ? 0.8 : d->temperature;
+    d->top_p = d->top_p == n->top_p ? 0.95 : d->top_p;
+    d->top_k = d->top_k == n->top_k ? 40 : d->top_k;
+    d->min_p = d->min_p == n->min_p ? 0.05 : d->min_p;
+    d->max_tokens = d->max_tokens == n->max_tokens ? INT64_MAX : d->max_tokens;
+}
+
+/* An adapter that is named by its id. */
+static int take_lora(struct lm_gen *g)
+{
+    for (size_t i = 0; i < json_array_size(g->params.lora); i++) {
+        const json_t *one = json_array_get(g->params.lora, i);
+        json_int_t id = json_integer_value(json_object_get(one, "id"));
+        if (id <= 0 || id > UINT32_MAX || !lm_adapters_has(&g->model->adapters, (uint32_t)id))
+            return lm_api_bad_int(&g->error, "lora", id, "The model has no adapter %lld; GET /lora-adapters lists them.", (long long)id);
+        if (json_number_value(json_object_get(one, "scale")) == 1)
+            g->adapter = (uint32_t)id;
+    }
+    return 0;
+}
+
 int lm_gen_params(struct lm_gen *g)
 {
+    struct lm_sampling_defaults defaults = g->model->defaults;
+    if (g->dialect->llama)
+        set_llama_defaults(&defaults);
     struct lm_params_limits limits = {
         .n_vocab = lm_tokenizer_n_vocab(g->model->text.tok), .max_n = g->call.server->conf->server.max_n,
-        .max_logprobs = g->call.server->conf->server.max_logprobs, .defaults = &g->model->defaults,
+        .max_logprobs = g->call.server->conf->server.max_logprobs, .defaults = &defaults,
     };
-    return lm_params_parse(g->json, g->endpoint, &limits, &g->mem, &g->params, &g->error);
+    if (read_bias_pairs(g) || lm_params_parse(g->json, g->endpoint, &limits, &g->mem, &g->params, &g->error))
+        return LM_EINVAL;
+    return take_lora(g);
 }
 
 static void take(struct lm_gen *g)

@@ -63,6 +63,8 @@ static void add_chat_token(const struct lm_logprobs *lp, struct lm_bytes *out, c
 {
     size_t n = 0;
     const char *s = lm_tokenizer_piece(tok, id, &n);
+    if (lp->ids)
+        lm_bytes_addf(out, "\"id\":%d,", id);
     lm_bytes_add_str(out, "\"token\":\"");
     add_spelling(lp, out, tok, id);
     lm_bytes_add_str(out, "\",\"logprob\":");

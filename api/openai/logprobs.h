@@ -17,6 +17,7 @@
 
 struct lm_logprobs {
     bool chat;
+    bool ids;         /* chat: "id":N before each token */
     bool token_ids;   /* spell a token as "token_id:N" */
     size_t offset;    /* characters before the next token */
     struct lm_bytes token, logprob, top, text_offset; /* bodies of the arrays; chat: token only */

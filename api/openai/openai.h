@@ -13,7 +13,9 @@ void lm_openai_chat(struct lm_call *call);
 void lm_openai_tokenize(struct lm_call *call);
 void lm_openai_detokenize(struct lm_call *call);
 void lm_openai_apply_template(struct lm_call *call);
-void lm_openai_infill(struct lm_call *call);
+void lm_openai_tokenizer_info(struct lm_call *call);
+void lm_openai_chat_input_tokens(struct lm_call *call);
+void lm_openai_invocations(struct lm_call *call);
 void lm_openai_models(struct lm_call *call);
 void lm_openai_model(struct lm_call *call);
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/params.h"
+#include "api/openai/params_check.h"
 #include "api/openai/params_list.h"
 #include "runtime/engine/protocol.h"
 
@@ -38,6 +39,21 @@ static int wrong_type(struct ctx *c, const char *name, const char *want, const j
     return lm_api_bad(c->e, name, "%s must be %s, got %s.", name, want, lm_json_kind(v));
 }
 
+static int read_int(struct ctx *c, const struct row *r, json_t *v, int64_t *out)
+{
+    double d = json_real_value(v);
+    int64_t i = json_is_integer(v) ? json_integer_value(v) : 0;
+    bool whole = json_is_real(v) && d == floor(d) && fabs(d) < 9007199254740992.0;
+    if (!json_is_integer(v) && !whole)
+        return wrong_type(c, r->name, "an integer", v);
+    if (whole)
+        i = (int64_t)d;
+    if (i < r->min || i > r->max)
+        return lm_api_bad_int(c->e, r->name, i, "%s must be %s, got %lld.", r->name, r->rule, (long long)i);
+    *out = i;
+    return 0;
+}
+
 static int read_stop(struct ctx *c, const char *name, json_t *v)
 {
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
@@ -64,6 +80,33 @@ static int read_stop(struct ctx *c, const char *name, json_t *v)
 static bool in_vocab(const struct ctx *c, json_int_t id)
 {
     return id >= 0 && id < (json_int_t)c->limits->n_vocab;
+}
+
+/* llama-server's; -1: as far as there is room, 0: the prompt is read and nothing is generated. */
+static int read_n_predict(struct ctx *c, const char *name, json_t *v)
+{
+    int64_t n = 0;
+    if (read_int(c, &(struct row){.name = name, .rule = "-1 (as far as there is room), or at least 0", .min = -1, .max = INT64_MAX}, v, &n))
+        return LM_EINVAL;
+    if (n < 0)
+        c->p->default_max_tokens = INT64_MAX;
+    else
+        c->p->max_tokens = n ? n : 1;
+    c->p->echo_only = n == 0;
+    return 0;
+}
+
+/* llama-server's name of (top_)logprobs; 0: none. */
+static int read_n_probs(struct ctx *c, const char *name, json_t *v)
+{
+    int64_t n = 0;
+    if (read_int(c, &(struct row){.name = name, .rule = "at least 0", .max = INT64_MAX}, v, &n))
+        return LM_EINVAL;
+    if (n > c->limits->max_logprobs)
+        return lm_api_bad_int(c->e, name, n, "n_probs must be at most %lld, got %lld.", (long long)c->limits->max_logprobs, (long long)n);
+    c->p->logprobs |= n > 0;
+    c->p->n_logprobs = n > 0 ? n : c->p->n_logprobs;
+    return 0;
 }
 
 static int read_stop_ids(struct ctx *c, const char *name, json_t *v)
@@ -160,6 +203,23 @@ static int read_breakers(struct ctx *c, const char *name, json_t *v)
     return lm_params_check_strings(v, name, LM_BREAKERS_MAX, c->e);
 }
 
+static int read_samplers(struct ctx *c, const char *name, json_t *v)
+{
+    return lm_params_read_samplers(v, c->p, c->e);
+}
+
+static int read_lora(struct ctx *c, const char *name, json_t *v)
+{
+    c->p->lora = v;
+    return lm_params_check_lora(v, c->e);
+}
+
+static int read_fields(struct ctx *c, const char *name, json_t *v)
+{
+    c->p->response_fields = v;
+    return lm_params_check_strings(v, name, LM_FIELDS_MAX, c->e);
+}
+
 static int read_repetition(struct ctx *c, const char *name, json_t *v)
 {
     return lm_params_read_repetition(v, &c->p->repeats, c->e);
@@ -187,7 +247,7 @@ static int read_reasoning_format(struct ctx *c, const char *name, json_t *v)
 }
 
 static const struct row rows[] = {
-    {"n_predict", C, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX},
+    {"n_predict", C, CALL, .call = read_n_predict},
     {"max_tokens", C, INT, AT(max_tokens), .rule = "at least 1", .min = 0, .max = INT64_MAX}, /* 0: check_max_tokens() */
     {"max_tokens", H, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX},
     {"max_completion_tokens", H, INT, AT(max_tokens), .rule = "at least 1", .min = 1, .max = INT64_MAX}, /* after max_tokens: wins */
@@ -223,7 +283,6 @@ static const struct row rows[] = {
     {"allowed_token_ids", C | H, CALL, .call = read_allowed},
     {"repetition_detection", C | H, CALL, .call = read_repetition},
     {"truncation_side", C | H, CALL, .call = read_side},
-    {"spaces_between_special_tokens", C | H, BOOL, AT(spaces_between)},
     {"timings_per_token", C | H, BOOL, AT(timings)},
     {"use_beam_search", C | H, BOOL, AT(beam_search)},
     {"length_penalty", C | H, REAL, AT(length_penalty), .rule = "in [-100, 100]", .rmin = -100, .rmax = 100},
@@ -262,30 +321,41 @@ static const struct row rows[] = {
     {"reasoning_budget_tokens", H, INT, AT(think_budget), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
     {"reasoning_effort", H, JSON, AT(reasoning_effort), .rule = "a string", .json = JSON_STRING},
     {"modalities", H, CALL, .call = read_modalities},
+    {"return_prompt_text", H, BOOL, AT(return_prompt_text)},
+    /* llama-server's */
+    {"t_max_predict_ms", C | H, INT, AT(predict_ms), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
+    {"sse_ping_interval", C | H, INT, AT(ping_s), .rule = "-1 (none), or at least 1", .min = -1, .max = INT32_MAX},
+    {"id_slot", C | H, INT, AT(id_slot), .rule = "-1 (any), or at least 0", .min = -1, .max = INT32_MAX},
+    {"return_tokens", C, BOOL, AT(return_tokens)},
+    {"return_progress", C | H, BOOL, AT(progress)},
+    {"n_probs", C | H, CALL, .call = read_n_probs},
+    {"response_fields", C, CALL, .call = read_fields},
+    {"lora", C | H, CALL, .call = read_lora},
+    {"samplers", C | H, CALL, .call = read_samplers}, /* after what it turns off */
+    {"n_indent", C | H, INT, AT(none.i), .rule = "0: a least indentation is not supported"},
+    {"adaptive_target", C | H, REAL, AT(none.d), .rule = "negative (off): this sampler is not supported", .rmin = -HUGE_VAL, .rmax = -POSITIVE_REAL},
+    {"thinking_token_budget", C, INT, AT(none.i), .rule = "-1: a completion's text is not taken apart", .min = -1, .max = -1},
+    /* of what is done otherwise here, or not at all: without effect on the answer */
+    {"spaces_between_special_tokens", C | H, BOOL, AT(none.b)}, /* none are ever put there */
+    {"n_keep", C | H, INT, AT(none.i), .rule = "-1 (all), or at least 0", .min = -1, .max = INT32_MAX}, /* a context is not shifted */
+    {"n_discard", C | H, INT, AT(none.i), .rule = "at least 0", .max = INT32_MAX},
+    {"n_cache_reuse", C | H, INT, AT(none.i), .rule = "at least 0", .max = INT32_MAX},
+    {"adaptive_decay", C | H, REAL, AT(none.d), .rule = "in [0, 0.99]", .rmax = 0.99},
+    {"backend_sampling", C | H, BOOL, AT(none.b)},
+    {"mm_processor_kwargs", C | H, JSON, AT(none.json), .rule = "an object", .json = JSON_OBJECT}, /* of media, which are refused */
+    {"media_io_kwargs", H, JSON, AT(none.json), .rule = "an object", .json = JSON_OBJECT},
 };
 
 /* Known, and not here: silence would be a wrong answer. */
 static const struct { const char *name; unsigned where; } unsupported[] = {
     {"prompt_embeds", C},
+    {"kv_transfer_params", C | H},
+    {"vllm_xargs", C | H},
+    {"post_sampling_probs", C | H},
     {"chat_template", H},
     {"functions", H},
     {"audio", H},
 };
-
-static int read_int(struct ctx *c, const struct row *r, json_t *v, int64_t *out)
-{
-    double d = json_real_value(v);
-    int64_t i = json_is_integer(v) ? json_integer_value(v) : 0;
-    bool whole = json_is_real(v) && d == floor(d) && fabs(d) < 9007199254740992.0;
-    if (!json_is_integer(v) && !whole)
-        return wrong_type(c, r->name, "an integer", v);
-    if (whole)
-        i = (int64_t)d;
-    if (i < r->min || i > r->max)
-        return lm_api_bad_int(c->e, r->name, i, "%s must be %s, got %lld.", r->name, r->rule, (long long)i);
-    *out = i;
-    return 0;
-}
 
 static int read_real(struct ctx *c, const struct row *r, json_t *v, double *out)
 {
@@ -311,7 +381,8 @@ static int read_text(struct ctx *c, const struct row *r, json_t *v, const char *
 
 static int refuse(struct ctx *c, const char *name, json_t *v)
 {
-    if (!v || json_is_null(v) || json_is_false(v) || (json_is_array(v) && !json_array_size(v)))
+    if (!v || json_is_null(v) || json_is_false(v) || (json_is_array(v) && !json_array_size(v)) ||
+        (json_is_object(v) && !json_object_size(v)))
         return 0;
     return lm_api_bad(c->e, name, "%s is not supported.", name);
 }
@@ -333,125 +404,6 @@ static int read_row(struct ctx *c, const struct row *r, json_t *v)
     return 0;
 }
 
-/* -1 asks for the whole vocabulary. */
-static int check_n_logprobs(struct ctx *c, const char *what, const char *name, int64_t *n)
-{
-    if (*n == -1)
-        *n = c->limits->n_vocab;
-    if (*n > c->limits->max_logprobs)
-        return lm_api_bad_int(c->e, name, *n, "Requested %s logprobs of %lld, which is greater than max allowed: %lld", what, (long long)*n,
-                              (long long)c->limits->max_logprobs);
-    return 0;
-}
-
-static int check_logprobs(struct ctx *c, enum lm_endpoint endpoint)
-{
-    struct lm_params *p = c->p;
-    const char *name = endpoint == LM_CHAT ? "top_logprobs" : "logprobs";
-    if (endpoint == LM_CHAT && p->n_logprobs != LM_UNSET && p->n_logprobs && !p->logprobs)
-        return lm_api_bad(c->e, name, "when using `top_logprobs`, `logprobs` must be set to true.");
-    if (endpoint == LM_CHAT && !p->logprobs)
-        p->n_logprobs = LM_UNSET;
-    else if (endpoint == LM_CHAT && p->n_logprobs == LM_UNSET)
-        p->n_logprobs = 0;
-    if (p->stream && p->n_prompt_logprobs != LM_UNSET)
-        return lm_api_bad(c->e, "prompt_logprobs", "`prompt_logprobs` are not available when `stream=True`.");
-    if (check_n_logprobs(c, "sample", name, &p->n_logprobs))
-        return LM_EINVAL;
-    return check_n_logprobs(c, "prompt", "prompt_logprobs", &p->n_prompt_logprobs);
-}
-
-static int check_tools(struct ctx *c)
-{
-    const struct lm_params *p = c->p;
-    const char *choice = json_string_value(p->tool_choice);
-    if (p->tools && !json_array_size(p->tools))
-        return lm_api_bad(c->e, "tools", "tools must not be an empty array.");
-    for (size_t i = 0; i < json_array_size(p->tools); i++) {
-        const json_t *t = json_array_get(p->tools, i), *f = json_object_get(t, "function");
-        const char *type = json_string_value(json_object_get(t, "type"));
-        const json_t *parameters = json_object_get(f, "parameters");
-        if (!type || strcmp(type, "function") != 0 || !json_string_length(json_object_get(f, "name")) ||
-            (parameters && !json_is_object(parameters) && !json_is_null(parameters)))
-            return lm_api_bad(c->e, "tools", "tools[%zu] is not a function with a name and an object of parameters.", i);
-    }
-    if (!p->tool_choice || (choice && strcmp(choice, "none") == 0) || (choice && p->tools && strcmp(choice, "auto") == 0))
-        return 0;
-    if (!p->tools)
-        return lm_api_bad(c->e, "tool_choice", "When using `tool_choice`, `tools` must be set.");
-    if ((choice && strcmp(choice, "required") == 0) ||
-        json_string_length(json_object_get(json_object_get(p->tool_choice, "function"), "name")))
-        return 0;
-    return wrong_type(c, "tool_choice", "\"none\", \"auto\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": …}}", p->tool_choice);
-}
-
-static int check_n(struct ctx *c)
-{
-    struct lm_params *p = c->p;
-    if (p->n > c->limits->max_n)
-        return lm_api_bad_int(c->e, "n", p->n, "n must be at most %lld, got %lld.", (long long)c->limits->max_n, (long long)p->n);
-    if (p->best_of == LM_UNSET || p->best_of == 1)
-        p->best_of = p->n;
-    if (p->best_of < p->n || p->best_of > c->limits->max_n)
-        return lm_api_bad_int(c->e, "best_of", p->best_of, "best_of must be 1, or from n=%lld to %lld, got %lld.", (long long)p->n,
-                              (long long)c->limits->max_n, (long long)p->best_of);
-    if (p->best_of > p->n && (p->stream || p->beam_search))
-        return lm_api_bad_int(c->e, "best_of", p->best_of, "best_of above n goes neither with `stream=True` nor with beam search, got %lld.",
-                              (long long)p->best_of);
-    if (p->best_of > 1 && p->temperature == 0 && !p->beam_search)
-        return lm_api_bad_int(c->e, "n", p->n, "n must be 1 when using greedy sampling, got %lld.", (long long)p->n);
-    return 0;
-}
-
-/* 0 is for the echo alone. */
-static int check_max_tokens(struct ctx *c)
-{
-    struct lm_params *p = c->p;
-    p->echo_only = p->max_tokens == 0;
-    if (p->echo_only && !p->echo)
-        return lm_api_bad_int(c->e, "max_tokens", 0, "max_tokens must be at least 1, got 0.");
-    if (p->echo_only)
-        p->max_tokens = 1;
-    if (p->max_tokens != LM_UNSET && p->min_tokens > p->max_tokens)
-        return lm_api_bad_int(c->e, "min_tokens", p->min_tokens, "min_tokens must be less than or equal to max_tokens=%lld, got %lld.",
-                              (long long)p->max_tokens, (long long)p->min_tokens);
-    return 0;
-}
-
-static int check_beams(struct ctx *c)
-{
-    const struct lm_params *p = c->p;
-    if (!p->beam_search)
-        return 0;
-    if (p->stream)
-        return lm_api_bad(c->e, "use_beam_search", "Streaming is not currently supported with beam search.");
-    if (2 * p->n > LM_MAX_LOGPROBS)
-        return lm_api_bad_int(c->e, "n", p->n, "n must be at most %d with beam search, got %lld.", LM_MAX_LOGPROBS / 2, (long long)p->n);
-    if (p->n_logprobs != LM_UNSET || p->n_prompt_logprobs != LM_UNSET || p->echo)
-        return lm_api_bad(c->e, "use_beam_search", "use_beam_search does not go with logprobs, prompt_logprobs or echo.");
-    return 0;
-}
-
-static int check_together(struct ctx *c, enum lm_endpoint endpoint, const json_t *body)
-{
-    struct lm_params *p = c->p;
-    const json_t *options = json_object_get(body, "stream_options");
-    if (!p->stream && options && !json_is_null(options))
-        return lm_api_bad(c->e, "stream_options", "Stream options can only be defined when `stream=True`.");
-    if (!p->truncate_prompt_tokens)
-        return lm_api_bad_int(c->e, "truncate_prompt_tokens", 0, "truncate_prompt_tokens must be -1, or at least 1, got 0.");
-    if (check_max_tokens(c))
-        return LM_EINVAL;
-    if (p->continue_final && p->add_generation_prompt && json_is_true(json_object_get(body, "add_generation_prompt")))
-        return lm_api_bad(c->e, "continue_final_message",
-                          "Cannot set both `continue_final_message` and `add_generation_prompt` to True.");
-    if (p->temperature > 0 && p->temperature < 0.01)
-        p->temperature = 0.01;
-    if (check_n(c) || check_logprobs(c, endpoint) || check_beams(c))
-        return LM_EINVAL;
-    return check_tools(c);
-}
-
 const struct lm_sampling_defaults lm_sampling_neutral = {
     .max_tokens = LM_UNSET, .temperature = 1, .top_p = 1, .repetition = 1,
     .filter = {.typical_p = 1, .xtc_threshold = 0.1, .dynatemp_exponent = 1, .mirostat_tau = 5, .mirostat_eta = 0.1, .dry_base = 1.75,
@@ -466,7 +418,7 @@ int lm_params_parse(const json_t *body, enum lm_endpoint endpoint, const struct 
         .max_tokens = LM_UNSET, .default_max_tokens = d->max_tokens, .n = 1, .best_of = LM_UNSET, .seed = -1,
         .truncate_prompt_tokens = LM_UNSET, .n_logprobs = LM_UNSET, .n_prompt_logprobs = LM_UNSET, .temperature = d->temperature,
         .top_p = d->top_p, .top_k = d->top_k, .min_p = d->min_p, .repetition = d->repetition, .length_penalty = 1, .filter = d->filter,
-        .skip_special = true, .spaces_between = true, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true, .include_reasoning = true, .think_budget = -1, .repeat_last_n = -1,
+        .skip_special = true, .ping_s = LM_PING_SECONDS, .id_slot = -1, .add_special = endpoint == LM_COMPLETIONS, .add_generation_prompt = true, .cache_prompt = true, .parallel_tool_calls = true, .include_reasoning = true, .think_budget = -1, .repeat_last_n = -1,
     };
     struct ctx c = {limits, a, &p, e};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -477,7 +429,7 @@ int lm_params_parse(const json_t *body, enum lm_endpoint endpoint, const struct 
     for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
         if (unsupported[i].where & endpoint && refuse(&c, unsupported[i].name, json_object_get(body, unsupported[i].name)))
             return LM_EINVAL;
-    if (check_together(&c, endpoint, body))
+    if (lm_params_check(body, endpoint, limits, &p, e))
         return LM_EINVAL;
     *out = p;
     return 0;

@@ -16,6 +16,7 @@ enum lm_endpoint { LM_COMPLETIONS = 1, LM_CHAT = 2 };
 #define LM_STOP_IDS_MAX 256
 #define LM_BIAS_MAX 1024
 #define LM_UNSET INT64_MIN
+#define LM_PING_SECONDS 15
 
 /** A pattern of min_size to max_size tokens, min_count times in a row, ends an answer; max_size 0: none does. */
 struct lm_repetition { uint32_t min_size, max_size, min_count; };
@@ -44,13 +45,17 @@ struct lm_params {
     int64_t think_budget;      /* tokens of reasoning; -1: any number */
     int64_t n_logprobs;        /* LM_UNSET: none wanted */
     int64_t n_prompt_logprobs; /* the same */
+    int64_t predict_ms;        /* a line that ends later than so long after the first token ends the answer; <= 0: none does */
+    int64_t ping_s;            /* between signs of life of a silent stream; -1: none are given */
+    int64_t id_slot;           /* told, and without effect: there are no slots */
     double temperature, top_p, min_p, presence, frequency, repetition, length_penalty;
     struct lm_filters filter;
     struct lm_repetition repeats;
     bool stream, include_usage, continuous_usage, echo, ignore_eos, include_stop, skip_special, add_special;
     bool tokens_as_ids, return_token_ids, add_generation_prompt, continue_final, cache_prompt, parallel_tool_calls, include_reasoning, raw_reasoning; /* raw: it stays in the content */
-    bool spaces_between, beam_search, timings, keep_left; /* accepted, no effect; …; …; truncation_side is right */
-    bool echo_only; /* max_tokens was 0: nothing but the echo */
+    bool beam_search, timings, keep_left; /* …; …; truncation_side is right */
+    bool echo_only; /* max_tokens was 0: nothing but the echo, if that is wanted */
+    bool progress, return_prompt_text, return_tokens;
     bool logprobs;  /* chat */
     struct lm_stop_set stop;
     int32_t *stop_id, *bias_id, *allowed_id;
@@ -58,7 +63,8 @@ struct lm_params {
     uint32_t n_stop_id, n_bias, n_allowed;
     const char *cache_salt, *request_id; /* NULL: none; of the arena */
     /* of the request's JSON, while that lives; NULL: absent */
-    const json_t *tools, *tool_choice, *documents, *template_kwargs, *reasoning_effort, *bad_words, *breakers;
+    const json_t *tools, *tool_choice, *documents, *template_kwargs, *reasoning_effort, *bad_words, *breakers, *lora, *response_fields;
+    struct { int64_t i; double d; bool b; const json_t *json; } none; /* of parameters that are checked and have no effect here */
 };
 
 struct lm_params_limits {

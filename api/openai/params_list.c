@@ -72,3 +72,83 @@ int lm_params_read_repetition(const json_t *v, struct lm_repetition *out, struct
     *out = r;
     return 0;
 }
+
+static void no_penalties(struct lm_params *p)
+{
+    p->presence = p->frequency = 0;
+    p->repetition = 1;
+}
+
+static void no_dry(struct lm_params *p) { p->filter.dry_multiplier = 0; }
+static void no_top_n_sigma(struct lm_params *p) { p->filter.top_n_sigma = 0; }
+static void no_top_k(struct lm_params *p) { p->top_k = 0; }
+static void no_typical_p(struct lm_params *p) { p->filter.typical_p = 1; }
+static void no_top_p(struct lm_params *p) { p->top_p = 1; }
+static void no_min_p(struct lm_params *p) { p->min_p = 0; }
+static void no_xtc(struct lm_params *p) { p->filter.xtc_probability = 0; }
+
+static void no_temperature(struct lm_params *p)
+{
+    p->temperature = 1;
+    p->filter.dynatemp_range = 0;
+}
+
+/* In their order. */
+static const struct { const char *name; void (*off)(struct lm_params *p); } samplers[] = {
+    {"temperature", no_temperature}, {"penalties", no_penalties}, {"dry", no_dry}, {"top_n_sigma", no_top_n_sigma}, {"top_k", no_top_k},
+    {"typ_p", no_typical_p}, {"top_p", no_top_p}, {"min_p", no_min_p}, {"xtc", no_xtc},
+};
+
+enum { N_SAMPLER = sizeof samplers / sizeof *samplers };
+
+static size_t sampler_of(const char *name)
+{
+    size_t i = 0;
+    if (strcmp(name, "typical_p") == 0)
+        name = "typ_p";
+    while (i < N_SAMPLER && strcmp(samplers[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+int lm_params_read_samplers(const json_t *v, struct lm_params *out, struct lm_api_error *e)
+{
+    static const char name[] = "samplers";
+    bool on[N_SAMPLER] = {false};
+    size_t last = 0;
+    if (lm_params_check_strings(v, name, 2 * N_SAMPLER, e))
+        return LM_EINVAL;
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        size_t k = sampler_of(json_string_value(json_array_get(v, i)));
+        if (k == N_SAMPLER)
+            return lm_api_bad(e, name, "%s[%zu] is none of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, xtc, temperature.", name, i);
+        if (k && k < last)
+            return lm_api_bad(e, name, "%s can only stand in the order penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, xtc.", name);
+        on[k] = true;
+        last = k ? k : last;
+    }
+    for (size_t i = 0; i < N_SAMPLER; i++)
+        if (!on[i])
+            samplers[i].off(out);
+    return 0;
+}
+
+int lm_params_check_lora(const json_t *v, struct lm_api_error *e)
+{
+    static const char name[] = "lora";
+    size_t n_on = 0;
+    if (!json_is_array(v))
+        return lm_api_bad(e, name, "%s must be an array of objects, got %s.", name, lm_json_kind(v));
+    if (json_array_size(v) > LM_LORA_MAX)
+        return lm_api_bad(e, name, "%s must have at most %d adapters, got %zu.", name, LM_LORA_MAX, json_array_size(v));
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *one = json_array_get(v, i), *id = json_object_get(one, "id"), *scale = json_object_get(one, "scale");
+        double s = json_number_value(scale);
+        if (!json_is_integer(id) || !json_is_number(scale))
+            return lm_api_bad(e, name, "%s[%zu] must be an object with an integer `id` and a number `scale`.", name, i);
+        if (s != 0 && s != 1)
+            return lm_api_bad(e, name, "%s[%zu].scale must be 0 or 1: adapters are applied as they were trained.", name, i);
+        n_on += s != 0;
+    }
+    return n_on > 1 ? lm_api_bad(e, name, "%s: a request has at most one adapter, got %zu.", name, n_on) : 0;
+}

@@ -50,7 +50,11 @@ static const struct int_row ints[] = {
     {"mirostat", LM_COMPLETIONS, 0, 2, ""},
     {"dry_allowed_length", LM_CHAT, 0, INT32_MAX, ""},
     {"dry_penalty_last_n", LM_COMPLETIONS, -1, INT32_MAX, ""},
-    {"n_predict", LM_COMPLETIONS, 1, INT64_MAX, ""},
+    {"n_predict", LM_COMPLETIONS, -1, INT64_MAX, ""},
+    {"t_max_predict_ms", LM_CHAT, -1, INT32_MAX, ""},
+    {"n_probs", LM_CHAT, 0, 20, ""},
+    {"n_keep", LM_COMPLETIONS, -1, INT32_MAX, ""},
+    {"id_slot", LM_COMPLETIONS, -1, INT32_MAX, ""},
     {"max_tokens", LM_COMPLETIONS, 0, INT64_MAX, ",\"echo\":true"},
     {"n", LM_COMPLETIONS, 1, LM_MAX_LOGPROBS / 2, ",\"use_beam_search\":true,\"temperature\":0"},
     {"top_k", LM_CHAT, -1, INT32_MAX, ""},
@@ -181,6 +185,12 @@ START_TEST(test_openai_params__what_contradicts_is_refused)
     check_refused("{\"max_tokens\":0}", LM_CHAT, "max_tokens");
     check_taken("{\"best_of\":3,\"n\":2}", LM_COMPLETIONS);
     check_taken("{\"use_beam_search\":true,\"n\":4,\"temperature\":0,\"length_penalty\":0.5}", LM_CHAT);
+    check_refused("{\"sse_ping_interval\":0}", LM_CHAT, "sse_ping_interval");
+    check_refused("{\"kv_transfer_params\":{\"a\":1}}", LM_COMPLETIONS, "kv_transfer_params");
+    check_refused("{\"vllm_xargs\":{\"a\":1}}", LM_CHAT, "vllm_xargs");
+    check_refused("{\"samplers\":[\"min_p\",\"top_p\"]}", LM_CHAT, "samplers");
+    check_refused("{\"thinking_token_budget\":5}", LM_COMPLETIONS, "thinking_token_budget");
+    check_taken("{\"kv_transfer_params\":{},\"vllm_xargs\":null,\"samplers\":[\"typical_p\",\"temperature\",\"top_p\"]}", LM_CHAT);
     check_refused("{\"truncate_prompt_tokens\":0}", LM_CHAT, "truncate_prompt_tokens");
     check_refused("{\"continue_final_message\":true,\"add_generation_prompt\":true}", LM_CHAT, "continue_final_message");
     check_taken("{\"response_format\":{\"type\":\"text\"},\"modalities\":[\"text\"],\"prompt_logprobs\":null,\"bad_words\":[]}", LM_CHAT);

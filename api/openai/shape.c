@@ -153,29 +153,52 @@ static double per(double n, double ms)
     return ms > 0 ? n / ms : 0;
 }
 
-/* llama-server's: of one choice, in milliseconds. */
-static void add_timings(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+static double prompt_ms_of(const struct lm_gen *g, const struct lm_choice *c)
 {
-    if (!g->params.timings)
-        return;
+    return c->first_us ? (double)(c->first_us - g->start_us) / 1e3 : 0;
+}
+
+void lm_shape_progress(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+{
+    size_t n = g->prompt[c->index / (size_t)g->params.best_of].n;
+    lm_bytes_addf(out, ",\"prompt_progress\":{\"total\":%zu,\"cache\":%u,\"processed\":%zu,\"time_ms\":%.0f}", n, c->n_cached, n, prompt_ms_of(g, c));
+}
+
+void lm_shape_timings(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+{
     double n = (double)(g->prompt[c->index / (size_t)g->params.best_of].n - c->n_cached), m = c->n_tok;
-    double prompt_ms = c->first_us ? (double)(c->first_us - g->start_us) / 1e3 : 0, ms = c->first_us ? (double)(c->token_us - c->first_us) / 1e3 : 0;
+    double prompt_ms = prompt_ms_of(g, c), ms = c->first_us ? (double)(c->token_us - c->first_us) / 1e3 : 0;
     lm_bytes_addf(out,
                   ",\"timings\":{\"cache_n\":%u,\"prompt_n\":%.0f,\"prompt_ms\":%.3f,\"prompt_per_token_ms\":%.3f,\"prompt_per_second\":%.3f,"
                   "\"predicted_n\":%.0f,\"predicted_ms\":%.3f,\"predicted_per_token_ms\":%.3f,\"predicted_per_second\":%.3f}",
                   c->n_cached, n, prompt_ms, per(prompt_ms, n), per(n, prompt_ms) * 1e3, m, ms, per(ms, m), per(m, ms) * 1e3);
 }
 
-static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
+/* first: of the choice. */
+static void add_event_end(const struct lm_gen *g, const struct lm_choice *c, bool first, struct lm_bytes *out)
 {
     lm_bytes_add_char(out, ']');
+    if (first && g->params.progress)
+        lm_shape_progress(g, c, out);
     if (g->params.continuous_usage) {
         struct lm_usage u = {g->prompt[c->index / (size_t)g->params.best_of].n, c->n_tok, c->n_cached, c->n_reasoning_tok};
         lm_bytes_add_char(out, ',');
         add_usage(g, &u, out);
     }
-    add_timings(g, c, out);
+    if (g->params.timings)
+        lm_shape_timings(g, c, out);
     lm_bytes_add_str(out, "}\n\n");
+}
+
+/* Of a chat. */
+static void add_prompt(const struct lm_gen *g, struct lm_bytes *out)
+{
+    if (g->params.return_token_ids)
+        add_prompt_ids(&g->prompt[0], out);
+    if (!g->params.return_prompt_text)
+        return;
+    lm_bytes_add_str(out, ",\"prompt_text\":");
+    lm_shape_string(out, g->prompt_text[0].data, g->prompt_text[0].len);
 }
 
 static void add_role_event(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)
@@ -183,18 +206,18 @@ static void add_role_event(const struct lm_gen *g, const struct lm_choice *c, st
     lm_bytes_add(out, g->head.data, g->head.len);
     lm_bytes_addf(out, "{\"index\":%zu,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]",
                   c->index);
-    if (g->params.return_token_ids)
-        add_prompt_ids(&g->prompt[0], out);
+    add_prompt(g, out);
     lm_bytes_add_str(out, "}\n\n");
 }
 
 static void chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
 {
-    if (is_chat(g) && !c->begun)
+    bool first = !c->begun;
+    if (is_chat(g) && first)
         add_role_event(g, c, out);
     lm_bytes_add(out, g->head.data, g->head.len);
     add_choice(c, true, out);
-    add_event_end(g, c, out);
+    add_event_end(g, c, first, out);
 }
 
 static void usage_chunk(const struct lm_gen *g, struct lm_bytes *out)
@@ -215,13 +238,14 @@ static void answer(struct lm_gen *g, struct lm_bytes *out)
         add_choice(&g->choice[i], false, out);
     }
     lm_bytes_add_char(out, ']');
-    if (is_chat(g) && g->params.return_token_ids)
-        add_prompt_ids(&g->prompt[0], out);
+    if (is_chat(g))
+        add_prompt(g, out);
     if (is_chat(g))
         add_prompt_list(&g->choice[0], out);
     lm_bytes_add_char(out, ',');
     add_whole_usage(g, out);
-    add_timings(g, &g->choice[0], out);
+    if (g->params.timings)
+        lm_shape_timings(g, &g->choice[0], out);
     lm_bytes_add_char(out, '}');
 }
 

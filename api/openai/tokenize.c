@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/admin.h"
 #include "api/openai/gen.h"
 #include "api/openai/openai.h"
 
 #include <stdlib.h>
 
-/* /tokenize, /detokenize (vLLM's shapes) and /apply-template (llama-server's). */
+/* /tokenize, /detokenize, /tokenizer_info (vLLM's shapes), …/input_tokens and /apply-template (llama-server's). */
 
 static void add_tokens(const struct lm_gen *g, const struct lm_tokens *t, bool strings, struct lm_bytes *out)
 {
@@ -106,6 +107,47 @@ static void apply_template(struct lm_gen *g)
         lm_bytes_add_char(&g->out, '}');
     }
     lm_bytes_fini(&text);
+}
+
+static void count_chat(struct lm_gen *g)
+{
+    struct lm_bytes text = {0};
+    struct lm_tokens t = {0};
+    if (lm_gen_params(g) == 0 && lm_gen_render(g, &text) == 0 && lm_gen_tokenize(g, text.data ? text.data : "", text.len, 0, &t) == 0)
+        lm_bytes_addf(&g->out, "{\"object\":\"response.input_tokens\",\"input_tokens\":%zu}", t.n);
+    free(t.id);
+    lm_bytes_fini(&text);
+}
+
+void lm_openai_chat_input_tokens(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_CHAT, .work = count_chat};
+    lm_gen_begin(call, &d);
+}
+
+/* The texts of the tokens that have a meaning, and the template. */
+void lm_openai_tokenizer_info(struct lm_call *call)
+{
+    size_t i, end;
+    struct lm_bytes b = {0};
+    const char *name;
+    json_t *token;
+    if (!lm_admin_named(call, &i, &end))
+        return;
+    const struct lm_served *m = call->server->model[i];
+    lm_bytes_addf(&b, "{\"tokenizer_class\":\"llmserve\",\"vocab_size\":%u,\"model_max_length\":%u,\"chat_template\":", lm_tokenizer_n_vocab(m->text.tok),
+                  atomic_load(&m->max_model_len));
+    if (m->text.source.len)
+        lm_shape_string(&b, m->text.source.data, m->text.source.len);
+    else
+        lm_bytes_add_str(&b, "null");
+    json_object_foreach(m->text.vars, name, token) {
+        lm_bytes_addf(&b, ",\"%s\":", name);
+        lm_shape_string(&b, json_string_value(token), json_string_length(token));
+    }
+    lm_bytes_add_char(&b, '}');
+    lm_call_reply(call, 200, "application/json", &b);
+    lm_bytes_fini(&b);
 }
 
 void lm_openai_tokenize(struct lm_call *call)

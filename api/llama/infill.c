@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/openai/gen.h"
-#include "api/openai/openai.h"
+#include "api/llama/shape.h"
 
 #include <stdlib.h>
 
@@ -81,24 +80,13 @@ static int add_extra(struct lm_gen *g, json_t *list, int32_t separator)
     return 0;
 }
 
-/* As long as there is room, where llama-server's n_predict does not say. */
-static void set_length(struct lm_gen *g, const json_t *prompt)
-{
-    int64_t room = (int64_t)atomic_load(&g->model->max_model_len) - (int64_t)json_array_size(prompt);
-    const json_t *n = json_object_get(g->json, "n_predict");
-    if (json_is_integer(n) && json_integer_value(n) > 0)
-        json_object_set(g->json, "max_tokens", (json_t *)(uintptr_t)n);
-    else if (!json_object_get(g->json, "max_tokens"))
-        json_object_set_new(g->json, "max_tokens", json_integer(room > 1 ? room : 1));
-    json_object_del(g->json, "n_predict");
-}
-
 static int convert(struct lm_gen *g)
 {
-    int32_t mark[4];
+    int32_t mark[4] = {0};
     json_t *prompt = json_array();
-    int rc = find_marks(g->model->text.tok, mark)
-                 ? 0 : lm_api_bad(&g->error, "input_prefix", "This model has no tokens for filling in the middle.");
+    int rc = lm_llama_read(g);
+    if (rc == 0 && !find_marks(g->model->text.tok, mark))
+        rc = lm_api_bad(&g->error, "input_prefix", "This model has no tokens for filling in the middle.");
     rc = rc ? rc : add_extra(g, prompt, mark[3]);
     add_id(prompt, mark[0]);
     rc = rc ? rc : add_text(g, prompt, "input_prefix", json_object_get(g->json, "input_prefix"));
@@ -106,54 +94,15 @@ static int convert(struct lm_gen *g)
     rc = rc ? rc : add_text(g, prompt, "input_suffix", json_object_get(g->json, "input_suffix"));
     add_id(prompt, mark[2]);
     rc = rc ? rc : add_text(g, prompt, "prompt", json_object_get(g->json, "prompt"));
-    set_length(g, prompt);
     json_object_set_new(g->json, "prompt", prompt);
-    json_object_del(g->json, "echo");
     return rc;
 }
 
-static void add_body(struct lm_gen *g, struct lm_choice *c, bool stop, struct lm_bytes *out)
-{
-    const char *name = g->name, *type = c->stop_string >= 0 ? "word" : c->reason == LM_REASON_LENGTH ? "limit" : "eos";
-    const struct lm_stop_string *word = c->stop_string >= 0 ? &g->params.stop.string[c->stop_string] : NULL;
-    lm_bytes_addf(out, "{\"index\":%zu,\"content\":", c->number);
-    lm_shape_string(out, c->text.data, c->text.len);
-    lm_bytes_addf(out, ",\"tokens\":[],\"stop\":%s,\"tokens_predicted\":%u,\"tokens_evaluated\":%zu", stop ? "true" : "false", c->n_tok,
-                  g->prompt[0].n);
-    out->failed |= c->text.failed;
-    lm_bytes_clear(&c->text);
-    if (stop) {
-        lm_bytes_add_str(out, ",\"model\":");
-        lm_shape_string(out, name, strlen(name));
-        lm_bytes_addf(out, ",\"truncated\":false,\"stop_type\":\"%s\",\"stopping_word\":", type);
-        lm_shape_string(out, word ? word->s : "", word ? word->n : 0);
-        lm_bytes_addf(out, ",\"tokens_cached\":%u", c->n_cached);
-    }
-    lm_bytes_add_char(out, '}');
-}
-
-static void chunk(struct lm_gen *g, struct lm_choice *c, struct lm_bytes *out)
-{
-    lm_bytes_add_str(out, "data: ");
-    add_body(g, c, c->done, out);
-    lm_bytes_add_str(out, "\n\n");
-    c->begun = true;
-    c->pending = false;
-}
-
-static void end(struct lm_gen *g, struct lm_bytes *out)
-{
-}
-
-static void answer(struct lm_gen *g, struct lm_bytes *out)
-{
-    add_body(g, &g->choice[0], true, out);
-}
-
-void lm_openai_infill(struct lm_call *call)
+void lm_llama_infill(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_COMPLETIONS, .convert = convert, .ping = ": ping\n\n", .chunk = chunk, .end = end, .error = lm_shape_error, .answer = answer,
+        LM_COMPLETIONS, .llama = true, .convert = convert, .ping = LM_LLAMA_PING, .chunk = lm_llama_chunk, .end = lm_llama_end,
+        .error = lm_shape_error, .answer = lm_llama_answer,
     };
     lm_gen_begin(call, &d);
 }
