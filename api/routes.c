@@ -66,7 +66,7 @@ const struct lm_route lm_routes[] = {
     {"POST", "/api/embed", OLLAMA, lm_ollama_embed},
     {"POST", "/api/embeddings", OLLAMA, lm_ollama_embeddings},
     {"GET", "/health", OPEN, lm_status_health},
-    {"GET", "/v1/health", OPEN, lm_status_health},
+    {"GET", "/v1/health", 0, lm_status_health},
     {"GET", "/livez", OPEN, lm_status_health},
     {"GET", "/ready", OPEN, lm_status_ready},
     {"GET", "/ping", 0, lm_status_health},
