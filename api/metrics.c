@@ -71,7 +71,7 @@ static void head(struct lm_bytes *out, const char *name, const char *type, const
     lm_bytes_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void label(struct lm_bytes *out, const char *key, const char *value)
+void lm_metrics_label(struct lm_bytes *out, const char *key, const char *value)
 {
     lm_bytes_addf(out, "%s=\"", key);
     for (; *value; value++) {
@@ -90,7 +90,7 @@ static void label(struct lm_bytes *out, const char *key, const char *value)
 static void series(struct lm_bytes *out, const char *name, const struct lm_metrics_model *model)
 {
     lm_bytes_addf(out, "%s{engine=\"0\",", name);
-    label(out, "model_name", model->name);
+    lm_metrics_label(out, "model_name", model->name);
 }
 
 static void histogram(struct lm_bytes *out, const char *name, const struct lm_metrics_model *model, const double *bound,
@@ -235,7 +235,7 @@ static void write_cache_config(const struct lm_metrics_model *model, size_t n_mo
     for (size_t k = 0; k < n_model; k++) {
         series(out, "vllm:cache_config_info", &model[k]);
         lm_bytes_addf(out, ",block_size=\"%u\",num_gpu_blocks=\"%u\",", model[k].hello->block_size, model[k].hello->n_block);
-        label(out, "cache_dtype", model[k].cache_dtype);
+        lm_metrics_label(out, "cache_dtype", model[k].cache_dtype);
         lm_bytes_addf(out, ",enable_prefix_caching=\"%s\"} 1\n", model[k].prefix_caching ? "True" : "False");
     }
 }

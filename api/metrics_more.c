@@ -64,6 +64,38 @@ static double output_rate(const struct lm_metrics_model *model)
     return model->m->output_tok_per_s;
 }
 
+static uint64_t n_draft(const struct lm_metrics_model *model)
+{
+    return total(model->m->past.n_draft, model->m->last.n_draft);
+}
+
+static uint64_t n_draft_tok(const struct lm_metrics_model *model)
+{
+    return total(model->m->past.n_draft_tok, model->m->last.n_draft_tok);
+}
+
+static uint64_t n_accepted(const struct lm_metrics_model *model)
+{
+    return total(model->m->past.n_accepted_tok, model->m->last.n_accepted_tok);
+}
+
+static double acceptance(const struct lm_metrics_model *model)
+{
+    return n_draft_tok(model) ? (double)n_accepted(model) / (double)n_draft_tok(model) : 0;
+}
+
+/* A draft makes one token more than those of it that were right. */
+static double emitted(const struct lm_metrics_model *model)
+{
+    return (double)(n_accepted(model) + n_draft(model));
+}
+
+static double efficiency(const struct lm_metrics_model *model)
+{
+    uint64_t most = n_draft_tok(model) + n_draft(model);
+    return most ? emitted(model) / (double)most : 0;
+}
+
 /* Rows of one name stand together; the first carries the help. */
 static const struct row {
     unsigned names; /* LM_METRICS_CURRENT, LM_METRICS_OLD */
@@ -78,6 +110,13 @@ static const struct row {
     {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"local_compute\"", "Prompt tokens by where their KV came from.", computed},
     {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"local_cache_hit\"", NULL, cached},
     {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"external_kv_transfer\"", NULL, none},
+    {LM_METRICS_CURRENT, "vllm:external_prefix_cache_queries_total", "counter", NULL, "Tokens asked of another cache; there is none.", none},
+    {LM_METRICS_CURRENT, "vllm:external_prefix_cache_hits_total", "counter", NULL, "Tokens found in another cache; there is none.", none},
+    {LM_METRICS_CURRENT, "vllm:mm_cache_queries_total", "counter", NULL, "Media asked of a cache; there is none.", none},
+    {LM_METRICS_CURRENT, "vllm:mm_cache_hits_total", "counter", NULL, "Media found in a cache; there is none.", none},
+    {LM_METRICS_OLD, "vllm:spec_decode_draft_acceptance_rate", "gauge", NULL, "Share of the drafts' tokens that were right.", acceptance},
+    {LM_METRICS_OLD, "vllm:spec_decode_efficiency", "gauge", NULL, "Tokens that drafts made, of those they could have made.", efficiency},
+    {LM_METRICS_OLD, "vllm:spec_decode_num_emitted_tokens_total", "counter", NULL, "Tokens that drafts made.", emitted},
     {LM_METRICS_OLD, "vllm:gpu_cache_usage_perc", "gauge", NULL, "Share of the KV cache in use; 1 is all of it.", kv_use},
     {LM_METRICS_OLD, "vllm:cpu_cache_usage_perc", "gauge", NULL, "Share of the swap space in use; there is none.", none},
     {LM_METRICS_OLD, "vllm:gpu_prefix_cache_hit_rate", "gauge", NULL, "Share of prompt tokens found in the prefix cache.", hit_rate},

@@ -74,16 +74,19 @@ START_TEST(test_api_metrics__both_generations_of_names)
                                          "vllm:prompt_tokens_by_source_total{engine=\"0\",model_name=\"m\",source=\"local_cache_hit\"} 40\n"};
     static const char *const current[] = {"vllm:kv_cache_usage_perc{", "vllm:prefix_cache_hits_total{", "vllm:inter_token_latency_seconds_bucket{"};
     static const char *const old[] = {"vllm:gpu_cache_usage_perc{engine=\"0\",model_name=\"m\"} 0.5\n", "vllm:gpu_prefix_cache_hit_rate{engine=\"0\",model_name=\"m\"} 0.25\n",
-                                      "vllm:time_per_output_token_seconds_bucket{", "vllm:tokens_total{engine=\"0\",model_name=\"m\"} 107\n"};
+                                      "vllm:time_per_output_token_seconds_bucket{", "vllm:tokens_total{engine=\"0\",model_name=\"m\"} 107\n",
+                                      "vllm:spec_decode_draft_acceptance_rate{engine=\"0\",model_name=\"m\"} 0.75\n", "vllm:spec_decode_num_emitted_tokens_total{engine=\"0\",model_name=\"m\"} 5\n",
+                                      "vllm:spec_decode_efficiency{engine=\"0\",model_name=\"m\"} 0.83333333333333337\n"};
     struct lm_model_metrics m = {.n_prompt_tok = 100, .n_prompt_cached_tok = 40, .n_output_tok = 7,
-                                 .last = {.n_block = 8, .n_block_used = 4, .n_prefix_query_tok = 40, .n_prefix_hit_tok = 10}};
+                                 .last = {.n_block = 8, .n_block_used = 4, .n_prefix_query_tok = 40, .n_prefix_hit_tok = 10, .n_draft = 1, .n_draft_tok = 3},
+                                 .past = {.n_draft = 1, .n_draft_tok = 1, .n_accepted_tok = 3}};
     for (names = 1; names <= 3; names++) {
         struct lm_bytes b = written(&m, "m");
         for (size_t i = 0; i < 4; i++)
             check_has(&b, shared[i]);
         for (size_t i = 0; i < 3; i++)
             ck_assert_msg((strstr(b.data, current[i]) != NULL) == ((names & LM_METRICS_CURRENT) != 0), "%u %s", names, current[i]);
-        for (size_t i = 0; i < 4; i++)
+        for (size_t i = 0; i < sizeof old / sizeof *old; i++)
             ck_assert_msg((strstr(b.data, old[i]) != NULL) == ((names & LM_METRICS_OLD) != 0), "%u %s", names, old[i]);
         lm_bytes_fini(&b);
     }

@@ -8,6 +8,8 @@
 void lm_metrics_head(struct lm_bytes *out, const char *name, const char *type, const char *help);
 /** name{engine="0",model_name="…" without the closing brace. */
 void lm_metrics_series(struct lm_bytes *out, const char *name, const struct lm_metrics_model *model);
+/** key="value", escaped. */
+void lm_metrics_label(struct lm_bytes *out, const char *key, const char *value);
 /** The series of one histogram under "vllm:name". */
 void lm_metrics_histogram(struct lm_bytes *out, const char *name, const struct lm_metrics_model *model, enum lm_hist_id id);
 

@@ -22,6 +22,7 @@ const struct lm_route lm_routes[] = {
     {"POST", "/detokenize", 0, lm_openai_detokenize},
     {"POST", "/apply-template", 0, lm_openai_apply_template},
     {"POST", "/v1/responses", 0, lm_openai_responses},
+    {"POST", "/v1/responses/input_tokens", 0, lm_openai_response_input_tokens},
     {"GET", "/v1/responses/", PREFIX, lm_openai_response},
     {"DELETE", "/v1/responses/", PREFIX, lm_openai_response_delete},
     {"POST", "/v1/responses/", PREFIX, lm_openai_response_cancel},

@@ -92,8 +92,10 @@ static void on_token(void *arg, const struct lm_msg_token *token, const struct l
 {
     struct lm_served *m = arg;
     struct lm_seq *q = seq_of(m, token->id);
-    if (q)
-        q->on_token(q, token, top);
+    if (!q)
+        return;
+    q->runs = true;
+    q->on_token(q, token, top);
 }
 
 static void on_finished(void *arg, const struct lm_msg_finished *f)
@@ -318,6 +320,7 @@ int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit
     m->slot[i].seq = q;
     q->id = h->id = (uint64_t)m->slot[i].turn << 32 | i;
     q->n_prompt = h->n_prompt;
+    q->lora = h->lora;
     m->n_seq++;
     m->n_seq_tok += h->n_prompt;
     if (h->n_grammar)
@@ -362,4 +365,26 @@ void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e)
     const struct lm_msg_lora_unload u = {.id = e->id};
     lm_supervisor_send(m->engine, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
     lm_adapters_remove(&m->adapters, e);
+}
+
+static bool has_lora(const struct lm_served *m, uint32_t id, bool runs)
+{
+    for (uint32_t i = 0; i < m->n_slot; i++) {
+        const struct lm_seq *q = m->slot[i].seq;
+        if (q && q->lora == id && q->runs == runs)
+            return true;
+    }
+    return false;
+}
+
+void lm_served_lora_names(const struct lm_served *m, bool runs, struct lm_bytes *out)
+{
+    size_t start = out->len;
+    for (size_t i = 0; i < m->adapters.n; i++) {
+        const struct lm_adapter_entry *e = m->adapters.entry[i];
+        if (!e->listed || !has_lora(m, e->id, runs))
+            continue;
+        lm_bytes_add_str(out, out->len > start ? "," : "");
+        lm_bytes_add_str(out, e->name);
+    }
 }

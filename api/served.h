@@ -20,6 +20,8 @@
 struct lm_seq {
     uint64_t id; /* 0: not in the engine */
     uint32_t n_prompt;
+    uint32_t lora; /* its adapter; 0: none */
+    bool runs;     /* it has a token */
     void (*on_token)(struct lm_seq *q, const struct lm_msg_token *token, const struct lm_msg_top *top);
     void (*on_embedding)(struct lm_seq *q, const float *v, uint32_t dim); /* NULL: it asks for none */
     void (*on_finished)(struct lm_seq *q, const struct lm_msg_finished *f); /* q is out of the engine; may be freed */
@@ -99,6 +101,8 @@ void lm_served_cancel(struct lm_served *m, struct lm_seq *q);
 /** Load an adapter; one that has its name is unloaded then. done() is called later. Only while it serves.  Errors LM_ENOMEM, without a call of done() */
 int lm_served_load_adapter(struct lm_served *m, const char *name, const char *path, void (*done)(void *arg, const struct lm_err *err), void *arg);
 void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e);
+/** Append the names of adapters that sequences have, separated by commas: of those that run, or of those that wait. */
+void lm_served_lora_names(const struct lm_served *m, bool runs, struct lm_bytes *out);
 /** Take every sequence out by on_lost. */
 void lm_served_lose_all(struct lm_served *m);
 #endif

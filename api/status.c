@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/status.h"
+#include "api/metrics_text.h"
 #include "api/otlp.h"
 #include "config.h"
 #include "runtime/base/clock.h"
@@ -48,6 +49,34 @@ static unsigned metric_names(const struct lm_server *s)
     return strcmp(names, "both") == 0 ? LM_METRICS_CURRENT | LM_METRICS_OLD : strcmp(names, "old") == 0 ? LM_METRICS_OLD : LM_METRICS_CURRENT;
 }
 
+static void add_label(const struct lm_served *m, const char *name, bool runs, struct lm_bytes *out)
+{
+    struct lm_bytes list = {0};
+    lm_served_lora_names(m, runs, &list);
+    lm_bytes_add_char(out, ',');
+    lm_metrics_label(out, name, list.data ? list.data : "");
+    out->failed |= list.failed;
+    lm_bytes_fini(&list);
+}
+
+/* Of models that take adapters: which of them requests have now. */
+static void add_lora(const struct lm_server *s, const struct lm_metrics_model *row, struct lm_bytes *out)
+{
+    static const char name[] = "vllm:lora_requests_info";
+    for (size_t i = 0, n = 0; i < s->n_model; i++) {
+        const struct lm_served *m = s->model[i];
+        if (!m->conf->enable_lora && !m->adapters.n)
+            continue;
+        if (n++ == 0)
+            lm_metrics_head(out, name, "gauge", "Adapters of requests that run and that wait; the value is the time.");
+        lm_metrics_series(out, name, &row[i]);
+        lm_bytes_addf(out, ",max_lora=\"%lld\"", (long long)m->conf->max_loras);
+        add_label(m, "running_lora_adapters", true, out);
+        add_label(m, "waiting_lora_adapters", false, out);
+        lm_bytes_addf(out, "} %lld\n", (long long)time(NULL));
+    }
+}
+
 void lm_status_metrics(struct lm_call *call)
 {
     const struct lm_server *s = call->server;
@@ -61,6 +90,8 @@ void lm_status_metrics(struct lm_call *call)
     }
     if (row)
         lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);
+    if (row)
+        add_lora(s, row, &b);
     lm_otlp_metrics(s->sink.otlp, &b);
     lm_call_reply(call, row ? 200 : 500, "text/plain; version=0.0.4; charset=utf-8", &b);
     lm_bytes_fini(&b);

@@ -178,13 +178,9 @@ static int convert(struct lm_gen *g)
 
 static void count_tokens(struct lm_gen *g)
 {
-    struct lm_bytes text = {0};
-    struct lm_tokens t = {0};
-    if (lm_anthropic_convert(g) == 0 && lm_gen_params(g) == 0 && lm_gen_render(g, &text) == 0 &&
-        lm_gen_tokenize(g, text.data ? text.data : "", text.len, 0, &t) == 0)
-        lm_bytes_addf(&g->out, "{\"input_tokens\":%zu}", t.n);
-    free(t.id);
-    lm_bytes_fini(&text);
+    size_t n;
+    if (lm_anthropic_convert(g) == 0 && lm_gen_count(g, &n) == 0)
+        lm_bytes_addf(&g->out, "{\"input_tokens\":%zu}", n);
 }
 
 void lm_anthropic_messages(struct lm_call *call)

@@ -139,6 +139,10 @@ void lm_gen_intake(struct lm_gen *g);
 int lm_gen_params(struct lm_gen *g);
 /** [worker] Append the ids of a text; limit: more than so many are an error of a prompt that is too long; 0: none are. Fills error. */
 int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, struct lm_tokens *out);
+/** [worker] Count the tokens of the chat in g->json. Fills error. */
+int lm_gen_count(struct lm_gen *g, size_t *out);
+/** [worker] The same as an answer in OpenAI's shape. */
+void lm_gen_tell_count(struct lm_gen *g);
 /** [worker] How a chat's answer is taken apart, and what binds it to calls; from its prompt and parameters. */
 int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt);
 /** [worker] The prompt of a chat: the messages through the template. */

@@ -384,6 +384,18 @@ void lm_openai_responses(struct lm_call *call)
     lm_gen_begin(call, &d);
 }
 
+static void count(struct lm_gen *g)
+{
+    if (lm_responses_convert(g) == 0)
+        lm_gen_tell_count(g);
+}
+
+void lm_openai_response_input_tokens(struct lm_call *call)
+{
+    static const struct lm_dialect d = {LM_CHAT, .prompt_name = "input", .work = count, .fini = fini};
+    lm_gen_begin(call, &d);
+}
+
 static void no_response(struct lm_call *call)
 {
     struct lm_api_error e;

@@ -12,6 +12,7 @@
 #include "api/openai/store.h"
 
 void lm_openai_responses(struct lm_call *call);
+void lm_openai_response_input_tokens(struct lm_call *call);
 void lm_openai_response(struct lm_call *call);        /* GET one */
 void lm_openai_response_delete(struct lm_call *call);
 void lm_openai_response_cancel(struct lm_call *call); /* POST …/cancel */

@@ -109,19 +109,29 @@ static void apply_template(struct lm_gen *g)
     lm_bytes_fini(&text);
 }
 
-static void count_chat(struct lm_gen *g)
+int lm_gen_count(struct lm_gen *g, size_t *out)
 {
     struct lm_bytes text = {0};
     struct lm_tokens t = {0};
-    if (lm_gen_params(g) == 0 && lm_gen_render(g, &text) == 0 && lm_gen_tokenize(g, text.data ? text.data : "", text.len, 0, &t) == 0)
-        lm_bytes_addf(&g->out, "{\"object\":\"response.input_tokens\",\"input_tokens\":%zu}", t.n);
+    int rc = lm_gen_params(g);
+    rc = rc ? rc : lm_gen_render(g, &text);
+    rc = rc ? rc : lm_gen_tokenize(g, text.data ? text.data : "", text.len, 0, &t);
+    *out = t.n;
     free(t.id);
     lm_bytes_fini(&text);
+    return rc;
+}
+
+void lm_gen_tell_count(struct lm_gen *g)
+{
+    size_t n;
+    if (lm_gen_count(g, &n) == 0)
+        lm_bytes_addf(&g->out, "{\"object\":\"response.input_tokens\",\"input_tokens\":%zu}", n);
 }
 
 void lm_openai_chat_input_tokens(struct lm_call *call)
 {
-    static const struct lm_dialect d = {LM_CHAT, .work = count_chat};
+    static const struct lm_dialect d = {LM_CHAT, .work = lm_gen_tell_count};
     lm_gen_begin(call, &d);
 }
 
