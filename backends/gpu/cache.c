@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/cache.h"
+#include "runtime/base/folder.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_BINARY = 256 << 20 };
@@ -45,19 +44,6 @@ static void path_of(const struct gpu_cache *c, const char *key, size_t n, char *
     snprintf(out, n_out, "%s/%016" PRIx64 ".bin", c->folder, hash(0xcbf29ce484222325u, key, n));
 }
 
-static int make_folders(char *path)
-{
-    for (char *p = path + 1; *p; p++)
-        if (*p == '/') {
-            *p = '\0';
-            int rc = mkdir(path, 0700);
-            *p = '/';
-            if (rc < 0 && errno != EEXIST)
-                return -1;
-        }
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
-}
-
 void gpu_cache_init(struct gpu_cache *c, const char *name, const char *option, bool is_processor)
 {
     const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -70,7 +56,7 @@ void gpu_cache_init(struct gpu_cache *c, const char *name, const char *option, b
         snprintf(c->folder, sizeof c->folder, "%s/llmserve/%s", xdg, name);
     else if (home && *home == '/')
         snprintf(c->folder, sizeof c->folder, "%s/.cache/llmserve/%s", home, name);
-    if (*c->folder && make_folders(c->folder) < 0)
+    if (*c->folder && lm_folder_make(c->folder, NULL) < 0)
         *c->folder = '\0';
 }
 

@@ -3,6 +3,7 @@
 
 #include "conf/lora.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/folder.h"
 #include "runtime/engine/guard.h"
 #include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
@@ -169,7 +170,9 @@ static int open_kept(const struct lm_conf_model *m, const char *src, const struc
     struct lm_gguf *kept = NULL;
     struct lm_lmq_key key;
     char *path = NULL;
-    int rc = lm_lmq_key(src, b->gguf, lb, &key, err);
+    int rc = *m->low_bit_cache ? lm_folder_make(m->low_bit_cache, err) : 0;
+    if (!rc)
+        rc = lm_lmq_key(src, b->gguf, lb, &key, err);
     if (!rc)
         rc = *m->low_bit_save_path ? lm_lmq_file_path(m->low_bit_save_path, &path, err) :
                                      lm_lmq_cache_path(m->low_bit_cache, src, &key, lb, &path, err);

@@ -2,6 +2,10 @@
 #include "runtime/engine/boot.h"
 #include "tests/suite.h"
 #include "tests/toy_backend.h"
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MODEL "--model=" LM_GOLDEN_FOLDER "/llama-gqa-tied-f32.gguf"
 
@@ -151,6 +155,46 @@ START_TEST(test_engine_boot__dtype_is_the_cache_s_type_unless_that_is_given)
 }
 END_TEST
 
+/* The only file of a folder. */
+static void only_file(const char *folder, char *out, size_t n)
+{
+    DIR *d = opendir(folder);
+    size_t found = 0;
+    ck_assert_msg(d != NULL, "%s: %m", folder);
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.' && ++found)
+            snprintf(out, n, "%s/%s", folder, e->d_name);
+    closedir(d);
+    ck_assert_uint_eq(found, 1);
+}
+
+START_TEST(test_engine_boot__a_second_start_maps_what_the_first_made_of_a_folder)
+{
+    char top[] = "/tmp/boot_test.XXXXXX", under[64], folder[80], file[400];
+    struct stat made[2];
+    ck_assert_ptr_nonnull(mkdtemp(top));
+    snprintf(under, sizeof under, "%s/not", top);
+    snprintf(folder, sizeof folder, "%s/there", under);
+    for (int i = 0; i < 2; i++) {
+        char backend[] = "--backend=fault", model[] = "--model=" LM_GOLDEN_FOLDER "/hf/qwen2-bf16", form[] = "--load-in-low-bit=sym_int4", cache[100];
+        char *argv[] = {backend, model, form, cache};
+        struct lm_conf c;
+        struct lm_boot *b = NULL;
+        struct lm_err err = {0};
+        snprintf(cache, sizeof cache, "--low-bit-cache=%s", folder);
+        ck_assert_msg(boot(4, argv, &c, &b, &err) == 0, "%s", err.msg);
+        ck_assert_msg(b->warning.code == 0, "%s", b->warning.msg);
+        ck_assert_msg(lm_gguf_get(b->gguf, "llmserve.low_bit.hash") != NULL, "quantized on the way");
+        only_file(folder, file, sizeof file);
+        ck_assert_int_eq(stat(file, &made[i]), 0);
+        lm_boot_destroy(b);
+        lm_conf_fini(&c);
+    }
+    ck_assert_msg(made[0].st_ino == made[1].st_ino && made[0].st_mtim.tv_nsec == made[1].st_mtim.tv_nsec, "made anew");
+    unlink(file), rmdir(folder), rmdir(under), rmdir(top);
+}
+END_TEST
+
 START_TEST(test_engine_boot__every_allocation_may_fail_once)
 {
     int k = 1, rc = LM_ENOMEM;
@@ -205,4 +249,5 @@ END_TEST
 SUITE_MAIN("engine/boot", test_engine_boot__the_pool_is_what_the_sequences_can_use_or_what_is_there,
            test_engine_boot__a_host_gives_at_most_4_gib_unless_told, test_engine_boot__what_does_not_fit_says_how_much_and_which_knob,
            test_engine_boot__a_model_boots_on_a_plugin_and_runs, test_engine_boot__every_allocation_may_fail_once,
+           test_engine_boot__a_second_start_maps_what_the_first_made_of_a_folder,
            test_engine_boot__dtype_is_the_cache_s_type_unless_that_is_given, test_engine_boot__what_cannot_boot_is_named)
