@@ -10,9 +10,9 @@ struct lm_model_card {
     uint64_t n_param, file_bytes;
     long long file_time; /* of its last change, seconds since 1970 */
     enum lm_pool pool;   /* of its embeddings, where the file says how; else last */
-    char quantization[24]; /* type of most of its weights, "Q4_1" */
+    char quantization[24]; /* the low-bit format that it is made of, "sym_int4"; else the type of most of its weights, "Q4_1" */
 };
 
-/** Thread [any]  Errors as lm_model_hparams() */
-int lm_model_card_read(const struct lm_gguf *g, const char *path, struct lm_model_card *out, struct lm_err *err);
+/** load_in_low_bit "none": nothing is quantized at load.  Thread [any]  Errors as lm_model_hparams() */
+int lm_model_card_read(const struct lm_gguf *g, const char *path, const char *load_in_low_bit, struct lm_model_card *out, struct lm_err *err);
 #endif

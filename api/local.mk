@@ -15,9 +15,13 @@ libapi_la_LIBADD = libhttp.la libguard.la libprotocol.la libtools.la libtext.la 
 EXTRA_DIST += %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
-api_tests = %D%/json_test %D%/keys_test %D%/metrics_test %D%/trace_test %D%/workers_test
+api_tests = %D%/card_test %D%/json_test %D%/keys_test %D%/metrics_test %D%/trace_test %D%/workers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
+%C%_card_test_SOURCES = %D%/card_test.c
+%C%_card_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_card_test_CFLAGS = $(TEST_CFLAGS)
+%C%_card_test_LDADD = libapi.la $(TEST_LIBS)
 %C%_json_test_SOURCES = %D%/json_test.c
 %C%_json_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 %C%_json_test_LDADD = libapi.la $(TEST_LIBS)

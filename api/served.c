@@ -203,7 +203,7 @@ static int read_file(struct lm_served *m, struct lm_err *err)
     free(path);
     if (rc)
         return rc;
-    rc = lm_model_card_read(g, m->conf->path, &m->card, err);
+    rc = lm_model_card_read(g, m->conf->path, m->conf->load_in_low_bit, &m->card, err);
     if (rc)
         lm_fail_in(err, rc, "%s", m->conf->path);
     else
