@@ -10,6 +10,7 @@ struct lm_dev {
     struct lm_plan *running; /* work is done in sync(): whoever touches a step's arrays too early is found out */
     const struct lm_step *step;
     uint32_t period; /* 0: none */
+    bool blind;
 };
 
 struct lm_plan {
@@ -115,9 +116,11 @@ static int toy_open(const struct lm_open_desc *desc, struct lm_dev **out, struct
     struct lm_dev *dev = calloc(1, sizeof *dev);
     if (!dev)
         return lm_fail(err, LM_ENOMEM, "out of memory");
-    for (size_t i = 0; i < desc->n_option; i++)
+    for (size_t i = 0; i < desc->n_option; i++) {
         if (strcmp(desc->option[i].key, "period") == 0)
             dev->period = (uint32_t)strtoul(desc->option[i].value, NULL, 10);
+        dev->blind |= strcmp(desc->option[i].key, "blind") == 0;
+    }
     *out = dev;
     return 0;
 }
@@ -222,16 +225,16 @@ static struct slot *slot_at(const struct lm_plan *p, const struct lm_step *st, u
     return &p->slot[(size_t)st->block_table[(size_t)s * st->table_stride + pos / size] * size + pos % size];
 }
 
-static void answer(const struct lm_plan *p, const struct lm_step *st, uint32_t s, uint32_t row, uint32_t o, uint32_t period)
+static void answer(const struct lm_plan *p, const struct lm_step *st, uint32_t s, uint32_t row, uint32_t o, const struct lm_dev *dev)
 {
     const struct lm_sampling *how = &st->sampling[o];
     struct lm_sampled *out = &st->sampled[o];
     uint64_t h = begin();
-    for (uint32_t i = 0; i <= (uint32_t)st->pos[row]; i++) {
+    for (uint32_t i = dev->blind ? (uint32_t)st->pos[row] : 0; i <= (uint32_t)st->pos[row]; i++) {
         const struct slot *at = slot_at(p, st, s, i);
         h = mix(mix(h, (uint64_t)at->token), (uint64_t)at->pos);
     }
-    *out = (struct lm_sampled){.token = choose(h, (size_t)st->pos[row] + 1, p->desc.graph->n_vocab, period, how)};
+    *out = (struct lm_sampled){.token = choose(h, (size_t)st->pos[row] + 1, p->desc.graph->n_vocab, dev->period, how)};
     if (how->given) {
         out->token = how->given_token;
         out->rank = 1 + (uint32_t)how->given_token % 5;
@@ -268,10 +271,12 @@ static int toy_sync(struct lm_dev *dev, uint64_t deadline_us, struct lm_err *err
     for (uint32_t s = 0; s < st->n_seq; s++)
         for (uint32_t r = st->seq_row[s]; r < st->seq_row[s + 1]; r++)
             *slot_at(plan, st, s, (uint32_t)st->pos[r]) = (struct slot){st->token[r], st->pos[r]};
-    for (uint32_t o = 0, s = 0; o < st->n_out; o++, s = 0) {
+    for (uint32_t o = 0, s = 0; o < st->n_out; o++) {
+        if (st->out_row[o] < st->seq_row[s])
+            s = 0;
         while (st->out_row[o] >= st->seq_row[s + 1])
             s++;
-        answer(plan, st, s, st->out_row[o], o, dev->period);
+        answer(plan, st, s, st->out_row[o], o, dev);
     }
     return 0;
 }

@@ -12,6 +12,8 @@
  * Option "period" of open(): seven of eight tokens depend on the position alone and come again after so many, so that
  * they can be guessed; which ones do not is still decided by everything that is read back.
  *
+ * Option "blind": the newest token alone decides, and a step costs nothing that grows with what is read back.
+ *
  * Thread   one
  */
 #include <llmserve/backend.h>

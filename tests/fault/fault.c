@@ -9,6 +9,7 @@
  *   nan-at=N          the first row of step N answers with NaN
  *   crash-at=N        step N ends in SIGSEGV, or in SIGABRT with signal=abort
  *   shrink=FILE       FILE is emptied, and the bytes of a weight are read: at pack with where=pack, else at the first step
+ *   blind=1           the toy backend does not read its cache back: it answers at once
  *   alloc-fail-at=K   the K-th call that allocates (open, weights, measure, prepare) says LM_ENOMEM
  */
 #include "runtime/plugin/registry.h"
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 struct faults {
-    uint64_t delay_us, hang_at, stuck_at, fail_at, nan_at, crash_at, alloc_fail_at;
+    uint64_t delay_us, hang_at, stuck_at, fail_at, nan_at, crash_at, alloc_fail_at, blind;
     long code;
     const char *where, *signal, *wrap, *wrap_dir, *shrink;
 };
@@ -41,7 +42,7 @@ static int set_option(struct faults *f, const struct lm_option *o, struct lm_err
     const struct { const char *key; uint64_t *number; const char **text; } row[] = {
         {"delay-us", &f->delay_us, NULL}, {"hang-at", &f->hang_at, NULL}, {"stuck-at", &f->stuck_at, NULL},
         {"fail-at", &f->fail_at, NULL}, {"nan-at", &f->nan_at, NULL}, {"crash-at", &f->crash_at, NULL},
-        {"alloc-fail-at", &f->alloc_fail_at, NULL}, {"where", NULL, &f->where}, {"signal", NULL, &f->signal},
+        {"alloc-fail-at", &f->alloc_fail_at, NULL}, {"blind", &f->blind, NULL}, {"where", NULL, &f->where}, {"signal", NULL, &f->signal},
         {"shrink", NULL, &f->shrink}, {"wrap", NULL, &f->wrap}, {"wrap-dir", NULL, &f->wrap_dir},
     };
     if (strcmp(o->key, "code") == 0) {
@@ -99,7 +100,8 @@ static int fault_open(const struct lm_open_desc *desc, struct lm_dev **out, stru
             rc = lm_registry_load(d->f.wrap_dir, d->f.wrap, &d->be, err);
     }
     if (!rc)
-        rc = d->be->open(&(struct lm_open_desc){.device = desc->device}, &d->dev, err);
+        rc = d->be->open(&(struct lm_open_desc){.device = desc->device, .option = &(struct lm_option){"blind", "1"}, .n_option = d->f.blind && !d->f.wrap},
+                         &d->dev, err);
     if (rc)
         fault_close(d);
     else
