@@ -2,17 +2,22 @@
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
 	%D%/metrics_more.c %D%/metrics_text.h \
-	%D%/supervisor.c %D%/supervisor.h %D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
+	%D%/supervisor.c %D%/supervisor.h %D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/page.c %D%/page.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
 	%D%/status.c %D%/status.h %D%/routes.c %D%/routes.h \
 	%D%/record.c %D%/record.h %D%/trace.c %D%/trace.h %D%/otlp.c %D%/otlp.h %D%/service.c %D%/service.h
 # openapi.c holds the file itself.
-libapi_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_OPENAPI_FILE='"$(abs_top_srcdir)/%D%/openapi.json"'
+libapi_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_OPENAPI_FILE='"$(abs_top_srcdir)/%D%/openapi.json"' -DLM_PAGE_DIR='"$(abs_top_srcdir)/%D%/page"'
 openapi_object = %D%/libapi_la-openapi.lo
 $(openapi_object): %D%/openapi.json
+# page.c holds the web page's files.
+page_files = %D%/page/index.html %D%/page/page.css %D%/page/icon.svg %D%/page/main.js %D%/page/api.js %D%/page/dom.js %D%/page/chat.js \
+	%D%/page/answer.js %D%/page/settings.js %D%/page/markdown.js %D%/page/status.js %D%/page/metrics.js %D%/page/plot.js
+page_object = %D%/libapi_la-page.lo
+$(page_object): $(page_files)
 libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
 libapi_la_LIBADD = libhttp.la libguard.la libprotocol.la libtools.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 
-EXTRA_DIST += %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
+EXTRA_DIST += $(page_files) %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
 api_tests = %D%/card_test %D%/json_test %D%/keys_test %D%/metrics_test %D%/trace_test %D%/workers_test

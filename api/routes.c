@@ -9,6 +9,7 @@
 #include "api/openai/embed.h"
 #include "api/openai/openai.h"
 #include "api/openai/responses.h"
+#include "api/page.h"
 #include "api/status.h"
 
 enum { OPEN = LM_ROUTE_OPEN, ADMIN = LM_ROUTE_ADMIN, PREFIX = LM_ROUTE_PREFIX, CLAUDE = LM_ROUTE_ANTHROPIC, OLLAMA = LM_ROUTE_OLLAMA };
@@ -57,7 +58,8 @@ const struct lm_route lm_routes[] = {
     {"POST", "/v1/reranking", 0, lm_openai_rerank},
     {"POST", "/v1/messages", CLAUDE, lm_anthropic_messages},
     {"POST", "/v1/messages/count_tokens", CLAUDE, lm_anthropic_count_tokens},
-    {"GET", "/", OPEN, lm_ollama_root},
+    {"GET", "/", OPEN, lm_page_root},
+    {"GET", "/page/", OPEN | PREFIX, lm_page_file},
     {"GET", "/api/version", OLLAMA, lm_ollama_version},
     {"GET", "/api/tags", OLLAMA, lm_ollama_tags},
     {"GET", "/api/ps", OLLAMA, lm_ollama_ps},

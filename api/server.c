@@ -46,7 +46,7 @@ static enum lm_error_style error_style(const struct lm_call *call)
 }
 
 /* Headers of an answer: its own, then those that let a page of another origin read it. */
-struct headers { struct lm_http_header h[8]; size_t n; };
+struct headers { struct lm_http_header h[12]; size_t n; };
 
 static void add_header(struct headers *hs, const char *name, const char *value)
 {
@@ -85,7 +85,16 @@ static void reply(struct lm_call *call, int status, const char *content_type, co
 
 void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body)
 {
-    reply(call, status, content_type, body, &(struct headers){0});
+    lm_call_reply_with(call, status, content_type, body, NULL, 0);
+}
+
+void lm_call_reply_with(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body,
+                        const struct lm_http_header *header, size_t n_header)
+{
+    struct headers hs = {0};
+    for (size_t i = 0; i < n_header; i++)
+        add_header(&hs, header[i].name, header[i].value);
+    reply(call, status, content_type, body, &hs);
 }
 
 static void reply_error(struct lm_call *call, const struct lm_api_error *e, struct headers *hs)

@@ -100,6 +100,9 @@ bool lm_server_ready(const struct lm_server *s);
 bool lm_server_progresses(const struct lm_server *s);
 
 void lm_call_reply(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body);
+/** With at most 8 headers of its own, in the terms of lm_http_reply(). */
+void lm_call_reply_with(struct lm_call *call, int status, const char *content_type, const struct lm_bytes *body,
+                        const struct lm_http_header *header, size_t n_header);
 /** Answer with an error; 429 and 503 get Retry-After, 401 WWW-Authenticate. */
 void lm_call_error(struct lm_call *call, const struct lm_api_error *e);
 /** Begin a stream; type NULL: of server-sent events. */

@@ -29,8 +29,8 @@ def server(**more):
     return Server("--api-key", "sesame", "--tool-call-parser", "hermes", "--reasoning-parser", "qwen3", **more)
 
 
-def run_node(name, script):
-    """Run script PORT LOG with node, where it finds the package; NODE_PATH names a folder that holds it."""
+def node_with(name):
+    """The program node, where it finds the package; else this script is skipped. NODE_PATH names a folder that holds it."""
     node = shutil.which("node")
     if not node or subprocess.run([node, "-e", f"require.resolve({name!r})"], stderr=subprocess.DEVNULL, cwd=HERE).returncode:
         print(f"skipped: no node, or no package {name} here; ./quickstart test or make check-clients installs it")
@@ -38,5 +38,11 @@ def run_node(name, script):
     if not os.path.exists(harness.FAKE):
         print("skipped: no fake engine")
         sys.exit(77)
+    return node
+
+
+def run_node(name, script):
+    """Run script PORT LOG with node."""
+    node = node_with(name)
     with server() as s:
         sys.exit(subprocess.run([node, os.path.join(HERE, script), str(s.port), s.log_path], timeout=harness.DEADLINE).returncode)
