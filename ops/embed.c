@@ -4,8 +4,9 @@
 
 int lm_embed_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err)
 {
-    if (!op->w || op->w->rows < g->n_vocab)
-        return lm_fail(err, LM_EINVAL, "a table of %u rows for %u tokens", op->w ? op->w->rows : 0, g->n_vocab);
+    const uint32_t n_token = g->n_token ? g->n_token : g->n_vocab;
+    if (!op->w || op->w->rows < n_token)
+        return lm_fail(err, LM_EINVAL, "a table of %u rows for %u tokens", op->w ? op->w->rows : 0, n_token);
     int rc = lm_check_shape(g, op->y, "y", LM_ROWS_TOK, op->w->cols, err);
     return rc ? rc : lm_check_real(op->u.embed.scale, "scale", false, err);
 }

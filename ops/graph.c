@@ -3,6 +3,7 @@
 #include "ops/act_mul.h"
 #include "ops/attention.h"
 #include "ops/check.h"
+#include "ops/collect.h"
 #include "ops/copy.h"
 #include "ops/elementwise.h"
 #include "ops/embed.h"
@@ -43,6 +44,8 @@ static const struct {
     [LM_OP_MOE_MATMUL] = {"moe_matmul", lm_moe_matmul_check},
     [LM_OP_MOE_SUM] = {"moe_sum", lm_moe_sum_check},
     [LM_OP_LORA_MATMUL] = {"lora_matmul", lm_lora_matmul_check},
+    [LM_OP_ALLREDUCE] = {"allreduce", lm_allreduce_check},
+    [LM_OP_ALLGATHER] = {"allgather", lm_allgather_check},
 };
 
 const char *lm_op_name(enum lm_op_kind kind)
@@ -131,9 +134,10 @@ static bool samples(const struct lm_graph *g)
 static int check_rows(const struct lm_plan_desc *p, const struct lm_step *step, struct lm_err *err)
 {
     bool sampling = samples(p->graph);
+    const uint32_t n_token = p->graph->n_token ? p->graph->n_token : p->graph->n_vocab;
     for (uint32_t r = 0; r < step->n_tok; r++)
-        if (step->token[r] < 0 || (uint32_t)step->token[r] >= p->graph->n_vocab)
-            return lm_fail(err, LM_EINVAL, "row %u: token %d of %u", r, step->token[r], p->graph->n_vocab);
+        if (step->token[r] < 0 || (uint32_t)step->token[r] >= n_token)
+            return lm_fail(err, LM_EINVAL, "row %u: token %d of %u", r, step->token[r], n_token);
     for (uint32_t o = 0; o < step->n_out; o++) {
         if (step->out_row[o] >= step->n_tok)
             return lm_fail(err, LM_EINVAL, "output %u: row %u of %u", o, step->out_row[o], step->n_tok);
@@ -142,6 +146,27 @@ static int check_rows(const struct lm_plan_desc *p, const struct lm_step *step, 
             return lm_fail_in(err, rc, "output %u", o);
     }
     return 0;
+}
+
+bool lm_op_is_collective(enum lm_op_kind kind)
+{
+    return kind == LM_OP_ALLREDUCE || kind == LM_OP_ALLGATHER;
+}
+
+uint32_t lm_step_end(const struct lm_graph *g, const struct lm_step *step)
+{
+    return step->end_op ? step->end_op : g->n_op;
+}
+
+/* Ops between which a step may begin and end are collective. */
+static int check_range(const struct lm_graph *g, const struct lm_step *step, struct lm_err *err)
+{
+    const uint32_t first = step->first_op, end = lm_step_end(g, step);
+    bool good = first <= end && end <= g->n_op && (first == 0 || lm_op_is_collective(g->op[first - 1].kind)) &&
+                (end == g->n_op || lm_op_is_collective(g->op[end].kind));
+    for (uint32_t i = first; i < end && good; i++)
+        good = !lm_op_is_collective(g->op[i].kind);
+    return good ? 0 : lm_fail(err, LM_EINVAL, "ops %u to %u of %u are not what lies between collective ops", first, end, g->n_op);
 }
 
 int lm_step_check(const struct lm_plan_desc *p, const struct lm_step *step, struct lm_err *err)
@@ -158,6 +183,8 @@ int lm_step_check(const struct lm_plan_desc *p, const struct lm_step *step, stru
         if (rc < 0)
             return rc;
     }
-    int rc = lm_lora_step_check(p->graph, step, err);
+    int rc = check_range(p->graph, step, err);
+    if (rc == 0)
+        rc = lm_lora_step_check(p->graph, step, err);
     return rc < 0 ? rc : check_rows(p, step, err);
 }

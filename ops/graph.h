@@ -9,6 +9,12 @@
 /** Name of an op kind: "rmsnorm"; "?" out of range.  Thread [any] */
 const char *lm_op_name(enum lm_op_kind kind);
 
+/** Does the op join ranks, so that a step ends before it? */
+bool lm_op_is_collective(enum lm_op_kind kind);
+
+/** The end of the ops that the step runs; the first is step->first_op.  Thread [any] */
+uint32_t lm_step_end(const struct lm_graph *g, const struct lm_step *step);
+
 /**
  * Is the graph well-formed: ids in range, shapes agree, attributes make sense, every layer's cache has one shape?
  *
@@ -28,8 +34,9 @@ int lm_plan_check(const struct lm_plan_desc *plan, struct lm_err *err);
 /**
  * Does the step keep within what the plan was prepared for, and is every index it holds in range?
  *
- * Checked: the counts; rows of sequences packed in order; tokens < n_vocab; positions consecutive within a
- * sequence and < max_len; the block of every position up to the last < n_block; slots of adapters; out_row; every sampling.
+ * Checked: the counts; rows of sequences packed in order; tokens < n_token or n_vocab; positions consecutive within a
+ * sequence and < max_len; the block of every position up to the last < n_block; slots of adapters; out_row; every sampling;
+ * the range of ops.
  * Errors   LM_EINVAL
  * Thread   [any]
  */

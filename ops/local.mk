@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libops.la
-libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h %D%/check.c %D%/check.h %D%/copy.c %D%/copy.h \
+libops_la_SOURCES = %D%/act_mul.c %D%/act_mul.h %D%/attention.c %D%/attention.h %D%/check.c %D%/check.h %D%/collect.c %D%/collect.h %D%/copy.c %D%/copy.h \
 	%D%/elementwise.c %D%/elementwise.h %D%/embed.c %D%/embed.h %D%/gather.c %D%/gather.h %D%/graph.c %D%/graph.h \
 	%D%/layernorm.c %D%/layernorm.h %D%/lora.c %D%/lora.h %D%/matmul.c %D%/matmul.h %D%/moe.c %D%/moe.h %D%/philox.h %D%/rmsnorm.c %D%/rmsnorm.h \
 	%D%/rope.c %D%/rope.h %D%/sample.c %D%/sample.h %D%/sample_block.h \
@@ -15,9 +15,12 @@ libopsuite_la_SOURCES = %D%/op_ref.c %D%/op_ref.h %D%/op_rig.c %D%/op_rig.h %D%/
 libopsuite_la_CFLAGS = $(TEST_CFLAGS)
 libopsuite_la_LIBADD = libops.la libqtype.la
 
-ops_tests = %D%/attention_test %D%/copy_test %D%/moe_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/lora_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_filter_test %D%/sample_test %D%/vec_test
+ops_tests = %D%/attention_test %D%/collect_test %D%/copy_test %D%/moe_test %D%/elementwise_test %D%/embed_test %D%/graph_test %D%/layernorm_test %D%/lora_test %D%/matmul_test %D%/rmsnorm_test %D%/rope_test %D%/sample_filter_test %D%/sample_test %D%/vec_test
 check_PROGRAMS += $(ops_tests)
 TESTS += $(ops_tests)
+%C%_collect_test_SOURCES = %D%/collect_test.c
+%C%_collect_test_CFLAGS = $(TEST_CFLAGS)
+%C%_collect_test_LDADD = libops.la $(TEST_LIBS)
 %C%_copy_test_SOURCES = %D%/copy_test.c
 %C%_copy_test_CFLAGS = $(TEST_CFLAGS)
 %C%_copy_test_LDADD = libops.la $(TEST_LIBS)

@@ -5,6 +5,7 @@
 #include "ops/elementwise.h"
 #include "ops/embed.h"
 #include "ops/gather.h"
+#include "ops/graph.h"
 #include "ops/layernorm.h"
 #include "ops/lora.h"
 #include "ops/matmul.h"
@@ -110,12 +111,14 @@ void lm_ref_op(const struct lm_ref *ref, const struct lm_op *op)
     case LM_OP_MOE_MATMUL:
     case LM_OP_MOE_SUM: run_moe(ref, op, rows); break;
     case LM_OP_LORA_MATMUL: run_lora(ref, op, rows); break;
+    case LM_OP_ALLREDUCE:
+    case LM_OP_ALLGATHER: /* never in a step's range */
     case LM_OP_KIND_END: break;
     }
 }
 
 void lm_ref_run(const struct lm_ref *ref)
 {
-    for (uint32_t i = 0; i < ref->graph->n_op; i++)
+    for (uint32_t i = ref->step->first_op; i < lm_step_end(ref->graph, ref->step); i++)
         lm_ref_op(ref, &ref->graph->op[i]);
 }

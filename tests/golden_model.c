@@ -3,6 +3,7 @@
 #include "runtime/model/hf/safetensors.h"
 #include "runtime/model/model.h"
 #include "runtime/model/source.h"
+#include "runtime/parallel/group.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -115,7 +116,7 @@ static bool next_step(struct run *r)
     for (uint32_t o = 0; o < n; o++)
         r->out_row[o] = n - 1 - o;
     r->step = (struct lm_step){n, n_seq, n, r->step_token, r->pos, r->seq_row, r->table, r->n_block, r->out_row,
-                               r->sampling, r->step.sampled, NULL};
+                               r->sampling, r->step.sampled, NULL, 0, 0};
     return n > 0;
 }
 
@@ -188,31 +189,62 @@ static int open_golden(const char *folder, const char *name, struct golden *out,
     return 0;
 }
 
-int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
-                  const struct lm_golden_feed *feed, double *out_error, struct lm_err *err)
+/* The model on one device or a group of them: who runs it, where, and whose logits are read. */
+struct place {
+    const struct lm_backend *be;
+    struct lm_dev *dev;
+    const struct lm_model *model;
+};
+
+static int feed_place(const struct golden *golden, const struct place *at, const struct lm_golden_feed *feed, size_t n_tok, size_t n_logits,
+                      double *out_error, struct lm_err *err)
 {
-    struct golden golden = {0};
-    struct lm_model *m = NULL;
-    size_t n_tok = 0, n_logits = 0;
-    int rc = open_golden(folder, name, &golden, &n_tok, &n_logits, err);
-    if (rc || (rc = lm_model_load(golden.g, feed->low_bit, be, dev, 0, NULL, NULL, NULL, &m, err)) != 0)
-        goto out;
-    struct run r = {.feed = feed, .model = m, .golden = &golden};
-    if (n_tok == 0 || n_logits != n_tok * m->hp.n_vocab) {
-        rc = lm_fail(err, LM_EFORMAT, "%zu tokens and %zu golden logits of %u", n_tok, n_logits, m->hp.n_vocab);
-        goto out;
-    }
+    struct run r = {.feed = feed, .model = at->model, .golden = golden};
+    if (n_tok == 0 || n_logits != n_tok * at->model->hp.n_vocab)
+        return lm_fail(err, LM_EFORMAT, "%zu tokens and %zu golden logits of %u", n_tok, n_logits, at->model->hp.n_vocab);
     r.n_tok = (uint32_t)n_tok;
     r.n_block = (r.n_tok + BLOCK - 1) / BLOCK;
     init(&r);
-    golden.other = feed->logits ? *feed->logits : NULL;
     if (feed->logits && !*feed->logits)
         r.keep = *feed->logits = array(n_logits, sizeof *r.keep);
-    rc = feed_all(&r, be, dev, out_error, err);
+    int rc = feed_all(&r, at->be, at->dev, out_error, err);
     fini(&r);
-out:
-    lm_model_destroy(m, be, dev);
+    return rc;
+}
+
+int lm_golden_run_on(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name,
+                     const struct lm_golden_feed *feed, double *out_error, struct lm_err *err)
+{
+    struct golden golden = {0};
+    struct lm_model *m[LM_GOLDEN_DEVICES] = {0};
+    const struct lm_group_desc split = {be, dev, m, feed->n_rank ? feed->n_rank : 1, feed->n_stage ? feed->n_stage : 1, 600u * 1000000u};
+    const uint32_t n = split.n_rank * split.n_stage;
+    struct place at = {be, dev[0], NULL};
+    size_t n_tok = 0, n_logits = 0;
+    int rc = open_golden(folder, name, &golden, &n_tok, &n_logits, err);
+    golden.other = feed->logits ? *feed->logits : NULL;
+    if (!rc)
+        rc = n > 1 ? lm_model_load_parts(golden.g, feed->low_bit, be, dev, split.n_rank, split.n_stage, 0, NULL, NULL, m, err) :
+                     lm_model_load(golden.g, feed->low_bit, be, dev[0], 0, NULL, NULL, NULL, m, err);
+    if (!rc && n > 1) {
+        at = (struct place){&lm_group_backend, NULL, NULL};
+        rc = lm_group_create(&split, &at.dev, err);
+    }
+    if (!rc) {
+        at.model = lm_group_model(&split);
+        rc = feed_place(&golden, &at, feed, n_tok, n_logits, out_error, err);
+    }
+    if (n > 1 && at.dev != dev[0])
+        at.be->close(at.dev);
+    for (uint32_t i = 0; i < n; i++)
+        lm_model_destroy(m[i], be, dev[i]);
     lm_gguf_close(golden.g);
     lm_st_close(golden.st);
     return rc ? lm_fail_in(err, rc, "%s", name) : 0;
+}
+
+int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
+                  const struct lm_golden_feed *feed, double *out_error, struct lm_err *err)
+{
+    return lm_golden_run_on(be, &dev, folder, name, feed, out_error, err);
 }

@@ -8,6 +8,8 @@
 #include <llmserve/backend.h>
 #include "runtime/model/low_bit.h"
 
+enum { LM_GOLDEN_DEVICES = 8 };
+
 /** Names of the files, without ".gguf", and of folders, "hf/…"; NULL ends. */
 extern const char *const lm_golden_models[];
 
@@ -21,17 +23,22 @@ struct lm_golden_feed {
     enum lm_kv_dtype kv_dtype;
     const struct lm_low_bit *low_bit; /* NULL: weights as they are in the file */
     bool mean; /* the error is the mean over the rows, not the largest */
+    uint32_t n_rank, n_stage; /* devices to split the model over, by heads and by layers; 0: one */
     float **logits; /* [n_tok][n_vocab] of malloc: compare with them in the place of the golden ones; *logits NULL: keep them */
 };
 
 /**
  * Load a golden model from folder, run all its tokens, and read the logits of every row.
  *
+ * dev        a split model goes over devices dev[0 .. n_rank * n_stage - 1], else dev[0] has it
  * out_error  largest |logit - golden| of any row, over the largest |golden| of that row; 0 where logits are kept
  * Errors     of the loader and the backend; LM_EINVAL when a sampled token is not the row's greatest logit, or its
  *            log-probability is off by more than 1e-3
  * Thread     [engine]
  */
+int lm_golden_run_on(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name,
+                     const struct lm_golden_feed *feed, double *out_error, struct lm_err *err);
+/** The same on one device. */
 int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
                   const struct lm_golden_feed *feed, double *out_error, struct lm_err *err);
 #endif

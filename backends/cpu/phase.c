@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cpu/phase.h"
 #include "backends/cpu/mat_kern.h"
+#include "ops/graph.h"
 
 static bool is_elementwise(const struct lm_op *op)
 {
@@ -23,7 +24,7 @@ static bool is_row_wise(const struct lm_op *op)
 
 static enum lm_rows rows_of(const struct lm_graph *g, const struct lm_op *op)
 {
-    return g->act[op->kind == LM_OP_KV_STORE || op->kind == LM_OP_SAMPLE ? op->x : op->y].rows;
+    return g->act[op->kind == LM_OP_KV_STORE || op->kind == LM_OP_SAMPLE || op->kind == LM_OP_ALLGATHER ? op->x : op->y].rows;
 }
 
 static bool has_x2(const struct lm_op *op)
@@ -185,6 +186,8 @@ uint32_t cpu_phase_cut(const struct lm_graph *g, struct cpu_phase *out)
             p->kind = CPU_ATTENTION;
         else if (op->kind == LM_OP_SAMPLE)
             p->kind = CPU_SAMPLE;
+        else if (lm_op_is_collective(op->kind))
+            p->kind = CPU_COLLECTIVE;
         else if (op->kind == LM_OP_MOE_MATMUL)
             cut_moe(g, i, p);
         else if (op->kind == LM_OP_LORA_MATMUL)

@@ -14,6 +14,7 @@
  *   MOE        moe_matmuls of one input and one route: threads share the panels of all experts, each as often as rows chose it
  *   LORA       a lora_matmul that stands alone
  *   SAMPLE     rows of logits, handed out one by one
+ *   COLLECTIVE an op that joins ranks: nothing is run; phases before it end and those behind it begin a part of the step
  *
  * A llama layer is 6 phases in decode: q k v; rope and kv_store; attention; o; gate and up; down.
  */
@@ -21,7 +22,7 @@
 
 #include <stdatomic.h>
 
-enum cpu_phase_kind { CPU_ROWS, CPU_MATMUL, CPU_ATTENTION, CPU_MOE, CPU_LORA, CPU_SAMPLE };
+enum cpu_phase_kind { CPU_ROWS, CPU_MATMUL, CPU_ATTENTION, CPU_MOE, CPU_LORA, CPU_SAMPLE, CPU_COLLECTIVE };
 
 /** Ops [first, end) of the graph. */
 struct cpu_phase {

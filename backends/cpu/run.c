@@ -5,6 +5,7 @@
 #include "backends/cpu/row.h"
 #include "backends/cpu/x.h"
 #include "ops/copy.h"
+#include "ops/graph.h"
 #include "ops/sample.h"
 
 #include <math.h>
@@ -293,11 +294,12 @@ void cpu_run(void *arg, uint32_t thread)
     const struct cpu_run *run = arg;
     struct cpu_plan *plan = run->plan;
     struct worker w = {plan, run->pool, cpu_row_get(plan->isa), &plan->local[thread], thread};
+    const uint32_t end = lm_step_end(plan->desc.graph, plan->step);
     bool first = true;
     for (uint32_t i = 0; i < plan->n_phase; i++) {
         struct cpu_phase *p = &plan->phase[i];
         uint32_t n_row = cpu_plan_n_row(plan, p->rows);
-        if (n_row == 0)
+        if (n_row == 0 || p->first < plan->step->first_op || p->end > end)
             continue;
         if (!first)
             cpu_pool_barrier(run->pool, thread);
@@ -309,6 +311,7 @@ void cpu_run(void *arg, uint32_t thread)
         case CPU_MOE: run_moe(&w, p, n_row); break;
         case CPU_LORA: run_lora(&w, p, n_row); break;
         case CPU_SAMPLE: run_sample(&w, p); break;
+        case CPU_COLLECTIVE: break;
         }
     }
 }

@@ -328,12 +328,16 @@ static int get_kernels(struct gpu_plan *p, struct gpu_lib *lib, struct lm_err *e
     struct gpu_need need = {0};
     for (uint32_t i = 0; i < g->n_op; i++) {
         enum gpu_kernel_id id = kernel_of(g->op[i].kind);
+        if (lm_op_is_collective(g->op[i].kind))
+            continue;
         need.program[GPU_SAMPLE] = need.program[GPU_SAMPLE] || id == GPU_K_ARGMAX;
         need.program[id < GPU_N_FIXED_KERNEL ? program_of(p, id) : weight_program(matrix_of(&g->op[i]))] = true;
     }
     int rc = gpu_lib_build(lib, &need, err);
     for (uint32_t i = 0; i < g->n_op && rc == 0; i++) {
         enum gpu_kernel_id id = kernel_of(g->op[i].kind);
+        if (lm_op_is_collective(g->op[i].kind))
+            continue;
         if (id == GPU_N_FIXED_KERNEL)
             rc = get_mat(lib, &g->op[i], &p->mat[i], err);
         else if (!p->kernel[id])

@@ -2,6 +2,7 @@
 #include "backends/gpu/run.h"
 #include "backends/gpu/fuse.h"
 #include "ops/check.h"
+#include "ops/graph.h"
 #include "ops/lora.h"
 #include "ops/philox.h"
 #include "ops/sample.h"
@@ -351,6 +352,8 @@ static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, st
     case LM_OP_MOE_ROUTE: return run_route(p, step, op, err);
     case LM_OP_MOE_MATMUL: return run_experts(p, step, i, err);
     case LM_OP_LORA_MATMUL: return run_lora(p, step, op, err);
+    case LM_OP_ALLREDUCE:
+    case LM_OP_ALLGATHER: /* never in a step's range */
     case LM_OP_KIND_END: break;
     }
     return lm_fail(err, LM_EINVAL, "op %u of kind %d", i, (int)op->kind);
@@ -411,10 +414,10 @@ static int run_fused(struct gpu_plan *p, const struct lm_step *step, struct lm_e
 
 int gpu_run_launch(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
-    int rc = upload(p, step, err);
+    int rc = step->first_op ? 0 : upload(p, step, err); /* what a step's first part brings, its others find */
     if (rc == 0 && p->fuse)
         rc = run_fused(p, step, err);
-    for (uint32_t i = 0; i < p->desc.graph->n_op && rc == 0 && !p->fuse; i++)
+    for (uint32_t i = step->first_op; i < lm_step_end(p->desc.graph, step) && rc == 0 && !p->fuse; i++)
         rc = run_op(p, step, i, err);
     if (rc == 0)
         rc = p->drv->call->flush(p->drv, err);
@@ -460,7 +463,7 @@ int gpu_run_sync(struct gpu_plan *p, uint64_t deadline_us, struct lm_err *err)
     const struct lm_step *step = p->running;
     int rc = p->drv->call->wait(p->drv, deadline_us, err);
     p->running = NULL;
-    for (uint32_t i = 0; i < p->desc.graph->n_op && rc == 0; i++)
+    for (uint32_t i = step->first_op; i < lm_step_end(p->desc.graph, step) && rc == 0; i++)
         if (p->desc.graph->op[i].kind == LM_OP_SAMPLE)
             rc = sample(p, step, &p->desc.graph->op[i], deadline_us, err);
     return rc;

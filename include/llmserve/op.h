@@ -10,7 +10,8 @@
  *
  * Activations are f32, row-major, dense: [rows][dim]. rows is symbolic: LM_ROWS_TOK is the number of
  * tokens of the step, LM_ROWS_OUT the number of rows that need logits. An activation may be written by
- * several ops in turn; ops run in list order. Activation ids index lm_graph.act, weights are handles
+ * several ops in turn; ops run in list order. The collective ops, allreduce and allgather, join the graphs of ranks: no backend
+ * runs them, steps end before them and go on behind them. Activation ids index lm_graph.act, weights are handles
  * that the backend made (backend.h).
  */
 #include <stdbool.h>
@@ -51,6 +52,8 @@ enum lm_op_kind {
     LM_OP_MOE_MATMUL,    /* y[r][j] = W[expert j of r] x[r][j] + b[expert j of r] */
     LM_OP_MOE_SUM,       /* y[r] = sum_j weight j of r * x[r][j] */
     LM_OP_LORA_MATMUL,   /* y[r] += scale * B (A x[r]), A and B of the adapter that row r's sequence has */
+    LM_OP_ALLREDUCE,     /* y = the sum of x over the ranks that share the layer (y may be x) */
+    LM_OP_ALLGATHER,     /* y = the columns of x of all ranks side by side; y LM_NONE: only another rank gets them */
     LM_OP_KIND_END
 };
 
@@ -110,6 +113,7 @@ struct lm_op {
             uint32_t n_expert, n_slot;
             bool x_shared;              /* x is one row for all slots, else [n_slot] of them */
         } moe;
+        struct { uint32_t token_first, n_token; } reduce; /* n_token not 0: rows of other tokens than these count as zeros */
         struct { const struct lm_lora *slot; } lora; /* [n_lora], the graph's: they change between steps, where no row has the slot */
     } u;
 };
@@ -127,6 +131,7 @@ struct lm_graph {
     uint32_t n_layer;            /* cache layers */
     const uint32_t *kv_head_dim; /* [n_layer] columns of k (and of v) a token stores: n_kv_head * head_dim */
     uint32_t n_vocab;
+    uint32_t n_token;            /* ids of a step's tokens are below it, where the table has a part of the vocabulary; 0: n_vocab */
     uint32_t n_lora, lora_rank;  /* slots of adapters in every lora_matmul and their largest rank; 0: there is none */
 };
 
@@ -208,5 +213,6 @@ struct lm_step {
     const struct lm_sampling *sampling; /* [n_out] */
     struct lm_sampled *sampled;  /* [n_out], written by the time sync() returns */
     const int32_t *lora;         /* [n_seq] slot of each sequence's adapter, -1: none; NULL: no sequence has one */
+    uint32_t first_op, end_op;   /* run ops [first_op, end_op), which lie between collective ops; both 0: all, where there are none */
 };
 #endif

@@ -5,7 +5,7 @@ libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
 libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/lora.c %D%/lora.h %D%/dry.c %D%/dry.h %D%/think.c %D%/think.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
 	%D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
 	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
-libengine_la_LIBADD = libguard.la libprotocol.la libgrammarrun.la
+libengine_la_LIBADD = libparallel.la libguard.la libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
 engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test

@@ -10,19 +10,16 @@ static bool has(const struct lm_build *b, const char *name)
 
 void lm_build_qkv(struct lm_build *b, uint32_t x, uint32_t *out_q, uint32_t *out_k, uint32_t *out_v)
 {
-    const uint32_t q_dim = b->hp->n_head * b->hp->head_dim, kv_dim = b->hp->n_kv_head * b->hp->head_dim;
-    if (!has(b, "attn_qkv")) {
-        *out_q = lm_build_linear(b, "q", q_dim, x, "attn_q");
-        *out_k = lm_build_linear(b, "k", kv_dim, x, "attn_k");
-        *out_v = lm_build_linear(b, "v", kv_dim, x, "attn_v");
-        return;
-    }
-    *out_q = lm_build_act(b, "q", q_dim);
-    *out_k = lm_build_act(b, "k", kv_dim);
-    *out_v = lm_build_act(b, "v", kv_dim);
-    lm_build_matmul_rows(b, *out_q, x, "attn_qkv", q_dim + 2 * kv_dim, 0);
-    lm_build_matmul_rows(b, *out_k, x, "attn_qkv", q_dim + 2 * kv_dim, q_dim);
-    lm_build_matmul_rows(b, *out_v, x, "attn_qkv", q_dim + 2 * kv_dim, q_dim + kv_dim);
+    const uint32_t each = b->hp->head_dim, q_dim = b->hp->n_head * each, kv_dim = b->hp->n_kv_head * each;
+    const struct lm_heads heads = lm_build_heads(b);
+    const struct lm_range q = {heads.q.first * each, heads.q.n * each}, kv = {heads.kv.first * each, heads.kv.n * each};
+    const bool one = has(b, "attn_qkv");
+    *out_q = lm_build_act_cut(b, "q", q_dim, q);
+    *out_k = lm_build_act_cut(b, "k", kv_dim, kv);
+    *out_v = lm_build_act_cut(b, "v", kv_dim, kv);
+    lm_build_matmul_rows(b, *out_q, x, one ? "attn_qkv" : "attn_q", one ? q_dim + 2 * kv_dim : q_dim, q.first);
+    lm_build_matmul_rows(b, *out_k, x, one ? "attn_qkv" : "attn_k", one ? q_dim + 2 * kv_dim : kv_dim, (one ? q_dim : 0) + kv.first);
+    lm_build_matmul_rows(b, *out_v, x, one ? "attn_qkv" : "attn_v", one ? q_dim + 2 * kv_dim : kv_dim, (one ? q_dim + kv_dim : 0) + kv.first);
 }
 
 void lm_build_rope(struct lm_build *b, uint32_t y, const struct lm_rope *rope)
@@ -58,18 +55,22 @@ uint32_t lm_build_attention(struct lm_build *b, uint32_t q, uint32_t k, uint32_t
 {
     if (b->keys.rc)
         return 0;
-    const uint32_t n_head = b->hp->n_head, head_dim = b->act[q].dim / n_head, n_kv = b->act[k].dim / head_dim;
-    const uint32_t v_dim = b->act[v].dim / n_kv;
-    uint32_t a = lm_build_act(b, "a", (uint64_t)n_head * v_dim);
+    const struct lm_range heads = lm_build_heads(b).q;
+    if (b->keys.rc)
+        return 0;
+    const uint32_t n_head = heads.n, head_dim = b->act[q].dim / n_head, n_kv = b->act[k].dim / head_dim;
+    const uint32_t v_dim = b->act[v].dim / n_kv, layer = b->layer - b->layers.first;
+    uint32_t a = lm_build_act_cut(b, "a", b->hp->n_head * v_dim, (struct lm_range){heads.first * v_dim, n_head * v_dim});
     struct lm_op *op = lm_build_op(b, LM_OP_KV_STORE, LM_NONE, k, v);
-    op->u.attn.layer = b->layer;
+    op->u.attn.layer = layer;
     op->u.attn.n_kv_head = n_kv;
     op->u.attn.head_dim = head_dim;
     op->u.attn.v_dim = v_dim;
-    b->kv_head_dim[b->layer] = b->act[k].dim;
+    if (!lm_build_skips(b))
+        b->kv_head_dim[layer] = b->act[k].dim;
 
     op = lm_build_op(b, LM_OP_ATTENTION, a, q, LM_NONE);
-    op->u.attn.layer = b->layer;
+    op->u.attn.layer = layer;
     op->u.attn.n_head = n_head;
     op->u.attn.n_kv_head = n_kv;
     op->u.attn.head_dim = head_dim;
@@ -77,9 +78,9 @@ uint32_t lm_build_attention(struct lm_build *b, uint32_t q, uint32_t k, uint32_t
     op->u.attn.scale = lm_keys_positive(&b->keys, "attention.scale", attn->scale);
     op->u.attn.softcap = attn->softcap;
     op->u.attn.window = attn->window;
-    op->u.attn.slope = attn->slope;
+    op->u.attn.slope = attn->slope ? attn->slope + heads.first : NULL;
     if (attn->sink)
-        op->w = lm_build_vector(b, lm_build_name(b, attn->sink, "weight").s, n_head, 0, n_head, true);
+        op->w = lm_build_vector(b, lm_build_name(b, attn->sink, "weight").s, b->hp->n_head, heads.first, n_head, true);
     return a;
 }
 
@@ -119,17 +120,20 @@ void lm_build_copy_heads(struct lm_build *b, uint32_t y, uint32_t n_head, uint32
 uint32_t lm_build_mlp(struct lm_build *b, uint32_t x, enum lm_op_kind kind)
 {
     const uint32_t n = b->hp->ffn_dim;
-    uint32_t gate = lm_build_act(b, "gate", n), up = lm_build_act(b, "up", n);
+    const struct lm_range r = lm_build_share_cols(b, n, "ffn_down");
+    uint32_t gate = lm_build_act_cut(b, "gate", n, r), up = lm_build_act_cut(b, "up", n, r);
     bool one = !has(b, "ffn_gate") && lm_build_n_rows(b, "ffn_up") == 2 * n;
-    lm_build_matmul_rows(b, gate, x, one ? "ffn_up" : "ffn_gate", one ? 2 * n : n, 0);
-    lm_build_matmul_rows(b, up, x, "ffn_up", one ? 2 * n : n, one ? n : 0);
+    lm_build_matmul_rows(b, gate, x, one ? "ffn_up" : "ffn_gate", one ? 2 * n : n, r.first);
+    lm_build_matmul_rows(b, up, x, "ffn_up", one ? 2 * n : n, (one ? n : 0) + r.first);
     lm_build_op(b, kind, gate, gate, up);
     return lm_build_linear(b, "h", b->hp->dim, gate, "ffn_down");
 }
 
 uint32_t lm_build_mlp_gelu(struct lm_build *b, uint32_t x)
 {
-    uint32_t up = lm_build_linear(b, "up", b->hp->ffn_dim, x, "ffn_up");
+    const struct lm_range r = lm_build_share_cols(b, b->hp->ffn_dim, "ffn_down");
+    uint32_t up = lm_build_act_cut(b, "up", b->hp->ffn_dim, r);
+    lm_build_matmul_rows(b, up, x, "ffn_up", b->hp->ffn_dim, r.first);
     lm_build_op(b, LM_OP_GELU, up, up, LM_NONE);
     return lm_build_linear(b, "h", b->hp->dim, up, "ffn_down");
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WIDTH_MAX = 1 << 24 }; /* columns of an activation */
+enum { WIDTH_MAX = 1 << 24, /* columns of an activation */ VOCAB_UNIT = 64 };
 
 void *lm_build_alloc(struct lm_build *b, size_t n)
 {
@@ -76,18 +76,30 @@ static int load_type(struct lm_build *b, const struct lm_gguf_tensor *t, uint32_
     return rc;
 }
 
-/* Make the weight that `part` of the file's tensor is. */
+uint32_t lm_build_block(struct lm_build *b, const char *name)
+{
+    const struct lm_gguf_tensor *t = b->keys.rc ? NULL : lm_gguf_tensor(b->keys.g, lm_build_name(b, name, "weight").s);
+    uint32_t qtype;
+    if (!t || (b->keys.rc = load_type(b, t, &qtype)) != 0)
+        return 1;
+    return lm_qtype_info(qtype)->block;
+}
+
+/* Make the weight that columns of `part` of the file's tensor are. */
 static struct lm_weight *create(struct lm_build *b, const struct lm_gguf_tensor *t, const struct lm_gguf_tensor *part, uint32_t rows,
-                                uint32_t cols, uint32_t use)
+                                struct lm_range col, uint32_t use)
 {
     char name[LM_GGUF_QUOTE];
     uint32_t qtype;
-    struct lm_pending *p = b->keys.rc ? NULL : next_pending(b);
+    struct lm_pending *p = b->keys.rc || lm_build_skips(b) ? NULL : next_pending(b);
     if (!p || (b->keys.rc = load_type(b, t, &qtype)) != 0)
         return NULL;
-    struct lm_weight_desc desc = {.qtype = qtype, .rows = rows, .cols = cols, .use = use, .mapped = qtype == t->qtype ? part->data : NULL};
+    const bool as_file = qtype == t->qtype && col.n == part->dim[0];
+    struct lm_weight_desc desc = {.qtype = qtype, .rows = rows, .cols = col.n, .use = use, .mapped = as_file ? part->data : NULL};
+    p->dev = b->dev;
     p->tensor = part;
     p->qtype = qtype;
+    p->col_first = col.first;
     b->keys.rc = b->be->weight_create(b->dev, &desc, &p->weight, &p->ready, b->keys.err);
     if (b->keys.rc) {
         lm_fail_in(b->keys.err, b->keys.rc, "tensor '%s'", lm_gguf_quote(t->name, name));
@@ -140,7 +152,8 @@ struct lm_weight *lm_build_weight(struct lm_build *b, const char *name, struct l
         return NULL;
     size_t row_bytes = t->bytes / ((size_t)p.rows * p.n);
     size_t at = ((size_t)p.index * p.rows + p.first) * row_bytes;
-    return create(b, t, slice(b, t, p.cols, p.take, at, p.take * row_bytes), p.take, p.cols, use);
+    const struct lm_range all = {0, p.cols};
+    return create(b, t, slice(b, t, p.cols, p.take, at, p.take * row_bytes), p.take, p.col.n ? p.col : all, use);
 }
 
 struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t total, uint32_t first, uint32_t n, bool need)
@@ -155,12 +168,13 @@ struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t
     if (t->made && n < total)
         t = make_now(b, t);
     size_t each = t->bytes / total;
-    return create(b, t, slice(b, t, n, 1, first * each, n < total ? n * each : t->bytes), 1, n, LM_USE_VECTOR);
+    return create(b, t, slice(b, t, n, 1, first * each, n < total ? n * each : t->bytes), 1, (struct lm_range){0, n}, LM_USE_VECTOR);
 }
 
-static struct lm_weight *whole(struct lm_build *b, const char *name, uint32_t rows, uint32_t cols, uint32_t use, bool need)
+/* Rows of a matrix. */
+static struct lm_weight *some_rows(struct lm_build *b, const char *name, uint32_t rows, uint32_t cols, struct lm_range r, uint32_t use, bool need)
 {
-    return lm_build_weight(b, name, (struct lm_part){.rows = rows, .cols = cols, .n = 1, .take = rows}, use, need);
+    return lm_build_weight(b, name, (struct lm_part){.rows = rows, .cols = cols, .n = 1, .first = r.first, .take = r.n}, use, need);
 }
 
 struct lm_tensor_name lm_build_name(const struct lm_build *b, const char *name, const char *kind)
@@ -211,7 +225,7 @@ struct lm_op *lm_build_op(struct lm_build *b, enum lm_op_kind kind, uint32_t y, 
         g->op = op;
         b->cap_op = cap;
     }
-    struct lm_op *op = b->keys.rc ? &b->dummy : &g->op[g->n_op++];
+    struct lm_op *op = b->keys.rc || lm_build_skips(b) ? &b->dummy : &g->op[g->n_op++];
     *op = (struct lm_op){.kind = kind, .x = x, .x2 = x2, .y = y};
     return op;
 }
@@ -243,32 +257,48 @@ static void norm(struct lm_build *b, uint32_t y, uint32_t x, const char *name, u
     struct lm_tensor_name w = name ? lm_build_name(b, name, "weight") : (struct lm_tensor_name){"output_norm.weight"};
     struct lm_tensor_name bias = name ? lm_build_name(b, name, "bias") : (struct lm_tensor_name){"output_norm.bias"};
     struct lm_op *op = lm_build_op(b, b->layer_norm ? LM_OP_LAYERNORM : LM_OP_RMSNORM, y, x, LM_NONE);
-    uint32_t dim = b->act[x].dim;
-    if (b->layer_norm && group < dim)
-        op->w = whole(b, w.s, dim / group, group, LM_USE_VECTOR, true);
+    uint32_t dim = b->act[x].dim, total = b->cut[x].total ? b->cut[x].total : dim;
+    if (group > dim)
+        lm_build_refuse_split(b);
+    if (b->layer_norm && group < total)
+        op->w = some_rows(b, w.s, total / group, group, (struct lm_range){b->cut[x].first / group, dim / group}, LM_USE_VECTOR, true);
     else
         op->w = lm_build_vector(b, w.s, group, 0, group, true);
-    if (b->layer_norm && group == dim)
+    if (b->layer_norm && group == total)
         op->b = lm_build_vector(b, bias.s, dim, 0, dim, false);
     op->u.norm.eps = b->hp->norm_eps;
     op->u.norm.group = group;
 }
 
+static struct lm_range vocabulary(struct lm_build *b)
+{
+    const uint32_t n = b->hp->n_vocab;
+    return lm_build_share(b, n, n / VOCAB_UNIT < b->part.n_rank ? 1 : VOCAB_UNIT, "tokens of the vocabulary");
+}
+
 uint32_t lm_build_embed(struct lm_build *b, float scale)
 {
-    bool tied = !lm_gguf_tensor(b->keys.g, "output.weight");
+    bool tied = !lm_gguf_tensor(b->keys.g, "output.weight") && b->part.n_stage == 1;
     uint32_t x = lm_build_act(b, "x", b->hp->dim);
-    b->embed = whole(b, "token_embd.weight", b->hp->n_vocab, b->hp->dim, LM_USE_EMBED | (tied ? LM_USE_MATMUL : 0u), true);
+    struct lm_range r = vocabulary(b);
+    b->embed = some_rows(b, "token_embd.weight", b->hp->n_vocab, b->hp->dim, r, LM_USE_EMBED | (tied ? LM_USE_MATMUL : 0u), true);
     struct lm_op *op = lm_build_op(b, LM_OP_EMBED, x, LM_NONE, LM_NONE);
     op->w = b->embed;
     op->u.embed.scale = scale;
+    b->x_act = x;
+    if (b->part.n_rank > 1) {
+        op = lm_build_op(b, LM_OP_ALLREDUCE, x, x, LM_NONE);
+        op->u.reduce.token_first = r.first;
+        op->u.reduce.n_token = r.n;
+        b->graph.n_token = b->part.stage == 0 ? r.n : 0;
+    }
     return x;
 }
 
 uint32_t lm_build_norm(struct lm_build *b, const char *slot, uint32_t x, const char *name)
 {
     uint32_t y = lm_build_act(b, slot, b->act[x].dim);
-    norm(b, y, x, name, b->act[x].dim);
+    norm(b, y, x, name, b->cut[x].total ? b->cut[x].total : b->act[x].dim);
     return y;
 }
 
@@ -280,6 +310,8 @@ void lm_build_head_norm(struct lm_build *b, uint32_t y, const char *name)
 void lm_build_matmul_rows(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t total, uint32_t first)
 {
     uint32_t rows = b->act[y].dim;
+    if (b->cut[x].total)
+        lm_build_refuse_split(b);
     struct lm_part part = {.rows = total, .cols = b->act[x].dim, .n = 1, .first = first, .take = rows};
     struct lm_weight *w = lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
     matmul(b, y, x, w, lm_build_vector(b, lm_build_name(b, name, "bias").s, total, first, rows, false));
@@ -288,10 +320,25 @@ void lm_build_matmul_rows(struct lm_build *b, uint32_t y, uint32_t x, const char
     adapt(b, y, x, module, total, first);
 }
 
+/* x has some of the columns: y is a sum over the ranks, of which one adds the bias. */
+static void matmul_cols(struct lm_build *b, uint32_t y, uint32_t x, const char *name)
+{
+    const uint32_t rows = b->act[y].dim;
+    const struct lm_part part = {.rows = rows, .cols = b->cut[x].total, .n = 1, .take = rows, .col = {b->cut[x].first, b->act[x].dim}};
+    struct lm_weight *w = lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
+    struct lm_tensor_name bias = lm_build_name(b, name, "bias");
+    lm_build_tensor(b, bias.s);
+    matmul(b, y, x, w, b->part.rank == 0 ? lm_build_vector(b, bias.s, rows, 0, rows, false) : NULL);
+    lm_build_allreduce(b, y);
+}
+
 uint32_t lm_build_linear(struct lm_build *b, const char *slot, uint32_t cols, uint32_t x, const char *name)
 {
     uint32_t y = lm_build_act(b, slot, cols);
-    lm_build_matmul_rows(b, y, x, name, cols, 0);
+    if (b->cut[x].total)
+        matmul_cols(b, y, x, name);
+    else
+        lm_build_matmul_rows(b, y, x, name, cols, 0);
     return y;
 }
 
@@ -308,6 +355,7 @@ void lm_build_keep_rows(struct lm_build *b, uint32_t *y)
         return;
     uint32_t x = *y;
     *y = lm_build_act(b, b->slot[x], b->act[x].dim);
+    b->cut[*y] = b->cut[x];
     lm_build_op(b, LM_OP_LOGITS_GATHER, *y, x, LM_NONE);
 }
 
@@ -321,6 +369,8 @@ void lm_build_last_rows(struct lm_build *b, uint32_t *x, uint32_t *a)
 
 void lm_build_add(struct lm_build *b, uint32_t y, uint32_t x)
 {
+    if (b->cut[y].total != b->cut[x].total)
+        lm_build_refuse_split(b);
     lm_build_op(b, LM_OP_ADD, y, y, x);
 }
 
@@ -335,20 +385,42 @@ float lm_build_logit_divisor(struct lm_build *b)
     return 1 / lm_keys_positive(&b->keys, "logit_scale", 1);
 }
 
+/* Rows r of the output, or of the table where it is tied. */
+static struct lm_weight *output(struct lm_build *b, struct lm_range r)
+{
+    bool tied = !lm_gguf_tensor(b->keys.g, "output.weight");
+    if (tied && b->part.n_stage == 1)
+        return b->embed;
+    return some_rows(b, tied ? "token_embd.weight" : "output.weight", b->hp->n_vocab, b->hp->dim, r, LM_USE_MATMUL, true);
+}
+
+/* Each rank has the logits of some tokens; the first one gets them all. */
+static uint32_t logits(struct lm_build *b, uint32_t h)
+{
+    const uint32_t n = b->hp->n_vocab;
+    const bool split = b->part.n_rank > 1;
+    struct lm_range r = vocabulary(b);
+    uint32_t all = lm_build_act(b, "logits", n), y = split ? lm_build_act(b, "logits_part", r.n) : all;
+    matmul(b, y, h, output(b, r), lm_build_vector(b, "output.bias", n, r.first, r.n, false));
+    adapt(b, y, h, "output", n, r.first);
+    if (split)
+        lm_build_op(b, LM_OP_ALLGATHER, b->part.rank == 0 ? all : LM_NONE, y, LM_NONE);
+    return all;
+}
+
 void lm_build_head(struct lm_build *b, uint32_t x, float logit_scale)
 {
-    uint32_t h = lm_build_act(b, "h", b->hp->dim), logits = lm_build_act(b, "logits", b->hp->n_vocab);
+    uint32_t h = lm_build_act(b, "h", b->hp->dim);
     float cap = lm_keys_positive(&b->keys, "final_logit_softcapping", INFINITY);
     norm(b, h, x, NULL, b->hp->dim);
-    struct lm_weight *w = whole(b, "output.weight", b->hp->n_vocab, b->hp->dim, LM_USE_MATMUL, false);
-    matmul(b, logits, h, w ? w : b->embed, lm_build_vector(b, "output.bias", b->hp->n_vocab, 0, b->hp->n_vocab, false));
-    adapt(b, logits, h, "output", b->hp->n_vocab, 0);
-    lm_build_scale(b, logits, logit_scale);
-    if (!isinf(cap))
-        lm_build_op(b, LM_OP_SOFTCAP, logits, logits, LM_NONE)->u.softcap.cap = cap;
-    lm_build_op(b, LM_OP_SAMPLE, LM_NONE, logits, LM_NONE);
     b->hidden_act = h;
-    b->logits_act = logits;
+    b->logits_act = logits(b, h);
+    if (b->part.rank > 0)
+        return;
+    lm_build_scale(b, b->logits_act, logit_scale);
+    if (!isinf(cap))
+        lm_build_op(b, LM_OP_SOFTCAP, b->logits_act, b->logits_act, LM_NONE)->u.softcap.cap = cap;
+    lm_build_op(b, LM_OP_SAMPLE, LM_NONE, b->logits_act, LM_NONE);
 }
 
 /* Is the tensor of a layer that is left out? */

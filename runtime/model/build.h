@@ -23,11 +23,18 @@
 
 /** A weight that was made on the device and is yet to be filled. */
 struct lm_pending {
+    struct lm_dev *dev;
     const struct lm_gguf_tensor *tensor;
     struct lm_weight *weight;
     uint32_t qtype; /* that it is loaded as; the tensor's where it stays */
+    uint32_t col_first; /* the first of the weight's columns in the tensor's, which may be more */
     bool ready; /* keeps the mapped bytes */
 };
+
+/** The columns [first, first + dim) of `total` that an activation has of what all ranks have; total 0: it is whole. */
+struct lm_cut { uint32_t first, total; };
+
+struct lm_range { uint32_t first, n; };
 
 enum { LM_BUILD_SLOTS = 56 };
 
@@ -42,6 +49,8 @@ struct lm_build {
     bool yarn_smooth; /* yarn's ramp begins and ends between pairs; set by the family */
     bool yarn_log;    /* the key rope.scaling.yarn_log_multiplier goes into the attention's scale; set by the family */
     uint32_t max_len; /* longest sequence that will be served */
+    struct lm_model_part part;
+    struct lm_range layers; /* of the part */
     struct lm_lora_room lora; /* n_slot 0: no place takes an adapter */
 
     struct lm_arena *arena;
@@ -51,14 +60,15 @@ struct lm_build {
     enum lm_rows rows; /* of activations made from now on */
     const char *slot[LM_BUILD_SLOTS];
     struct lm_act act[LM_BUILD_SLOTS];
+    struct lm_cut cut[LM_BUILD_SLOTS];
     struct lm_pending *pending;
     size_t n_pending, cap_pending;
     bool *used;             /* [n_tensors] */
     uint32_t *qtype_seen;   /* [n_tensors] 1 + the type that low_bit chose; 0: not asked yet */
     struct lm_weight *embed; /* token_embd, for tied outputs */
     struct lm_lora_site *lora_site; /* the places that take adapters, the last one first */
-    uint32_t hidden_act, logits_act;
-    struct lm_op dummy; /* takes what follows an error */
+    uint32_t hidden_act, logits_act, x_act;
+    struct lm_op dummy; /* takes what follows an error, and what other stages have */
 };
 
 /** A rope's table, in the builder's arena. */
@@ -163,11 +173,12 @@ float lm_build_logit_divisor(struct lm_build *b);
 /** Fail if the file has a tensor that was not used. */
 void lm_build_finish(struct lm_build *b);
 
-/* For rope.c, block.c and moe.c: */
-/** n matrices of `rows` rows, of which the one at `index` is taken, from row `first` on: rows are [first, first + take). */
+/* For rope.c, block.c, moe.c and part.c: */
+/** n matrices of `rows` rows, of which the one at `index` is taken: rows [first, first + take), and of them the columns `col`; col.n 0: all. */
 struct lm_part {
     uint32_t rows, cols, n;
     uint32_t index, first, take;
+    struct lm_range col;
 };
 
 /** Where the weights of a layer go by. */
@@ -179,6 +190,23 @@ struct lm_weight *lm_build_weight(struct lm_build *b, const char *name, struct l
 struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t total, uint32_t first, uint32_t n, bool need);
 /** A slot's activation. */
 uint32_t lm_build_act(struct lm_build *b, const char *slot, uint64_t dim);
+/** One that has a range of `total` columns; all of them where the model is not split. */
+uint32_t lm_build_act_cut(struct lm_build *b, const char *slot, uint32_t total, struct lm_range r);
+/** Does another stage have the layer? Then weights and ops are only checked. Embedding and head belong to the first and last. */
+bool lm_build_skips(const struct lm_build *b);
+/** The rank's share of n things, in units that are not cut; the last rank takes what is over. Fails where ranks would get none. */
+struct lm_range lm_build_share(struct lm_build *b, uint32_t n, uint32_t unit, const char *what);
+/** The share of a feed-forward's columns: blocks of the layer's weight `down` are not cut. */
+struct lm_range lm_build_share_cols(struct lm_build *b, uint32_t n, const char *down);
+/** The rank's query heads and the key heads that they read: whole groups, or a part of one group where ranks are more than key heads. */
+struct lm_heads { struct lm_range q, kv; };
+struct lm_heads lm_build_heads(struct lm_build *b);
+/** y becomes the sum over the ranks; nothing where there is one. */
+void lm_build_allreduce(struct lm_build *b, uint32_t y);
+/** Fail: the family has what no rank can do alone. */
+void lm_build_refuse_split(struct lm_build *b);
+/** Weights of a block of the layer's weight, as it is loaded; 1 when it is absent. */
+uint32_t lm_build_block(struct lm_build *b, const char *name);
 /** The returned op is to be filled at once; after an error it is a dummy. */
 struct lm_op *lm_build_op(struct lm_build *b, enum lm_op_kind kind, uint32_t y, uint32_t x, uint32_t x2);
 /** y = W x + b with rows [first, first + cols) of a weight of `total` rows and its bias; adapters add to it. */

@@ -19,7 +19,6 @@ struct job {
     const struct lm_gguf *g;
     const struct lm_low_bit *low_bit;
     const struct lm_backend *be;
-    struct lm_dev *dev;
     const struct lm_pending *pending;
     size_t n;
     uint64_t total;
@@ -72,22 +71,26 @@ static size_t rows_of(size_t block_bytes, size_t row_bytes)
     return rows ? rows : BLOCK_ROWS;
 }
 
-static int pack_mapped(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
+/* Does the weight have only some of the tensor's columns? */
+static bool is_cut(const struct lm_pending *p)
 {
-    const uint32_t rows = p->weight->rows;
-    const size_t row_bytes = p->tensor->bytes / rows, step = rows_of(BLOCK_BYTES, row_bytes);
-    const char *data = p->tensor->data;
-    for (size_t row = 0; row < rows && !atomic_load(&job->stop); row += step) {
-        size_t n = rows - row < step ? rows - row : step;
-        const char *src = data + row * row_bytes;
-        read_ahead(job, src + n * row_bytes);
-        int rc = job->be->pack(job->dev, p->weight, (uint32_t)row, (uint32_t)n, src, err);
-        if (rc)
-            return rc;
-        lm_gguf_has_read(job->g, src, n * row_bytes);
-        count(job, n * row_bytes, w);
-    }
-    return 0;
+    return p->weight->cols < p->tensor->dim[0];
+}
+
+/* Rows of the tensor in the weight's type at src, of src_bytes each: all of them, or their columns put together in `cut`. */
+static int pack(const struct job *job, const struct lm_pending *p, size_t row, size_t n, const void *src, size_t src_bytes, char *cut,
+                struct lm_err *err)
+{
+    const size_t at = p->col_first ? lm_qtype_row_bytes(p->qtype, p->col_first) : 0, bytes = lm_qtype_row_bytes(p->qtype, p->weight->cols);
+    for (size_t i = 0; cut && i < n; i++)
+        memcpy(cut + i * bytes, (const char *)src + i * src_bytes + at, bytes);
+    return job->be->pack(p->dev, p->weight, (uint32_t)row, (uint32_t)n, cut ? cut : src, err);
+}
+
+/* Bytes beside a block of so many rows, for the columns that are taken. */
+static size_t cut_bytes(const struct lm_pending *p, size_t rows)
+{
+    return is_cut(p) ? rows * lm_qtype_row_bytes(p->qtype, p->weight->cols) : 0;
 }
 
 /* Memory for what is made, within the room of all threads; a block larger than it goes alone. */
@@ -110,21 +113,41 @@ static void give_room(struct job *job, void *room, size_t n)
     pthread_mutex_unlock(&job->lock);
 }
 
+static int pack_mapped(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
+{
+    const size_t rows = p->weight->rows, row_bytes = p->tensor->bytes / rows, most = rows_of(BLOCK_BYTES, row_bytes), step = most < rows ? most : rows;
+    const char *data = p->tensor->data;
+    char *cut = is_cut(p) ? take_room(job, cut_bytes(p, step)) : NULL;
+    int rc = is_cut(p) && !cut ? lm_fail(err, LM_ENOMEM, "no memory for %zu rows", step) : 0;
+    for (size_t row = 0; row < rows && !rc && !atomic_load(&job->stop); row += step) {
+        size_t n = rows - row < step ? rows - row : step;
+        const char *src = data + row * row_bytes;
+        read_ahead(job, src + n * row_bytes);
+        rc = pack(job, p, row, n, src, row_bytes, cut, err);
+        lm_gguf_has_read(job->g, src, n * row_bytes);
+        count(job, n * row_bytes, w);
+    }
+    if (is_cut(p))
+        give_room(job, cut, cut_bytes(p, step));
+    return rc;
+}
+
 static int pack_made(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
 {
     const struct lm_gguf_made *made = p->tensor->made;
     const uint32_t rows = p->weight->rows;
     const size_t row_bytes = p->tensor->bytes / rows, most = rows_of(MADE_BYTES, row_bytes), step = most < rows ? most : rows;
-    void *room = take_room(job, step * row_bytes);
+    const size_t room_bytes = step * row_bytes + cut_bytes(p, step);
+    char *room = take_room(job, room_bytes), *cut = is_cut(p) ? room + step * row_bytes : NULL;
     int rc = room ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu rows of %zu bytes", step, row_bytes);
     lm_gguf_will_read(job->g, made->src, made->src_bytes < AHEAD_BYTES ? made->src_bytes : AHEAD_BYTES);
     for (size_t row = 0; row < rows && !rc && !atomic_load(&job->stop); row += step) {
         size_t n = rows - row < step ? rows - row : step;
-        rc = job->be->pack(job->dev, p->weight, (uint32_t)row, (uint32_t)n, lm_gguf_rows(p->tensor, row, n, room), err);
+        rc = pack(job, p, row, n, lm_gguf_rows(p->tensor, row, n, room), row_bytes, cut, err);
         count(job, n * row_bytes, w);
     }
     lm_gguf_has_read(job->g, made->src, made->src_bytes);
-    give_room(job, room, step * row_bytes);
+    give_room(job, room, room_bytes);
     return rc;
 }
 
@@ -132,10 +155,11 @@ static int pack_made(struct job *job, const struct lm_pending *p, const struct w
 static int convert(struct job *job, const struct lm_pending *p, const struct watcher *w, struct lm_err *err)
 {
     const struct lm_gguf_tensor *t = p->tensor;
-    const size_t rows = p->weight->rows, row_bytes = t->bytes / rows, to_bytes = lm_qtype_row_bytes(p->qtype, p->weight->cols);
+    const size_t rows = p->weight->rows, row_bytes = t->bytes / rows, to_bytes = lm_qtype_row_bytes(p->qtype, t->dim[0]);
     const size_t most = rows_of(LOW_BIT_BYTES, to_bytes), step = most < rows ? most : rows, scratch = lm_low_bit_scratch_bytes(t);
+    const size_t room_bytes = scratch + step * to_bytes + cut_bytes(p, step);
     const char *src = t->made ? t->made->src : t->data;
-    char *room = take_room(job, scratch + step * to_bytes), *dst = room + scratch;
+    char *room = take_room(job, room_bytes), *dst = room + scratch, *cut = is_cut(p) ? dst + step * to_bytes : NULL;
     int rc = room ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu rows of %zu bytes", step, to_bytes);
     if (t->made)
         lm_gguf_will_read(job->g, src, t->made->src_bytes < AHEAD_BYTES ? t->made->src_bytes : AHEAD_BYTES);
@@ -145,14 +169,14 @@ static int convert(struct job *job, const struct lm_pending *p, const struct wat
             read_ahead(job, src + (row + n) * row_bytes);
         rc = lm_low_bit_rows(job->low_bit, p->qtype, t, row, n, room, dst, NULL, err);
         if (!rc)
-            rc = job->be->pack(job->dev, p->weight, (uint32_t)row, (uint32_t)n, dst, err);
+            rc = pack(job, p, row, n, dst, to_bytes, cut, err);
         if (!t->made)
             lm_gguf_has_read(job->g, src + row * row_bytes, n * row_bytes);
         count(job, n * row_bytes, w);
     }
     if (t->made)
         lm_gguf_has_read(job->g, src, t->made->src_bytes);
-    give_room(job, room, scratch + step * to_bytes);
+    give_room(job, room, room_bytes);
     return rc;
 }
 
@@ -202,10 +226,10 @@ static size_t n_thread(size_t n)
     return n < most ? n : most;
 }
 
-int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev, struct lm_pending *pending,
-                    size_t n, lm_load_progress progress, void *progress_arg, struct lm_err *err)
+int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_pending *pending, size_t n,
+                    lm_load_progress progress, void *progress_arg, struct lm_err *err)
 {
-    struct job job = {.g = g, .low_bit = low_bit, .be = be, .dev = dev, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER,
+    struct job job = {.g = g, .low_bit = low_bit, .be = be, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER,
                       .freed = PTHREAD_COND_INITIALIZER};
     pthread_t thread[THREADS_MAX];
     size_t n_started = 0, n_wanted = n_thread(n);

@@ -5,7 +5,7 @@ libqtype_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 libqtype_la_SOURCES = %D%/qtype.c %D%/qtype_k.c %D%/qtype_iq.c %D%/qtype_low.c %D%/qtype_low.h %D%/qtype_dequant.h %D%/qtype_grid.h
 include runtime/model/quant.mk
 libmodel_la_SOURCES = %D%/gguf.c %D%/gguf_value.c %D%/gguf.h %D%/keys.c %D%/keys.h %D%/family.c %D%/family.h \
-	%D%/hparams.c %D%/build.c %D%/build.h %D%/block.c %D%/moe.c %D%/rope.c %D%/load.c %D%/load.h %D%/importance.c %D%/importance.h %D%/low_bit.c %D%/low_bit.h %D%/lmq.c %D%/lmq.h %D%/lmq_write.c \
+	%D%/hparams.c %D%/build.c %D%/build.h %D%/block.c %D%/moe.c %D%/part.c %D%/rope.c %D%/load.c %D%/load.h %D%/importance.c %D%/importance.h %D%/low_bit.c %D%/low_bit.h %D%/lmq.c %D%/lmq.h %D%/lmq_write.c \
 	%D%/model.c %D%/model.h %D%/lora/adapter.c %D%/lora/adapter.h %D%/lora/gguf.c %D%/lora/lora.c %D%/lora/lora.h %D%/lora/peft.c \
 	%D%/arch/baichuan.c %D%/arch/chatglm.c %D%/arch/cohere2.c %D%/arch/command_r.c %D%/arch/deepseek2.c \
 	%D%/arch/exaone4.c %D%/arch/gemma.c %D%/arch/gemma2.c %D%/arch/gemma3.c %D%/arch/glm4.c %D%/arch/glm4moe.c \

@@ -25,11 +25,19 @@ struct lm_hparams {
 /** Slots for adapters (lora/lora.h) and their largest rank. */
 struct lm_lora_room { uint32_t n_slot, max_rank; };
 
+/**
+ * What one of several devices has of a model: of n_stage groups of layers the one at `stage`, and of each of its layers, of the
+ * vocabulary's table and of the outputs the share of `rank` among n_rank. Activations go from stage to stage; the ranks of a
+ * stage join theirs by the graph's collective ops.
+ */
+struct lm_model_part { uint32_t rank, n_rank, stage, n_stage; };
+
 struct lm_model {
     struct lm_hparams hp;
     struct lm_graph graph;
     uint32_t logits_act;     /* activation that holds the logits */
     uint32_t hidden_act;     /* activation after the last norm, [n_out][dim] */
+    uint32_t x_act;          /* the residual stream [n_tok][dim], which goes from stage to stage */
     size_t weight_bytes;     /* on the device */
     struct lm_lora_site *lora_site; /* where adapters go; NULL: the model was loaded without slots */
     struct lm_model_priv *priv;
@@ -56,6 +64,16 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
  */
 int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *dev,
                   uint32_t max_len, const struct lm_lora_room *lora, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
+
+/**
+ * The same of a model that is split over devices: out[stage * n_rank + rank] is the part on dev of that index. The
+ * file is read once for all of them.
+ *
+ * Errors   also LM_ECONFIG it cannot be split among so many; LM_EUNSUPPORTED a family that cannot be split by ranks
+ */
+int lm_model_load_parts(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *const *dev,
+                        uint32_t n_rank, uint32_t n_stage, uint32_t max_len, lm_load_progress progress, void *progress_arg,
+                        struct lm_model **out, struct lm_err *err);
 /** The tensor that a weight of the graph came from: out as lm_gguf_quote() shows it; NULL when w is not the model's. */
 const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE]);
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);

@@ -2,15 +2,18 @@
 /* Mixtures of experts. A file has a kind of weight of all experts in one tensor; here each expert's is a weight. */
 #include "runtime/model/build.h"
 
+static const char joined_name[] = "ffn_gate_up_exps";
+
 bool lm_build_has_moe(const struct lm_build *b)
 {
     return lm_gguf_tensor(b->keys.g, lm_build_name(b, "ffn_gate_inp", "weight").s) != NULL;
 }
 
-/* What one kind of weight of the experts is: rows [first, first + take) of a tensor of `rows` rows an expert. */
+/* What one kind of weight of the experts is: rows [first, first + take) and columns `col` of a tensor of `rows` x `cols` an expert. */
 struct kind {
     const char *name;
-    uint32_t rows, first, take;
+    uint32_t rows, first, take, cols;
+    struct lm_range col; /* n 0: all */
 };
 
 /* Older files have a tensor for each expert: ffn_up.0 in the place of ffn_up_exps. */
@@ -19,9 +22,9 @@ static bool is_split(const struct lm_build *b)
     return lm_build_n_rows(b, "ffn_up.0") != 0;
 }
 
-static struct lm_weight *weight_of(struct lm_build *b, const struct kind *k, uint32_t e, uint32_t cols)
+static struct lm_weight *weight_of(struct lm_build *b, const struct kind *k, uint32_t e)
 {
-    struct lm_part part = {.rows = k->rows, .cols = cols, .n = b->hp->n_expert, .index = e, .first = k->first, .take = k->take};
+    struct lm_part part = {.rows = k->rows, .cols = k->cols, .n = b->hp->n_expert, .index = e, .first = k->first, .take = k->take, .col = k->col};
     char name[40];
     snprintf(name, sizeof name, "%s", k->name);
     if (is_split(b)) {
@@ -32,20 +35,21 @@ static struct lm_weight *weight_of(struct lm_build *b, const struct kind *k, uin
     return lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
 }
 
-/* The biases of the experts, or NULL. */
-static const struct lm_weight **biases(struct lm_build *b, const struct kind *k)
+/* The biases of the experts, or NULL. Of what is summed over the ranks one rank has them. */
+static const struct lm_weight **biases(struct lm_build *b, const struct kind *k, bool joined)
 {
     struct lm_tensor_name name = lm_build_name(b, k->name, "bias");
     const uint32_t n = b->hp->n_expert;
-    if (b->keys.rc || !lm_gguf_tensor(b->keys.g, name.s))
+    const struct lm_range col = {k->first, k->take};
+    if (b->keys.rc || !lm_build_tensor(b, name.s) || (k->col.n && b->part.rank > 0))
         return NULL;
-    if (k->take != k->rows) {
+    if (joined) {
         b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s': biases of joined weights are not supported", name.s);
         return NULL;
     }
     const struct lm_weight **w = lm_build_alloc(b, n * sizeof *w);
     for (uint32_t e = 0; w && e < n; e++)
-        w[e] = lm_build_weight(b, name.s, (struct lm_part){.rows = n, .cols = k->rows, .n = 1, .first = e, .take = 1}, LM_USE_VECTOR, true);
+        w[e] = lm_build_weight(b, name.s, (struct lm_part){.rows = n, .cols = k->rows, .n = 1, .first = e, .take = 1, .col = col}, LM_USE_VECTOR, true);
     return w;
 }
 
@@ -55,8 +59,8 @@ static void matmul(struct lm_build *b, uint32_t y, uint32_t x, uint32_t route, c
     const uint32_t n = b->hp->n_expert, n_slot = b->hp->n_expert_used;
     const struct lm_weight **w = lm_build_alloc(b, n * sizeof *w);
     for (uint32_t e = 0; w && e < n; e++)
-        w[e] = weight_of(b, k, e, b->act[x].dim / (shared ? 1 : n_slot));
-    const struct lm_weight **bias = biases(b, k);
+        w[e] = weight_of(b, k, e);
+    const struct lm_weight **bias = biases(b, k, strcmp(k->name, joined_name) == 0);
     struct lm_op *op = lm_build_op(b, LM_OP_MOE_MATMUL, y, x, route);
     op->u.moe.w = w;
     op->u.moe.b = bias;
@@ -70,6 +74,8 @@ void lm_build_per_head(struct lm_build *b, uint32_t y, uint32_t x, const char *n
 {
     const uint32_t n = b->hp->n_head;
     const struct lm_weight **w = lm_build_alloc(b, n * sizeof *w);
+    if (b->part.n_rank > 1)
+        lm_build_refuse_split(b);
     for (uint32_t h = 0; w && h < n; h++) {
         struct lm_part part = {.rows = rows, .cols = cols, .n = n, .index = h, .take = rows};
         if (each)
@@ -110,14 +116,16 @@ static uint32_t need_rows(struct lm_build *b, const char *name)
 uint32_t lm_build_moe(struct lm_build *b, uint32_t x, const struct lm_moe *moe)
 {
     const uint64_t n_slot = b->hp->n_expert_used;
-    const uint32_t joined = lm_build_n_rows(b, "ffn_gate_up_exps"), n = joined ? joined / 2 : need_rows(b, is_split(b) ? "ffn_up.0" : "ffn_up_exps");
+    const uint32_t joined = lm_build_n_rows(b, joined_name), n = joined ? joined / 2 : need_rows(b, is_split(b) ? "ffn_up.0" : "ffn_up_exps");
     lm_keys_refuse(&b->keys, n_slot == 0, "expert_count", "a router without experts");
-    const struct kind gate = {joined ? "ffn_gate_up_exps" : "ffn_gate_exps", joined ? 2 * n : n, 0, n};
-    const struct kind up = {joined ? "ffn_gate_up_exps" : "ffn_up_exps", joined ? 2 * n : n, joined ? n : 0, n};
-    const struct kind down = {"ffn_down_exps", b->hp->dim, 0, b->hp->dim};
+    const struct lm_range f = lm_build_share_cols(b, n, is_split(b) ? "ffn_down.0" : "ffn_down_exps");
+    const uint32_t dim = b->hp->dim;
+    const struct kind gate = {joined ? joined_name : "ffn_gate_exps", joined ? 2 * n : n, f.first, f.n, dim, {0, 0}};
+    const struct kind up = {joined ? joined_name : "ffn_up_exps", joined ? 2 * n : n, (joined ? n : 0) + f.first, f.n, dim, {0, 0}};
+    const struct kind down = {"ffn_down_exps", dim, 0, dim, n, f};
 
     uint32_t r = route(b, x, moe);
-    uint32_t g = lm_build_act(b, "expert_gate", n_slot * n), u = lm_build_act(b, "expert_up", n_slot * n);
+    uint32_t g = lm_build_act(b, "expert_gate", n_slot * f.n), u = lm_build_act(b, "expert_up", n_slot * f.n);
     matmul(b, g, x, r, &gate, true);
     matmul(b, u, x, r, &up, true);
     struct lm_op *op = lm_build_op(b, moe->act, g, g, u);
@@ -125,17 +133,20 @@ uint32_t lm_build_moe(struct lm_build *b, uint32_t x, const struct lm_moe *moe)
         op->u.swiglu.alpha = moe->alpha;
         op->u.swiglu.limit = moe->limit;
     }
-    uint32_t d = lm_build_act(b, "expert_down", n_slot * b->hp->dim), y = lm_build_act(b, "moe", b->hp->dim);
+    uint32_t d = lm_build_act(b, "expert_down", n_slot * dim), y = lm_build_act(b, "moe", dim);
     matmul(b, d, g, r, &down, false);
     lm_build_op(b, LM_OP_MOE_SUM, y, d, r);
+    lm_build_allreduce(b, y);
     return y;
 }
 
 uint32_t lm_build_shared_expert(struct lm_build *b, uint32_t x, bool gated)
 {
     const uint32_t n = need_rows(b, "ffn_up_shexp");
-    uint32_t g = lm_build_linear(b, "shared_gate", n, x, "ffn_gate_shexp");
-    uint32_t u = lm_build_linear(b, "shared_up", n, x, "ffn_up_shexp");
+    const struct lm_range f = lm_build_share_cols(b, n, "ffn_down_shexp");
+    uint32_t g = lm_build_act_cut(b, "shared_gate", n, f), u = lm_build_act_cut(b, "shared_up", n, f);
+    lm_build_matmul_rows(b, g, x, "ffn_gate_shexp", n, f.first);
+    lm_build_matmul_rows(b, u, x, "ffn_up_shexp", n, f.first);
     uint32_t scalar = gated ? lm_build_linear(b, "shared_scalar", 1, x, "ffn_gate_inp_shexp") : 0;
     lm_build_op(b, LM_OP_SILU_MUL, g, g, u);
     uint32_t y = lm_build_linear(b, "shared", b->hp->dim, g, "ffn_down_shexp");

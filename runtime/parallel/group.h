@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LM_PARALLEL_GROUP_H
+#define LM_PARALLEL_GROUP_H
+/**
+ * Several devices of one backend that serve one model together, as a backend of its own: who has one device and who has a
+ * group call the same table.
+ *
+ * Each device has its part of the model (model.h) and a thread. A step runs on all ranks of a stage at once, from one
+ * collective op to the next; there the ranks copy what they have to host memory, meet, and each takes the sum, or what stands
+ * side by side, back. Sums are made in the order of the ranks, so that all have the same to the bit. The residual stream goes
+ * from the first rank of a stage to all of the next.
+ *
+ * Of the table there is what runs steps: measure() and mem() tell the most that a device needs and the least that one has,
+ * copy_in() and copy_out() are those of the part with the logits. Weights are not made by it.
+ *
+ * A device that fails, or a deadline that passes, loses the group: every further step is LM_EDEVICE.
+ *
+ * Thread   [engine]; calls of one device come from one thread at a time, those of a step from the device's own
+ */
+#include "runtime/model/model.h"
+
+struct lm_group_desc {
+    const struct lm_backend *be;
+    struct lm_dev *const *dev;     /* [n_stage * n_rank], as in lm_model_load_parts() */
+    struct lm_model *const *model;
+    uint32_t n_rank, n_stage;
+    uint64_t step_timeout_us;      /* of each wait for a device */
+};
+
+extern const struct lm_backend lm_group_backend;
+
+/**
+ * Owns     *out is the caller's until lm_group_backend.close(), before devices and models, which stay the caller's, end
+ * Errors   LM_ENOMEM memory or threads
+ */
+int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struct lm_err *err);
+
+/** The part that has the logits, whose graph plans of the group are asked for. Borrowed. */
+const struct lm_model *lm_group_model(const struct lm_group_desc *desc);
+
+/** Ranks of one step: how long its collective ops took of all, on the first rank of each stage. */
+struct lm_group_time { uint64_t step_us, collect_us; };
+struct lm_group_time lm_group_time(const struct lm_dev *group);
+#endif
