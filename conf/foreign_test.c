@@ -25,7 +25,7 @@ static const char *const used[][5] = {
     {"--max-model-len", "2000"}, {"--max-model-len", "4k"}, {"--quantization", "awq"}, {"--quantization", "gptq"}, {"--enforce-eager"},
     {"--block-size", "8"}, {"--gpu-memory-utilization", "0.95"}, {"--enable-prefix-caching"}, {"--swap-space", "4"}, {"--swap-space=16"},
     {"--max-num-batched-tokens", "3000"}, {"--max-num-seqs", "256"}, {"--enable-chunked-prefill"}, {"--disable-async-output-proc"},
-    {"--tensor-parallel-size", "1"}, {"--pipeline-parallel-size", "1"}, {"--distributed-executor-backend", "ray"}, {"--device", "xpu"},
+    {"--tensor-parallel-size", "2"}, {"--pipeline-parallel-size", "2"}, {"--distributed-executor-backend", "ray"}, {"--device", "xpu"},
     {"--device", "cpu"}, {"--device", "0"}, {"--port", "8000"}, {"--api-key", "k1", "k2"}, {"--load-in-low-bit", "fp8"}, {"--load-in-low-bit", "sym_int4"},
     {"--load-in-low-bit", "asym_int4"}, {"--load-in-low-bit", "fp6"}, {"--load-in-low-bit", "fp8_e4m3"}, {"--load-in-low-bit", "fp16"},
     {"--load-in-low-bit", "bf16"}, {"--low-bit-save-path", "/x"}, {"--low-bit-model-path", "/x"}, {"--max-num-batched-token", "3000"},
@@ -87,7 +87,7 @@ START_TEST(test_conf_foreign__what_is_not_known_or_not_there_is_an_error)
     static const struct { const char *flag[3], *want; } bad[] = {
         {{"--enforce-eagr"}, "--enforce-eagr: unknown flag; the nearest is --enforce-eager"},
         {{"--max-num-sequences", "3"}, "unknown flag; the nearest is --max-num-seqs"},
-        {{"--tensor-parallel-size", "2"}, "--tensor-parallel-size: '2' is not supported here; there is 1"},
+        {{"--data-parallel-size", "2"}, "--data-parallel-size: '2' is not supported here; there is 1"},
         {{"--quantization", "bitsandbytes"}, "'bitsandbytes' is not supported here; there is sym_int4|"},
         {{"--enforce-eager=yes"}, "takes no value"},
         {{"--swap-space"}, "needs a value"},

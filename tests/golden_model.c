@@ -248,3 +248,22 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
 {
     return lm_golden_run_on(be, &dev, folder, name, feed, out_error, err);
 }
+
+int lm_golden_run_split(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, double *out_error,
+                        struct lm_err *err)
+{
+    static const struct { uint32_t n_rank, n_stage; } split[] = {{2, 1}, {3, 1}, {4, 1}, {1, 2}, {2, 2}};
+    float *logits = NULL;
+    struct lm_golden_feed feed = {.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .logits = &logits};
+    double error, worst = 0;
+    int rc = lm_golden_run(be, dev[0], folder, name, &feed, &error, err);
+    for (size_t i = 0; i < sizeof split / sizeof *split && !rc; i++) {
+        feed.n_rank = split[i].n_rank;
+        feed.n_stage = split[i].n_stage;
+        rc = lm_golden_run_on(be, dev, folder, name, &feed, &error, err);
+        worst = !rc && !(error <= worst) ? error : worst; /* also NaN */
+    }
+    free(logits);
+    *out_error = worst;
+    return rc;
+}

@@ -41,4 +41,8 @@ int lm_golden_run_on(const struct lm_backend *be, struct lm_dev *const *dev, con
 /** The same on one device. */
 int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
                   const struct lm_golden_feed *feed, double *out_error, struct lm_err *err);
+
+/** How far the logits of a model split over 2, 3 and 4 ranks, 2 stages, and both, are from those of dev[0] alone, with a cache of f32. dev has 4. */
+int lm_golden_run_split(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, double *out_error,
+                        struct lm_err *err);
 #endif

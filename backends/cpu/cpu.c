@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plugin: one device, the processors that this process may use.
+ * The plugin: one device, the processors that this process may use, or several that share them.
  */
 #include "backends/cpu/bench.h"
 #include "backends/cpu/machine.h"
@@ -43,7 +43,7 @@ static int describe(struct lm_device_info *info, struct lm_err *err)
     unsigned v = hwloc_get_api_version();
     int rc = cpu_machine_create(&m, err);
     if (rc == 0)
-        rc = cpu_machine_mem(&free_bytes, &total, err);
+        rc = cpu_machine_mem(m, &free_bytes, &total, err);
     if (rc == 0) {
         *info = (struct lm_device_info){.kind = "cpu", .mem_bytes = total};
         snprintf(info->name, sizeof info->name, "%s", *cpu_machine_name(m) ? cpu_machine_name(m) : "CPU");
@@ -70,10 +70,11 @@ static int start_pool(struct lm_dev *dev, struct lm_err *err)
     uint32_t n_core = cpu_machine_n_core(dev->machine);
     enum cpu_pin pin = dev->option.pin;
     dev->n_thread = dev->option.threads ? dev->option.threads : cpu_machine_n_thread(dev->machine);
-    if (dev->n_thread > n_core || (pin == CPU_PIN_AUTO && dev->n_thread < n_core))
+    bool shared = cpu_machine_is_shared(dev->machine);
+    if (shared || dev->n_thread > n_core || (pin == CPU_PIN_AUTO && dev->n_thread < n_core))
         pin = CPU_PIN_NO; /* others may have the same cores */
     dev->pinned = pin != CPU_PIN_NO;
-    struct cpu_pool_desc desc = {.n_thread = dev->n_thread, .spin = dev->n_thread <= cpu_machine_n_thread(dev->machine),
+    struct cpu_pool_desc desc = {.n_thread = dev->n_thread, .spin = !shared && dev->n_thread <= cpu_machine_n_thread(dev->machine),
                                  .enter = dev->pinned ? bind_thread : NULL, .arg = dev->machine};
     return cpu_pool_create(&desc, &dev->pool, err);
 }
@@ -89,14 +90,16 @@ static void close_device(struct lm_dev *dev)
 
 static int open_device(const struct lm_open_desc *desc, struct lm_dev **out, struct lm_err *err)
 {
-    if (desc->device != 0)
-        return lm_fail(err, LM_ENOTFOUND, "cpu device %u: there is only 0", desc->device);
     struct lm_dev *dev = calloc(1, sizeof *dev);
     if (!dev)
         return lm_fail(err, LM_ENOMEM, "no memory for a device");
     int rc = cpu_option_read(desc->option, desc->n_option, &dev->option, err);
+    if (rc == 0 && desc->device >= dev->option.devices)
+        rc = lm_fail(err, LM_ENOTFOUND, "cpu device %u: there are %u; devices = N in [backend cpu] makes N of the cores", desc->device, dev->option.devices);
     if (rc == 0)
         rc = cpu_machine_create(&dev->machine, err);
+    if (rc == 0 && dev->option.devices > 1)
+        rc = cpu_machine_take(dev->machine, desc->device, dev->option.devices, err);
     if (rc == 0)
         rc = start_pool(dev, err);
     if (rc < 0) {
@@ -110,7 +113,7 @@ static int open_device(const struct lm_open_desc *desc, struct lm_dev **out, str
 
 static int mem(struct lm_dev *dev, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
 {
-    return cpu_machine_mem(out_free, out_total, err);
+    return cpu_machine_mem(dev->machine, out_free, out_total, err);
 }
 
 static int weight_create(struct lm_dev *dev, const struct lm_weight_desc *desc, struct lm_weight **out, bool *out_ready,

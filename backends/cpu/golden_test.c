@@ -90,4 +90,27 @@ START_TEST(test_cpu_golden__adapters)
 }
 END_TEST
 
-SUITE_MAIN("cpu/golden", test_cpu_golden__adapters, test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)
+START_TEST(test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one)
+{
+    static const char *const name[] = {"llama-gqa-tied-f32", "qwen2-bf16", "gemma2", "mixtral", "gpt-oss"};
+    const struct lm_option option = {"devices", "4"};
+    struct lm_open_desc desc = {.option = &option, .n_option = 1};
+    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    const struct lm_backend *be = so ? dlsym(so, "lm_backend") : NULL;
+    struct lm_dev *dev[5];
+    struct lm_err err;
+    ck_assert_ptr_nonnull(be);
+    for (; desc.device < 4; desc.device++)
+        ck_assert_msg(be->open(&desc, &dev[desc.device], &err) == 0, "%s", err.msg);
+    ck_assert_int_eq(be->open(&desc, &dev[4], &err), LM_ENOTFOUND);
+    for (size_t k = 0; k < sizeof name / sizeof *name; k++) {
+        double error = -1;
+        ck_assert_msg(lm_golden_run_split(be, dev, LM_GOLDEN_FOLDER, name[k], &error, &err) == 0, "%s", err.msg);
+        ck_assert_msg(error >= 0 && error <= 1e-3, "%s: error %g", name[k], error);
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        be->close(dev[i]);
+}
+END_TEST
+
+SUITE_MAIN("cpu/golden", test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one, test_cpu_golden__adapters, test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)

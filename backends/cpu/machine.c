@@ -14,6 +14,8 @@ struct cpu_machine {
     hwloc_topology_t topology;
     hwloc_cpuset_t allowed;
     hwloc_obj_type_t core; /* HWLOC_OBJ_CORE, or PU where the system tells no cores */
+    uint32_t n_part;       /* of the machine, of which this is one */
+    bool shared;           /* its core is another part's too */
 };
 
 static int load(struct cpu_machine *m)
@@ -28,6 +30,7 @@ static int load(struct cpu_machine *m)
         return -1;
     if (hwloc_get_cpubind(m->topology, m->allowed, HWLOC_CPUBIND_PROCESS) < 0)
         hwloc_bitmap_copy(m->allowed, hwloc_topology_get_allowed_cpuset(m->topology));
+    m->n_part = 1;
     m->core = HWLOC_OBJ_CORE;
     if (cpu_machine_n_core(m) == 0)
         m->core = HWLOC_OBJ_PU;
@@ -84,10 +87,31 @@ uint32_t cpu_machine_n_core(const struct cpu_machine *m)
     return n;
 }
 
+int cpu_machine_take(struct cpu_machine *m, uint32_t part, uint32_t n_part, struct lm_err *err)
+{
+    const uint32_t n = cpu_machine_n_core(m);
+    uint32_t first = (uint32_t)((uint64_t)n * part / n_part), end = (uint32_t)((uint64_t)n * (part + 1) / n_part);
+    hwloc_cpuset_t set = hwloc_bitmap_alloc();
+    if (!set)
+        return lm_fail(err, LM_ENOMEM, "no memory for a set of processors");
+    m->n_part = n_part;
+    m->shared = n < n_part;
+    for (uint32_t i = first; i < (end > first ? end : first + 1); i++)
+        hwloc_bitmap_or(set, set, core(m, i)->cpuset);
+    hwloc_bitmap_and(m->allowed, m->allowed, set);
+    hwloc_bitmap_free(set);
+    return 0;
+}
+
+bool cpu_machine_is_shared(const struct cpu_machine *m)
+{
+    return m->shared;
+}
+
 uint32_t cpu_machine_n_thread(const struct cpu_machine *m)
 {
     uint32_t n = cpu_machine_n_core(m);
-    double cpus = cpu_cgroup_read(cgroup_root, cgroup_self).cpus;
+    double cpus = cpu_cgroup_read(cgroup_root, cgroup_self).cpus / m->n_part;
     if (cpus < n)
         n = cpus < 1 ? 1 : (uint32_t)cpus;
     return n;
@@ -140,7 +164,7 @@ static uint64_t kib_of(const char *line, const char *key)
     return kib << 10;
 }
 
-int cpu_machine_mem(uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
+int cpu_machine_mem(const struct cpu_machine *m, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
 {
     char line[128];
     uint64_t total = 0, available = 0;
@@ -158,7 +182,7 @@ int cpu_machine_mem(uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
     }
     fclose(f);
     struct cpu_cgroup group = cpu_cgroup_read(cgroup_root, cgroup_self);
-    *out_free = group.mem_free < available ? group.mem_free : available;
-    *out_total = group.mem_total < total ? group.mem_total : total;
+    *out_free = (group.mem_free < available ? group.mem_free : available) / m->n_part;
+    *out_total = (group.mem_total < total ? group.mem_total : total) / m->n_part;
     return 0;
 }

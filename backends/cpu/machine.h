@@ -20,6 +20,15 @@ struct cpu_machine;
 int cpu_machine_create(struct cpu_machine **out, struct lm_err *err);
 void cpu_machine_destroy(struct cpu_machine *m); /* takes NULL */
 
+/**
+ * Keep to one of n_part parts of it: neighbouring cores, and that share of time and memory. Where parts are more than cores they
+ * share one.
+ *
+ * Errors   LM_ENOMEM
+ */
+int cpu_machine_take(struct cpu_machine *m, uint32_t part, uint32_t n_part, struct lm_err *err);
+bool cpu_machine_is_shared(const struct cpu_machine *m); /* with another part */
+
 /** Name of the processor, "" if unknown; borrowed. */
 const char *cpu_machine_name(const struct cpu_machine *m);
 
@@ -45,5 +54,5 @@ void cpu_machine_bind(const struct cpu_machine *m, uint32_t i);
  * Errors   LM_EIO /proc/meminfo cannot be read
  * Thread   [any]
  */
-int cpu_machine_mem(uint64_t *out_free, uint64_t *out_total, struct lm_err *err);
+int cpu_machine_mem(const struct cpu_machine *m, uint64_t *out_free, uint64_t *out_total, struct lm_err *err);
 #endif

@@ -37,6 +37,16 @@ static int read_threads(const char *value, struct cpu_option *out, struct lm_err
     return 0;
 }
 
+static int read_devices(const char *value, struct cpu_option *out, struct lm_err *err)
+{
+    char *end;
+    long n = strtol(value, &end, 10);
+    if (end == value || *end != '\0' || n < 1 || n > CPU_MAX_DEVICES)
+        return lm_fail(err, LM_ECONFIG, "devices = %s: not a number from 1 to %d", value, CPU_MAX_DEVICES);
+    out->devices = (uint32_t)n;
+    return 0;
+}
+
 static int read_pin(const char *value, struct cpu_option *out, struct lm_err *err)
 {
     int i = word(value, (const char *const[]){"auto", "yes", "no"}, 3);
@@ -58,7 +68,8 @@ static int read_huge_pages(const char *value, struct cpu_option *out, struct lm_
 static const struct {
     const char *key;
     int (*read)(const char *value, struct cpu_option *out, struct lm_err *err);
-} options[] = {{"threads", read_threads}, {"isa", read_isa}, {"pin", read_pin}, {"huge-pages", read_huge_pages}};
+} options[] = {{"threads", read_threads}, {"isa", read_isa}, {"pin", read_pin}, {"huge-pages", read_huge_pages},
+             {"devices", read_devices}};
 
 static bool same_key(const char *a, const char *b)
 {
@@ -70,14 +81,14 @@ static bool same_key(const char *a, const char *b)
 
 int cpu_option_read(const struct lm_option *option, size_t n, struct cpu_option *out, struct lm_err *err)
 {
-    struct cpu_option o = {.isa = cpu_isa_detect(), .huge_pages = true};
+    struct cpu_option o = {.isa = cpu_isa_detect(), .huge_pages = true, .devices = 1};
     size_t n_key = sizeof options / sizeof *options;
     for (size_t i = 0; i < n; i++) {
         size_t k = 0;
         while (k < n_key && !same_key(option[i].key, options[k].key))
             k++;
         if (k == n_key)
-            return lm_fail(err, LM_ECONFIG, "[backend cpu]: unknown key '%.40s'; there are threads, isa, pin, huge-pages",
+            return lm_fail(err, LM_ECONFIG, "[backend cpu]: unknown key '%.40s'; there are threads, isa, pin, huge-pages, devices",
                            option[i].key);
         int rc = options[k].read(option[i].value, &o, err);
         if (rc < 0)

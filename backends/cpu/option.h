@@ -4,10 +4,12 @@
 /**
  * The section [backend cpu].
  *
- *   threads     0: one per physical core that this process may use
+ *   threads     of a device; 0: one per physical core that it may use
  *   isa         auto, portable, avx2, avxvnni, avx512, avx512bf16 or amx: which kernels
  *   pin         auto, yes or no: keep each thread on a core; auto: when there is a thread for every core
  *   huge-pages  yes or no: ask for huge pages for the KV cache and the activations
+ *   devices     how many devices the cores and the memory are split into: as many as there are memory nodes for a model that is
+ *               split over these
  */
 #include "backends/cpu/mat.h"
 
@@ -18,9 +20,10 @@ struct cpu_option {
     enum cpu_isa isa; /* one that this machine has */
     enum cpu_pin pin;
     bool huge_pages;
+    uint32_t devices;
 };
 
-enum { CPU_MAX_THREADS = 4096 };
+enum { CPU_MAX_THREADS = 4096, CPU_MAX_DEVICES = 64 };
 
 /**
  * Read the options over the defaults. Keys may have '-' or '_'.

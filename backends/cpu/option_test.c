@@ -10,6 +10,7 @@ START_TEST(test_cpu_option__defaults_are_the_best_isa_and_all_cores)
     ck_assert_uint_eq(o.threads, 0);
     ck_assert_int_eq(o.pin, CPU_PIN_AUTO);
     ck_assert(o.huge_pages);
+    ck_assert_uint_eq(o.devices, 1);
 }
 END_TEST
 
@@ -28,11 +29,11 @@ END_TEST
 START_TEST(test_cpu_option__wrong_lines_are_named)
 {
     const struct { struct lm_option option; const char *says; } cases[] = {
-        {{"thread", "1"}, "unknown key 'thread'"}, {{"threads-", "1"}, "there are threads, isa, pin, huge-pages"},
+        {{"thread", "1"}, "unknown key 'thread'"}, {{"threads-", "1"}, "there are threads, isa, pin, huge-pages, devices"},
         {{"threads", "-1"}, "threads = -1"},       {{"threads", ""}, "threads = "},
         {{"threads", "2x"}, "threads = 2x"},       {{"threads", "99999999999999999999"}, "0 to 4096"},
         {{"isa", "sse"}, "portable, avx2"},        {{"pin", "maybe"}, "auto, yes, no"},
-        {{"huge-pages", "1"}, "yes, no"},
+        {{"huge-pages", "1"}, "yes, no"},          {{"devices", "0"}, "1 to 64"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct cpu_option o = {.threads = 77};

@@ -56,4 +56,38 @@ START_TEST(test_gpu_plugin_golden__adapters)
 }
 END_TEST
 
-SUITE_MAIN("gpu/plugin_golden", test_gpu_plugin_golden__adapters, test_gpu_plugin_golden__a_whole_prompt, test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)
+/* Device i, or where there are fewer another hold of the first. */
+static struct lm_dev *open_rank(const struct lm_backend *be, uint32_t i)
+{
+    const struct lm_option option = test_option();
+    struct lm_open_desc desc = {.device = i, .option = &option, .n_option = 1};
+    struct lm_dev *dev = NULL;
+    struct lm_err err = {0};
+    int rc = be->open(&desc, &dev, &err);
+    if (rc == LM_ENOTFOUND) {
+        desc.device = 0;
+        rc = be->open(&desc, &dev, &err);
+    }
+    ck_assert_msg(rc == 0, "%s", err.msg);
+    return dev;
+}
+
+START_TEST(test_gpu_plugin_golden__a_model_on_several_devices_has_the_logits_of_one)
+{
+    static const char *const name[] = {"llama-gqa-tied-f32", "mixtral"};
+    const struct lm_backend *be = test_plugin();
+    struct lm_dev *dev[4];
+    struct lm_err err;
+    for (uint32_t i = 0; i < 4; i++)
+        dev[i] = open_rank(be, i);
+    for (size_t k = 0; k < sizeof name / sizeof *name; k++) {
+        double error = -1;
+        ck_assert_msg(lm_golden_run_split(be, dev, LM_GOLDEN_FOLDER, name[k], &error, &err) == 0, "%s", err.msg);
+        ck_assert_msg(error >= 0 && error <= 1e-3, "%s: error %g", name[k], error);
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        be->close(dev[i]);
+}
+END_TEST
+
+SUITE_MAIN("gpu/plugin_golden", test_gpu_plugin_golden__a_model_on_several_devices_has_the_logits_of_one, test_gpu_plugin_golden__adapters, test_gpu_plugin_golden__a_whole_prompt, test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)

@@ -43,7 +43,7 @@ check_PROGRAMS += %D%/launch_bench
 %C%_fault_test_LDADD = $(TEST_LIBS)
 %C%_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
-%C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
+%C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin) -DTEST_DEVICES='"4"'
 %C%_golden_test_LDADD = $(REFEXEC_LIBS)
 %C%_list_test_SOURCES = %D%/list_test.c
 %C%_list_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)

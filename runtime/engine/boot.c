@@ -67,41 +67,135 @@ int lm_boot_size(const struct lm_conf_model *m, const struct lm_boot_room *room,
     return 0;
 }
 
-static int device_index(const struct lm_backend *be, const char *text, uint32_t *out, struct lm_device_info *out_info, struct lm_err *err)
+static uint32_t n_device(const struct lm_boot *b)
 {
-    struct lm_device_info info[MAX_DEVICE];
+    return b->split.n_rank * b->split.n_stage;
+}
+
+/* One index of the list at *text, and on to the next. */
+static int read_index(const char **text, uint32_t *out, struct lm_err *err)
+{
     char *end;
-    unsigned long i = strtoul(text, &end, 10);
-    int n = be->devices(info, MAX_DEVICE, err);
-    if (n < 0)
-        return n;
-    if (!*text || *end || *text == '-')
-        return lm_fail(err, LM_ECONFIG, "device \"%.40s\" is not an index; `llmserve devices` lists them", text);
-    if (i >= (unsigned long)n || i >= MAX_DEVICE)
-        return lm_fail(err, LM_ENOTFOUND, "backend %s has no device %lu of %d; `llmserve devices` lists them", be->name, i, n);
-    if (info[i].problem[0])
-        return lm_fail(err, LM_ENOTFOUND, "device %s:%lu (%.60s) cannot be used: %.120s", be->name, i, info[i].name, info[i].problem);
+    unsigned long i = strtoul(*text, &end, 10);
+    if (end == *text || (*end && *end != ',') || **text == '-' || i > UINT32_MAX / 2)
+        return lm_fail(err, LM_ECONFIG, "device \"%.40s\" is not an index; `llmserve devices` lists them", *text);
     *out = (uint32_t)i;
-    *out_info = info[i];
+    *text = *end ? end + 1 : end;
     return 0;
 }
 
-static int open_device(const struct lm_conf *c, const struct lm_conf_model *m, struct lm_boot *b, struct lm_device_info *out_info,
-                       struct lm_err *err)
+/* The indices of n devices: a list of n, or one to count from. */
+static int device_indices(const char *text, uint32_t n, uint32_t *out, struct lm_err *err)
+{
+    uint32_t n_read = 0, i = 0;
+    int rc;
+    do {
+        rc = read_index(&text, &i, err);
+        if (!rc && n_read < n)
+            out[n_read] = i;
+        n_read++;
+    } while (!rc && *text);
+    if (rc)
+        return rc;
+    if (n_read != n && n_read != 1)
+        return lm_fail(err, LM_ECONFIG, "device: %u indices, but tensor-parallel-size times pipeline-parallel-size is %u", n_read, n);
+    for (uint32_t k = n_read; k < n; k++)
+        out[k] = out[0] + k;
+    return 0;
+}
+
+/* What the plugin tells of a device; one that only its options make is like the first. */
+static int device_info(const struct lm_backend *be, uint32_t i, struct lm_device_info *out, int *out_n, struct lm_err *err)
+{
+    struct lm_device_info info[MAX_DEVICE] = {0};
+    int n = be->devices(info, MAX_DEVICE, err);
+    if (n < 0)
+        return n;
+    *out_n = n;
+    *out = info[i < (uint32_t)n && i < MAX_DEVICE ? i : 0];
+    if (i < (uint32_t)n && out->problem[0])
+        return lm_fail(err, LM_ENOTFOUND, "device %s:%u (%.60s) cannot be used: %.120s", be->name, i, out->name, out->problem);
+    return 0;
+}
+
+static int open_one(const struct lm_backend *be, const struct lm_open_desc *desc, struct lm_dev **out, struct lm_device_info *out_info,
+                    struct lm_err *err)
+{
+    int n, rc = device_info(be, desc->device, out_info, &n, err);
+    if (!rc)
+        rc = be->open(desc, out, err);
+    if (rc == LM_ENOTFOUND && desc->device >= (uint32_t)n) {
+        struct lm_err why = err ? *err : (struct lm_err){0};
+        return lm_fail(err, rc, "backend %s has no device %u of %d (%.120s); `llmserve devices` lists them", be->name, desc->device, n, why.msg);
+    }
+    return rc;
+}
+
+static int open_devices(const struct lm_conf *c, const struct lm_conf_model *m, struct lm_boot *b, struct lm_device_info *out_info,
+                        struct lm_err *err)
 {
     const char *dir = *c->server.plugin_dir ? c->server.plugin_dir : NULL;
     struct lm_option option[MAX_OPTION];
     struct lm_open_desc desc = {.option = option};
-    int rc = strcmp(m->backend, "auto") == 0 ? lm_registry_best(dir, &b->be, err) : lm_registry_load(dir, m->backend, &b->be, err);
+    uint32_t index[LM_BOOT_DEVICES] = {0};
+    int rc = strcmp(m->backend, "auto") == 0 ? lm_registry_best(dir, &b->plugin, err) : lm_registry_load(dir, m->backend, &b->plugin, err);
     if (!rc)
-        rc = device_index(b->be, m->device, &desc.device, out_info, err);
+        rc = device_indices(m->device, n_device(b), index, err);
     for (size_t i = 0; i < c->n_backend && !rc; i++) {
         const struct lm_conf_backend *section = &c->backend[i];
-        bool ours = strcmp(section->name, b->be->name) == 0;
+        bool ours = strcmp(section->name, b->plugin->name) == 0;
         for (size_t j = 0; ours && j < section->n_option && desc.n_option < MAX_OPTION; j++)
             option[desc.n_option++] = (struct lm_option){section->option[j].key, section->option[j].value};
     }
-    return rc ? rc : b->be->open(&desc, &b->dev, err);
+    for (uint32_t i = n_device(b); i-- > 0 && !rc;) { /* the first one's is the info that is told */
+        desc.device = index[i];
+        rc = open_one(b->plugin, &desc, &b->device[i], out_info, err);
+    }
+    return rc;
+}
+
+/* How many devices the model is split over. */
+static int read_split(const struct lm_conf_model *m, struct lm_boot *b, struct lm_err *err)
+{
+    const int64_t n = m->tensor_parallel_size * m->pipeline_parallel_size;
+    if (n > LM_BOOT_DEVICES)
+        return lm_fail(err, LM_ECONFIG, "tensor-parallel-size times pipeline-parallel-size is %lld, at most %d", (long long)n, LM_BOOT_DEVICES);
+    b->split = (struct lm_group_desc){.dev = b->device, .model = b->part, .n_rank = (uint32_t)m->tensor_parallel_size,
+                                      .n_stage = (uint32_t)m->pipeline_parallel_size, .step_timeout_us = (uint64_t)(m->step_timeout * 1e6)};
+    return 0;
+}
+
+/* The model on its device, or its parts on theirs, which are a group then. */
+static int load(const struct lm_conf_model *m, const struct lm_low_bit *lb, const struct lm_lora_room *room, struct lm_boot *b,
+                lm_load_progress progress, void *progress_arg, struct lm_err *err)
+{
+    const uint32_t max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0;
+    struct lm_group_desc *s = &b->split;
+    int rc;
+    s->be = b->be = b->plugin;
+    b->dev = b->device[0];
+    if (n_device(b) == 1) {
+        rc = lm_model_load(b->gguf, lb, b->be, b->dev, max_len, room, progress, progress_arg, b->part, err);
+    } else if (room->n_slot) {
+        rc = lm_fail(err, LM_EUNSUPPORTED, "LoRA adapters (enable-lora, lora-modules) need tensor-parallel-size and pipeline-parallel-size 1");
+    } else {
+        b->be = &lm_group_backend;
+        b->dev = NULL;
+        rc = lm_model_load_parts(b->gguf, lb, b->plugin, b->device, s->n_rank, s->n_stage, max_len, progress, progress_arg, b->part, err);
+        if (!rc)
+            rc = lm_group_create(s, &b->dev, err);
+    }
+    if (!rc)
+        b->model = lm_group_model(s);
+    return rc;
+}
+
+static size_t weight_bytes(const struct lm_boot *b)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < n_device(b); i++)
+        bytes += b->part[i]->weight_bytes;
+    return bytes;
 }
 
 static enum lm_kv_dtype kv_dtype(const struct lm_conf_model *m)
@@ -122,7 +216,7 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
 {
     struct lm_plan_desc *p = &b->engine.plan;
     struct lm_plan_size size;
-    struct lm_boot_room room = {.weight_bytes = b->model->weight_bytes, .n_ctx_train = b->model->hp.n_ctx_train, .is_host = is_host};
+    struct lm_boot_room room = {.weight_bytes = weight_bytes(b), .n_ctx_train = b->model->hp.n_ctx_train, .is_host = is_host};
     *p = (struct lm_plan_desc){
         .graph = &b->model->graph, .max_tok = (uint32_t)m->max_num_batched_tokens,
         .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,
@@ -142,7 +236,7 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
     room.block_size = p->block_size;
     rc = lm_boot_size(m, &room, &p->n_block, &p->max_len, err);
     if (!rc)
-        b->hello.kv_bytes = (uint64_t)p->n_block * size.block_bytes;
+        b->hello.kv_bytes = (uint64_t)p->n_block * size.block_bytes * n_device(b);
     return rc;
 }
 
@@ -157,10 +251,13 @@ static void fill_hello(struct lm_boot *b, const struct lm_device_info *info, uin
     h->n_block = p->n_block;
     h->max_num_seqs = p->max_seq;
     h->max_num_batched_tokens = p->max_tok;
-    h->weight_bytes = b->model->weight_bytes;
+    h->weight_bytes = weight_bytes(b);
     h->load_us = lm_now_us() - start_us;
-    snprintf(h->backend, sizeof h->backend, "%s", b->be->name);
-    snprintf(h->device, sizeof h->device, "%s", info->name);
+    snprintf(h->backend, sizeof h->backend, "%s", b->plugin->name);
+    if (n_device(b) > 1)
+        snprintf(h->device, sizeof h->device, "%u x %.80s", n_device(b), info->name);
+    else
+        snprintf(h->device, sizeof h->device, "%s", info->name);
 }
 
 /* The cache is only to save time: without it the weights are quantized on the way. */
@@ -257,12 +354,13 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     if (!rc)
         rc = open_model(m, b, &lb, &low_bit, progress, progress_arg, err);
     if (!rc)
-        rc = open_device(c, m, b, &info, err);
+        rc = read_split(m, b, err);
+    if (!rc)
+        rc = open_devices(c, m, b, &info, err);
     if (!rc)
         rc = lora_room(m, &room, err);
     if (!rc)
-        rc = lm_model_load(b->gguf, low_bit ? &lb : NULL, b->be, b->dev, m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0, &room, progress,
-                           progress_arg, &b->model, err);
+        rc = load(m, low_bit ? &lb : NULL, &room, b, progress, progress_arg, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
     if (!rc) {
@@ -273,7 +371,7 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
         b->engine.embeds = true;
         b->engine.hidden_act = b->model->hidden_act;
         b->engine.prefix_cache = m->enable_prefix_caching;
-        b->engine.step_timeout_us = (uint64_t)(m->step_timeout * 1e6);
+        b->engine.step_timeout_us = b->split.step_timeout_us;
         fill_hello(b, &info, start_us);
         *out = b;
     } else {
@@ -286,10 +384,13 @@ void lm_boot_destroy(struct lm_boot *b)
 {
     if (!b)
         return;
-    if (b->model)
-        lm_model_destroy(b->model, b->be, b->dev);
-    if (b->dev)
+    if (b->be == &lm_group_backend)
         b->be->close(b->dev);
+    for (uint32_t i = 0; i < n_device(b); i++) {
+        lm_model_destroy(b->part[i], b->plugin, b->device[i]);
+        if (b->device[i])
+            b->plugin->close(b->device[i]);
+    }
     lm_guard_model("", NULL);
     lm_gguf_close(b->gguf);
     free(b);

@@ -10,12 +10,19 @@
 #include "conf/conf.h"
 #include "runtime/engine/engine.h"
 #include "runtime/model/model.h"
+#include "runtime/parallel/group.h"
+
+enum { LM_BOOT_DEVICES = 64 };
 
 struct lm_boot {
-    const struct lm_backend *be;
+    const struct lm_backend *be; /* the plugin, or the group of its devices */
     struct lm_dev *dev;
     struct lm_gguf *gguf;
-    struct lm_model *model;
+    const struct lm_model *model; /* the part with the logits */
+    const struct lm_backend *plugin;
+    struct lm_group_desc split;   /* of the device and model below, which have n_rank * n_stage */
+    struct lm_dev *device[LM_BOOT_DEVICES];
+    struct lm_model *part[LM_BOOT_DEVICES];
     struct lm_engine_desc engine; /* for lm_engine_create() */
     struct lm_msg_hello hello;
     struct lm_err warning; /* code 0: none; for the caller's log */

@@ -222,6 +222,8 @@ START_TEST(test_engine_boot__what_cannot_boot_is_named)
 {
     static const struct { const char *flag[2]; int code; const char *word; } bad[] = {
         {{"--backend=fault", "--device=3"}, LM_ENOTFOUND, "no device 3 of 1"},
+        {{"--backend=fault", "--device=0,1"}, LM_ECONFIG, "2 indices"},
+        {{"--backend=fault", "--tensor-parallel-size=2"}, LM_ENOTFOUND, "no device 1 of 1"},
         {{"--backend=fault", "--device=first"}, LM_ECONFIG, "not an index"},
         {{"--backend=fault", "--device=-1"}, LM_ECONFIG, "not an index"},
         {{"--backend=fault", "--max-model-len=300"}, LM_ECONFIG, "model's own 256"},

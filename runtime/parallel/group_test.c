@@ -38,31 +38,68 @@ static int run_list(const char *const *list, struct lm_golden_feed feed)
 
 START_TEST(test_parallel_group__two_ranks_give_the_logits_of_transformers)
 {
-    ck_assert_int_ge(run_list(lm_golden_models, (struct lm_golden_feed){.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 2}), 1);
-    ck_assert_int_ge(run_list(lm_golden_families, (struct lm_golden_feed){.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 2}), 1);
+    ck_assert_int_ge(run_list(lm_golden_models, (struct lm_golden_feed){.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 2}), 15);
+    ck_assert_int_ge(run_list(lm_golden_families, (struct lm_golden_feed){.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 2}), 50);
 }
 END_TEST
 
 START_TEST(test_parallel_group__four_ranks_give_them)
 {
-    ck_assert_int_ge(run_list(lm_golden_models, (struct lm_golden_feed){.chunk = 1, .n_seq = 1, .kv_dtype = LM_KV_F32, .n_rank = 4}), 1);
-    ck_assert_int_ge(run_list(lm_golden_families, (struct lm_golden_feed){.chunk = 7, .n_seq = 1, .kv_dtype = LM_KV_F32, .n_rank = 4}), 1);
+    ck_assert_int_ge(run_list(lm_golden_models, (struct lm_golden_feed){.chunk = 1, .n_seq = 1, .kv_dtype = LM_KV_F32, .n_rank = 4}), 10);
+    ck_assert_int_ge(run_list(lm_golden_families, (struct lm_golden_feed){.chunk = 7, .n_seq = 1, .kv_dtype = LM_KV_F32, .n_rank = 4}), 45);
+}
+END_TEST
+
+START_TEST(test_parallel_group__three_ranks_have_uneven_shares)
+{
+    ck_assert_int_ge(run_list(lm_golden_models, (struct lm_golden_feed){.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 3}), 5);
 }
 END_TEST
 
 START_TEST(test_parallel_group__two_stages_give_them_in_every_family)
 {
     const struct lm_golden_feed feed = {.chunk = 5, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_stage = 2};
-    ck_assert_int_ge(run_list(lm_golden_models, feed), 1);
-    ck_assert_int_ge(run_list(lm_golden_families, feed), 1);
+    ck_assert_int_ge(run_list(lm_golden_models, feed), 12);
+    ck_assert_int_ge(run_list(lm_golden_families, feed), 60);
 }
 END_TEST
 
 START_TEST(test_parallel_group__stages_of_ranks_give_them)
 {
-    ck_assert_int_ge(run_list(lm_golden_models, (struct lm_golden_feed){.chunk = 5, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 2, .n_stage = 2}), 1);
+    ck_assert_int_ge(run_list(lm_golden_models, (struct lm_golden_feed){.chunk = 5, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 2, .n_stage = 2}), 10);
+}
+END_TEST
+
+/* The reference, whose third launch on the device that is named fails or never ends. */
+static struct { struct lm_dev *dev; int n_launch, code; } bad;
+
+static int bad_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
+{
+    if (dev == bad.dev && ++bad.n_launch == 3)
+        return lm_fail(err, bad.code, "lost by request");
+    return lm_refexec.launch(dev, plan, step, err);
+}
+
+START_TEST(test_parallel_group__a_rank_that_fails_ends_the_step_of_all)
+{
+    struct lm_backend be = lm_refexec;
+    struct lm_dev *dev[LM_GOLDEN_DEVICES];
+    be.launch = bad_launch;
+    open_all(dev);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct lm_golden_feed feed = {.chunk = 1, .n_seq = 1, .kv_dtype = LM_KV_F32, .n_rank = 2, .n_stage = 2};
+        struct lm_err err = {0};
+        double error;
+        bad.dev = dev[i];
+        bad.n_launch = 0;
+        bad.code = i % 2 ? LM_ETIMEOUT : LM_EDEVICE;
+        ck_assert_int_eq(lm_golden_run_on(&be, dev, LM_GOLDEN_FOLDER, "qwen2-bf16", &feed, &error, &err), bad.code);
+        ck_assert_msg(strstr(err.msg, "lost by request"), "%s", err.msg);
+    }
+    close_all(dev);
 }
 END_TEST
 
 SUITE_MAIN("parallel/group", test_parallel_group__two_ranks_give_the_logits_of_transformers, test_parallel_group__four_ranks_give_them,
-           test_parallel_group__two_stages_give_them_in_every_family, test_parallel_group__stages_of_ranks_give_them)
+           test_parallel_group__three_ranks_have_uneven_shares, test_parallel_group__two_stages_give_them_in_every_family,
+           test_parallel_group__stages_of_ranks_give_them, test_parallel_group__a_rank_that_fails_ends_the_step_of_all)

@@ -10,6 +10,7 @@
  *   crash-at=N        step N ends in SIGSEGV, or in SIGABRT with signal=abort
  *   shrink=FILE       FILE is emptied, and the bytes of a weight are read: at pack with where=pack, else at the first step
  *   blind=1           the toy backend does not read its cache back: it answers at once
+ *   only-device=I     of several devices only this one fails; devices=N is told to the backend that is wrapped
  *   alloc-fail-at=K   the K-th call that allocates (open, weights, measure, prepare) says LM_ENOMEM
  */
 #include "runtime/plugin/registry.h"
@@ -23,7 +24,7 @@
 struct faults {
     uint64_t delay_us, hang_at, stuck_at, fail_at, nan_at, crash_at, alloc_fail_at, blind;
     long code;
-    const char *where, *signal, *wrap, *wrap_dir, *shrink;
+    const char *where, *signal, *wrap, *wrap_dir, *shrink, *devices, *only_device;
 };
 
 struct lm_dev {
@@ -44,6 +45,7 @@ static int set_option(struct faults *f, const struct lm_option *o, struct lm_err
         {"fail-at", &f->fail_at, NULL}, {"nan-at", &f->nan_at, NULL}, {"crash-at", &f->crash_at, NULL},
         {"alloc-fail-at", &f->alloc_fail_at, NULL}, {"blind", &f->blind, NULL}, {"where", NULL, &f->where}, {"signal", NULL, &f->signal},
         {"shrink", NULL, &f->shrink}, {"wrap", NULL, &f->wrap}, {"wrap-dir", NULL, &f->wrap_dir},
+        {"devices", NULL, &f->devices}, {"only-device", NULL, &f->only_device},
     };
     if (strcmp(o->key, "code") == 0) {
         f->code = strtol(o->value, NULL, 10);
@@ -99,9 +101,12 @@ static int fault_open(const struct lm_open_desc *desc, struct lm_dev **out, stru
         if (d->f.wrap)
             rc = lm_registry_load(d->f.wrap_dir, d->f.wrap, &d->be, err);
     }
+    const struct lm_option told[] = {d && d->f.wrap ? (struct lm_option){"devices", d->f.devices} : (struct lm_option){"blind", "1"}};
+    const size_t n_told = d && (d->f.wrap ? d->f.devices != NULL : d->f.blind);
     if (!rc)
-        rc = d->be->open(&(struct lm_open_desc){.device = desc->device, .option = &(struct lm_option){"blind", "1"}, .n_option = d->f.blind && !d->f.wrap},
-                         &d->dev, err);
+        rc = d->be->open(&(struct lm_open_desc){.device = desc->device, .option = told, .n_option = n_told}, &d->dev, err);
+    if (!rc && d->f.only_device && strtoul(d->f.only_device, NULL, 10) != desc->device)
+        d->f = (struct faults){0};
     if (rc)
         fault_close(d);
     else
