@@ -3,7 +3,7 @@ EXTRA_DIST += %D%/synth_gguf %D%/kl %D%/compare %D%/low_bit
 
 noinst_PROGRAMS += %D%/step_bench
 %C%_step_bench_SOURCES = %D%/step_bench.c
-%C%_step_bench_LDADD = libmodel.la libqtype.la libbase.la
+%C%_step_bench_LDADD = libparallel.la libmodel.la libqtype.la libbase.la
 
 # What low-bit formats cost: see doc/low-bit-format.md
 noinst_PROGRAMS += %D%/quality

@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * step_bench [-o KEY=VALUE]… [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-c] PLUGIN.so MODEL.gguf: steps of a model
+ * step_bench [-o KEY=VALUE]… [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-t RANKS,STAGES] [-c] PLUGIN.so MODEL.gguf: steps of a model
  * through a backend's table, as the engine runs them: decode of 1, 12 and 32 streams with greedy tokens fed back, prefill
  * of one prompt.
  *
  *   -b  the device's bandwidth: decode is also shown as a share of the time that its bytes take
  *   -n  only decode of so many streams at this context
  *   -r  instead so often a prefill and 100 steps of 1, 12 and 32 streams: fails unless all tokens are the same each time
+ *   -t  on RANKS * STAGES devices from the first on, each layer split over RANKS of them; what the exchange takes is shown
  *   -c  check instead: the logits of a second device, opened with kernels=portable, beside those of the first
  */
 #include "runtime/base/clock.h"
-#include "runtime/model/model.h"
+#include "runtime/parallel/group.h"
 
 #include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BLOCK = 32, MAX_SEQ = 32, MAX_LEN = 2048, MAX_TOK = 2048, MAX_OPTION = 8 };
+enum { BLOCK = 32, MAX_SEQ = 32, MAX_LEN = 2048, MAX_TOK = 2048, MAX_OPTION = 8, MAX_DEVICE = 64 };
 
 struct bench {
     const struct lm_backend *be;
     struct lm_dev *dev;
     struct lm_gguf *g;
-    struct lm_model *model;
+    const struct lm_model *model;
+    struct lm_group_desc split; /* of what follows: one device, or several that be and dev are a group of */
+    struct lm_dev *device[MAX_DEVICE];
+    struct lm_model *part[MAX_DEVICE];
     struct lm_plan *plan;
     struct lm_step step;
     int32_t token[MAX_TOK], pos[MAX_TOK];
@@ -40,7 +44,31 @@ static void need(int rc, const struct lm_err *err, const char *what)
     }
 }
 
-static void open_bench(struct bench *b, const char *plugin, const char *path, const struct lm_option *option, size_t n)
+static double weight_bytes(const struct bench *b)
+{
+    double bytes = 0;
+    for (uint32_t i = 0; i < b->split.n_rank * b->split.n_stage; i++)
+        bytes += (double)b->part[i]->weight_bytes;
+    return bytes;
+}
+
+static void load(struct bench *b)
+{
+    struct lm_err err = {0};
+    struct lm_group_desc *s = &b->split;
+    if (s->n_rank * s->n_stage == 1) {
+        need(lm_model_load(b->g, NULL, b->be, b->dev, MAX_LEN, NULL, NULL, NULL, b->part, &err), &err, "load");
+    } else {
+        need(lm_model_load_parts(b->g, NULL, b->be, b->device, s->n_rank, s->n_stage, MAX_LEN, NULL, NULL, b->part, &err), &err, "load");
+        need(lm_group_create(s, &b->dev, &err), &err, "group");
+        b->be = &lm_group_backend;
+    }
+    b->model = lm_group_model(s);
+}
+
+/* split: only n_rank and n_stage count. */
+static void open_bench(struct bench *b, const char *plugin, const char *path, const struct lm_option *option, size_t n,
+                       const struct lm_group_desc *split)
 {
     struct lm_err err = {0};
     void *so = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
@@ -50,16 +78,19 @@ static void open_bench(struct bench *b, const char *plugin, const char *path, co
     }
     b->be = dlsym(so, "lm_backend");
     uint64_t t0 = lm_now_us();
-    need(b->be->open(&(struct lm_open_desc){.option = option, .n_option = n}, &b->dev, &err), &err, "open");
+    b->split = (struct lm_group_desc){b->be, b->device, b->part, split->n_rank, split->n_stage, 120000000};
+    for (uint32_t i = 0; i < split->n_rank * split->n_stage; i++)
+        need(b->be->open(&(struct lm_open_desc){.device = i, .option = option, .n_option = n}, &b->device[i], &err), &err, "open");
+    b->dev = b->device[0];
     need(lm_gguf_open(path, &b->g, &err), &err, path);
     uint64_t t1 = lm_now_us();
-    need(lm_model_load(b->g, NULL, b->be, b->dev, MAX_LEN, NULL, NULL, NULL, &b->model, &err), &err, "load");
+    load(b);
     uint64_t t2 = lm_now_us();
     struct lm_plan_desc desc = {.graph = &b->model->graph, .max_tok = MAX_TOK, .max_seq = MAX_SEQ, .max_out = MAX_SEQ * 2, .max_len = MAX_LEN,
                                 .block_size = BLOCK, .n_block = MAX_SEQ * (MAX_LEN / BLOCK) / 2, .kv_dtype = LM_KV_F16};
     need(b->be->prepare(b->dev, &desc, &b->plan, &err), &err, "prepare");
     printf("open %.2f s, load %.2f s (%.2f GB), prepare %.2f s\n", (double)(t1 - t0) * 1e-6, (double)(t2 - t1) * 1e-6,
-           (double)b->model->weight_bytes * 1e-9, (double)(lm_now_us() - t2) * 1e-6);
+           weight_bytes(b) * 1e-9, (double)(lm_now_us() - t2) * 1e-6);
     b->step = (struct lm_step){.token = b->token, .pos = b->pos, .seq_row = b->seq_row, .out_row = b->out_row, .block_table = b->table,
                                .table_stride = MAX_LEN / BLOCK, .sampling = b->sampling, .sampled = b->sampled};
     for (int i = 0; i < MAX_SEQ * 2; i++)
@@ -72,9 +103,13 @@ static void open_bench(struct bench *b, const char *plugin, const char *path, co
 static void close_bench(struct bench *b)
 {
     b->be->release(b->dev, b->plan);
-    lm_model_destroy(b->model, b->be, b->dev);
+    if (b->be == &lm_group_backend)
+        b->be->close(b->dev);
+    for (uint32_t i = 0; i < b->split.n_rank * b->split.n_stage; i++) {
+        lm_model_destroy(b->part[i], b->split.be, b->device[i]);
+        b->split.be->close(b->device[i]);
+    }
     lm_gguf_close(b->g);
-    b->be->close(b->dev);
 }
 
 /* Rows of `n_seq` sequences of n tokens each from position pos; one output each. */
@@ -109,8 +144,9 @@ static int by_value(const void *a, const void *b)
 static double kv_bytes(const struct bench *b, uint32_t n_seq, uint32_t len)
 {
     double bytes = 0;
-    for (uint32_t i = 0; i < b->model->graph.n_layer; i++)
-        bytes += 4.0 * b->model->graph.kv_head_dim[i] * len * n_seq;
+    for (uint32_t k = 0; k < b->split.n_rank * b->split.n_stage; k++)
+        for (uint32_t i = 0; i < b->part[k]->graph.n_layer; i++)
+            bytes += 4.0 * b->part[k]->graph.kv_head_dim[i] * len * n_seq;
     return bytes;
 }
 
@@ -119,6 +155,8 @@ static void decode(struct bench *b, uint32_t n_seq, uint32_t context, double ban
 {
     enum { STEPS = 64 };
     double t[STEPS];
+    const bool group = b->be == &lm_group_backend;
+    const struct lm_group_time before = group ? lm_group_time(b->dev) : (struct lm_group_time){0};
     for (uint32_t s = 0; s < n_seq; s++)
         b->token[s] = (int32_t)(100 + s);
     for (uint32_t i = 0; i < STEPS; i++) {
@@ -131,11 +169,13 @@ static void decode(struct bench *b, uint32_t n_seq, uint32_t context, double ban
     }
     int32_t last = b->sampled[0].token;
     qsort(t, STEPS, sizeof *t, by_value);
-    double us = t[STEPS / 2], bytes = (double)b->model->weight_bytes + kv_bytes(b, n_seq, context);
+    double us = t[STEPS / 2], bytes = weight_bytes(b) + kv_bytes(b, n_seq, context);
     printf("decode %2u streams, context %4u: %7.0f us a step (best %.0f), %7.0f tok/s, %5.0f GB/s", n_seq, context, us, t[0],
            n_seq / us * 1e6, bytes / us * 1e-3);
     if (bandwidth > 0)
         printf(", %.0f %% of %.0f GB/s", bytes / us * 1e-1 / bandwidth, bandwidth);
+    if (group)
+        printf(", exchange %.0f us", (double)(lm_group_time(b->dev).collect_us - before.collect_us) / STEPS);
     printf("  [token %d]\n", last);
     fflush(stdout);
 }
@@ -254,7 +294,8 @@ int main(int argc, char **argv)
     bool checks = false;
     unsigned only[2] = {0};
     int runs = 0, unlike = 0;
-    for (int c; (c = getopt(argc, argv, "o:b:n:r:c")) != -1;) {
+    struct lm_group_desc split = {.n_rank = 1, .n_stage = 1};
+    for (int c; (c = getopt(argc, argv, "o:b:n:r:t:c")) != -1;) {
         char *eq = c == 'o' ? strchr(optarg, '=') : NULL;
         if (c == 'o' && eq && n < MAX_OPTION) {
             *eq = '\0';
@@ -263,6 +304,9 @@ int main(int argc, char **argv)
             bandwidth = atof(optarg);
         } else if (c == 'n' && sscanf(optarg, "%u,%u", &only[0], &only[1]) == 2 && only[0] >= 1 && only[0] <= MAX_SEQ && only[1] >= 64 &&
                    only[1] <= MAX_LEN) {
+            continue;
+        } else if (c == 't' && sscanf(optarg, "%u,%u", &split.n_rank, &split.n_stage) == 2 && split.n_rank >= 1 && split.n_stage >= 1 &&
+                   (uint64_t)split.n_rank * split.n_stage <= MAX_DEVICE) {
             continue;
         } else if (c == 'r' && atoi(optarg) > 0) {
             runs = atoi(optarg);
@@ -273,13 +317,13 @@ int main(int argc, char **argv)
         }
     }
     if (argc - optind != 2) {
-        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-c] PLUGIN.so MODEL.gguf\n");
+        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-t RANKS,STAGES] [-c] PLUGIN.so MODEL.gguf\n");
         return 2;
     }
-    open_bench(&first, argv[optind], argv[optind + 1], option, n);
+    open_bench(&first, argv[optind], argv[optind + 1], option, n, &split);
     if (checks) {
         option[n] = (struct lm_option){"kernels", "portable"};
-        open_bench(&second, argv[optind], argv[optind + 1], option, n + 1);
+        open_bench(&second, argv[optind], argv[optind + 1], option, n + 1, &split);
         check(&first, &second);
         return 0;
     }

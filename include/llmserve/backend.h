@@ -8,7 +8,7 @@
  * calls that a smaller (older) table lacks with stubs that return LM_EUNSUPPORTED, and never closes it.
  * Differences between backends are capability bits and sizes, never names.
  *
- * Thread   score and devices [any]; all others: one thread per device, the engine's
+ * Thread   score and devices [any]; all others: one thread at a time for each device, the engine's or one that it has for the device
  * Errors   int calls return 0 or LM_E* (err.h) and fill err; LM_EDEVICE means the device is lost and every
  *          object of it can only be closed
  */

@@ -157,14 +157,18 @@ static int run_step(struct rank *r, struct lm_err *err)
     r->collect_us = 0;
     if (stage > 0 && !wait_for_stage(g, stage))
         return LM_EDEVICE;
+    uint64_t start_us = lm_now_us();
     if (stage > 0)
         rc = g->desc.be->copy_in(dev, p->plan, x_act, g->plan->x, part.n_tok, err);
+    r->collect_us += lm_now_us() - start_us;
     lm_group_tokens(p, &part);
     if (!rc)
         rc = run_ops(r, &part, err);
     if (rc || r->index % g->desc.n_rank || stage + 1 == g->desc.n_stage)
         return rc;
+    start_us = lm_now_us();
     rc = g->desc.be->copy_out(dev, p->plan, x_act, g->plan->x, part.n_tok, err);
+    r->collect_us += lm_now_us() - start_us;
     if (!rc)
         end_stage(g);
     return rc;

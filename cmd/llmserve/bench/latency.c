@@ -12,7 +12,7 @@
 struct args {
     int64_t input_len, output_len, batch_size, n, n_warmup, n_iter, seed;
     const char *output_json;
-    bool json;
+    bool json, profile;
 };
 
 static const struct lm_arg_row rows[] = {
@@ -25,6 +25,7 @@ static const struct lm_arg_row rows[] = {
     LM_INT(struct args, seed, "seed", "N", "0", 0, 1e15, "Seed of the prompts' tokens"),
     LM_TEXT(struct args, output_json, "output-json", "FILE", "Write the figures there"),
     LM_FLAG(struct args, json, "json", "Print the figures as JSON"),
+    LM_FLAG(struct args, profile, "profile", "Print how much of a step devices that share the model take to exchange activations"),
 };
 
 /* Any tokens but those that control. */
@@ -78,6 +79,20 @@ static int print(const struct args *a, struct lm_series *s, struct lm_err *err)
     return rc;
 }
 
+/* Warm-up included: its steps are like the others. */
+static void print_profile(const struct lm_local *l)
+{
+    const struct lm_boot *b = l->boot;
+    const double n = (double)lm_engine_stats(l->engine).n_step;
+    if (b->split.n_rank * b->split.n_stage == 1) {
+        printf("Communication: none, one device\n");
+        return;
+    }
+    struct lm_group_time t = lm_group_time(b->dev);
+    printf("Communication: %.3f of %.3f ms a step, %.1f %% (%u ranks, %u stages)\n", (double)t.collect_us / n * 1e-3, (double)t.step_us / n * 1e-3,
+           100.0 * (double)t.collect_us / (double)t.step_us, b->split.n_rank, b->split.n_stage);
+}
+
 static int run(int argc, char **argv)
 {
     static const char *const defaults[] = {"--no-enable-prefix-caching", NULL};
@@ -99,6 +114,8 @@ static int run(int argc, char **argv)
         rc = measure(&a, &l, &s, &err);
     if (!rc)
         rc = print(&a, &s, &err);
+    if (!rc && a.profile && !a.json)
+        print_profile(&l);
     lm_series_fini(&s);
     lm_local_close(&l);
     return lm_command_end("bench latency", rc == LM_EINVAL && !usage ? LM_EIO : rc, &err);
