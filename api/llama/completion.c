@@ -76,22 +76,30 @@ static bool is_list(const json_t *v)
     return json_is_array(first) || json_is_object(first) || (json_is_string(first) && !is_mixed(v));
 }
 
+/* Each of a list; as ids if one of them cannot be a text. */
+static int every_prompt(struct lm_gen *g, const json_t *v, json_t *out)
+{
+    bool as_ids = !all_texts(v);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < json_array_size(v); i++) {
+        json_t *one = NULL;
+        rc = one_prompt(g, json_array_get(v, i), as_ids, &one);
+        if (one)
+            json_array_append_new(out, one);
+    }
+    return rc;
+}
+
 static int convert(struct lm_gen *g)
 {
     json_t *v = json_object_get(g->json, "prompt"), *out = NULL;
     int rc = lm_llama_read(g);
     if (rc || !v)
         return rc ? rc : wrong(g, v);
-    if (!is_list(v))
-        rc = one_prompt(g, v, false, &out);
+    if (is_list(v))
+        rc = every_prompt(g, v, out = json_array());
     else
-        out = json_array();
-    for (size_t i = 0; rc == 0 && is_list(v) && i < json_array_size(v); i++) {
-        json_t *one = NULL;
-        rc = one_prompt(g, json_array_get(v, i), !all_texts(v), &one);
-        if (one)
-            json_array_append_new(out, one);
-    }
+        rc = one_prompt(g, v, false, &out);
     if (out)
         json_object_set_new(g->json, "prompt", out);
     return rc;
