@@ -89,6 +89,25 @@ START_TEST(test_conf_conf__a_line_too_long_is_refused_not_cut)
 }
 END_TEST
 
+START_TEST(test_conf_conf__a_nul_byte_is_refused)
+{
+    static const char text[] = "[server]\nport = 1\0\n", zeros[64];
+    struct lm_conf c;
+    struct lm_err err = {0};
+    for (size_t i = 0; i < 2; i++) {
+        char path[] = "conf_test.XXXXXX";
+        int fd = mkstemp(path);
+        ck_assert_int_gt(write(fd, i ? zeros : text, i ? sizeof zeros : sizeof text - 1), 0);
+        close(fd);
+        ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
+        ck_assert_int_eq(lm_conf_read_ini(&c, path, &err), LM_ECONFIG);
+        ck_assert_ptr_nonnull(strstr(err.msg, i ? ":1: a NUL byte" : ":2: a NUL byte"));
+        unlink(path);
+        lm_conf_fini(&c);
+    }
+}
+END_TEST
+
 START_TEST(test_conf_conf__flags_win_and_take_vllm_spellings)
 {
     struct lm_conf c;
@@ -324,7 +343,7 @@ END_TEST
 
 SUITE_MAIN("conf/conf", test_conf_conf__a_low_bit_model_path_takes_the_place_of_path,
            test_conf_conf__low_bit_formats_and_what_keeps_them_are_checked, test_conf_conf__ini_sets_all_three_kinds_of_section, test_conf_conf__an_error_names_line_key_and_remedy,
-           test_conf_conf__a_line_too_long_is_refused_not_cut, test_conf_conf__flags_win_and_take_vllm_spellings,
+           test_conf_conf__a_line_too_long_is_refused_not_cut, test_conf_conf__a_nul_byte_is_refused, test_conf_conf__flags_win_and_take_vllm_spellings,
            test_conf_conf__a_list_goes_on_in_further_lines, test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
            test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,
            test_conf_conf__environment_stands_between_file_and_flags,

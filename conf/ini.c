@@ -15,7 +15,7 @@ struct reading {
     struct lm_err *err;
     FILE *file;
     int rc;
-    int line, long_line;
+    int line, long_line, nul_line; /* 0: none */
     char section[64];
     bool seen[128]; /* rows set in this section */
 };
@@ -89,10 +89,13 @@ static int on_key(void *user, const char *section, const char *key, const char *
 static char *read_line(char *buf, int size, void *stream)
 {
     struct reading *r = stream;
+    memset(buf, '\n', (size_t)size);
     char *line = fgets(buf, size, r->file);
     if (line) {
         size_t n = strlen(line);
         r->line++;
+        if (!r->nul_line && memrchr(line, 0, (size_t)size) != line + n)
+            r->nul_line = r->line;
         if (!r->long_line && n + 1 >= (size_t)size && line[n - 1] != '\n' && !feof(r->file))
             r->long_line = r->line;
     }
@@ -108,6 +111,8 @@ int lm_conf_read_ini(struct lm_conf *c, const char *path, struct lm_err *err)
         return lm_fail(err, LM_ECONFIG, "%s: %s", path, strerror(errno));
     int bad = ini_parse_stream(read_line, &r, on_key, &r);
     fclose(r.file);
+    if (r.nul_line) /* as a disk leaves them that lost its power */
+        return lm_fail(err, LM_ECONFIG, "%.150s:%d: a NUL byte: this is no text file, or one that was damaged", path, r.nul_line);
     if (r.long_line && (bad <= 0 || r.long_line <= bad))
         return lm_fail(err, LM_ECONFIG, "%.150s:%d: the line is longer than %d bytes", path, r.long_line, LINE_MAX_BYTES);
     if (r.rc && bad > 0)
