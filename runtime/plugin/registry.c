@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/plugin/registry.h"
+#include "runtime/plugin/elf.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -70,7 +71,7 @@ static int file_check(const char *dir, const char *name, const char *path, struc
         return lm_fail(err, LM_EUNSUPPORTED, "%.150s is not a regular file: put the plugin itself there", path);
     if (st.st_mode & S_IWOTH)
         return lm_fail(err, LM_EUNSUPPORTED, "%.130s may be written by everyone: run chmod o-w on it", path);
-    return 0;
+    return lm_elf_check(path, (size_t)st.st_size, err);
 }
 
 static int missing_call(struct lm_err *err)
