@@ -207,12 +207,16 @@ static int settle(struct lm_gen *g)
 {
     struct lm_params *p = &g->params;
     const struct lm_conf_server *conf = &g->call.server->conf->server;
-    size_t n_seq = g->n_prompt * (size_t)p->best_of;
+    size_t n_seq = g->n_prompt * (size_t)p->best_of, n_tok = 0;
     for (size_t i = 0; i < g->n_prompt; i++) {
         truncate_prompt(g, &g->prompt[i]);
         if (check_length(g, &g->prompt[i]))
             return LM_EINVAL;
+        n_tok += g->prompt[i].n * (size_t)p->best_of;
     }
+    if ((int64_t)n_tok > conf->max_queued_tokens)
+        return lm_api_bad(&g->error, "prompt", "The request has %zu prompt tokens over all its answers; the server takes at most %lld at once.", n_tok,
+                          (long long)conf->max_queued_tokens);
     if ((int64_t)n_seq > conf->max_queued_requests)
         return lm_api_bad(&g->error, "n", "The request asks for %zu answers; the server takes at most %lld at once.", n_seq,
                           (long long)conf->max_queued_requests);
