@@ -19,6 +19,7 @@
 #define STEADY_US 60000000u
 #define BACKOFF_MIN_US 100000u
 #define BACKOFF_MAX_US 10000000u
+#define BACKOFF_SERVED_MAX_US 1000000u /* of an engine that had loaded: the next one most likely will */
 #define EXIT_GRACE_US 1000000u
 #define EXIT_CONFIG 78
 #define EXIT_NOT_RUN 126 /* and above: the shell's and the dynamic linker's */
@@ -122,6 +123,8 @@ static int on_finished(struct lm_supervisor *s, const void *p, size_t n, struct 
     memcpy(&f, p, sizeof f);
     f.msg[sizeof f.msg - 1] = 0;
     s->n_pending -= s->n_pending > 0;
+    if (f.reason == LM_FINISH_STOP || f.reason == LM_FINISH_LENGTH)
+        s->backoff_us = 0;
     s->d.events->finished(s->d.arg, &f);
     return 0;
 }
@@ -284,9 +287,10 @@ static bool curable(int code)
 
 static void wait_and_restart(struct lm_supervisor *s)
 {
+    uint64_t max_us = s->served_us ? BACKOFF_SERVED_MAX_US : BACKOFF_MAX_US;
     s->backoff_us = s->backoff_us ? s->backoff_us * 2 : BACKOFF_MIN_US;
-    if (s->backoff_us > BACKOFF_MAX_US)
-        s->backoff_us = BACKOFF_MAX_US;
+    if (s->backoff_us > max_us)
+        s->backoff_us = max_us;
     s->state = WAITING;
     lm_log(LM_WARN, "engine", "restart model=%s in seconds=%.1f", s->d.name, (double)s->backoff_us / 1e6);
     arm(s->timer, s->backoff_us);
@@ -390,6 +394,7 @@ static int spawn(struct lm_supervisor *s, struct lm_err *err)
     s->writable = event_new(s->base, s->fd, EV_WRITE, on_writable, s);
     s->in.limit = LM_MSG_MAX_BYTES + READ_BYTES;
     s->failed = false;
+    s->served_us = 0;
     s->state = LOADING;
     if (!s->readable || !s->writable || event_add(s->readable, NULL))
         return lm_fail(err, LM_ENOMEM, "out of memory");
