@@ -126,6 +126,6 @@ const char *lm_guard_origin(const struct lm_guard *g, const struct lm_http_req *
     const char *origin = lm_http_header(req, "origin");
     for (size_t i = 0; origin && g->origin[i]; i++)
         if (strcmp(g->origin[i], "*") == 0 || strcmp(g->origin[i], origin) == 0)
-            return g->origin[i];
+            return strcmp(g->origin[i], "*") == 0 ? "*" : origin;
     return NULL;
 }

@@ -263,21 +263,36 @@ void lm_server_drain(struct lm_server *s)
     lm_log(LM_INFO, "server", "draining running=%zu", s->n_busy);
     s->draining = true;
     s->drain_us = lm_now_us();
-    s->drain_until_us = s->drain_us + us(s->conf->server.drain_timeout);
+    s->drain_until_us = s->drain_us + s->drain_timeout_us;
     lm_service_stopping(s->service);
     lm_http_server_drain(s->http);
     event_add(s->drain_timer, &tick);
     on_drain_tick(-1, 0, s);
 }
 
-static int listen_on(struct lm_server *s, struct lm_err *err)
+static struct lm_http_limits limits_of(const struct lm_conf_server *c)
 {
-    const struct lm_conf_server *c = &s->conf->server;
-    struct lm_http_limits limits = {
+    return (struct lm_http_limits){
         .body_bytes = (size_t)c->max_body_bytes, .n_conn = (uint32_t)c->max_connections, .head_us = us(c->header_timeout),
         .body_us = us(c->body_timeout), .idle_us = us(c->keep_alive_timeout), .write_stall_us = us(c->write_timeout),
         .out_high_bytes = LM_OUT_HIGH_BYTES,
     };
+}
+
+void lm_server_set_live(struct lm_server *s, const struct lm_conf_server *c)
+{
+    struct lm_http_limits limits = limits_of(c);
+    if (s->http)
+        lm_http_server_set_limits(s->http, &limits);
+    s->drain_timeout_us = us(c->drain_timeout);
+    s->sink.access = strcmp(c->access_log, "json") == 0 ? LM_ACCESS_JSON : strcmp(c->access_log, "text") == 0 ? LM_ACCESS_TEXT : LM_ACCESS_OFF;
+    lm_log_set_level_name(c->log_level);
+}
+
+static int listen_on(struct lm_server *s, struct lm_err *err)
+{
+    const struct lm_conf_server *c = &s->conf->server;
+    struct lm_http_limits limits = limits_of(c);
     int rc = !*c->ssl_certfile && *c->ssl_keyfile ? lm_fail(err, LM_ECONFIG, "ssl-keyfile: it needs ssl-certfile") : 0;
     if (rc == 0 && *c->ssl_certfile)
         rc = lm_tls_create(c->ssl_certfile, c->ssl_keyfile, &s->tls, err);
@@ -331,7 +346,7 @@ static int set_up(struct lm_server *s, struct lm_err *err)
     bool loopback = s->n_socket || lm_guard_is_loopback(c->host);
     for (int i = 0; i < s->n_socket; i++)
         loopback &= lm_http_is_local(s->first_socket + i);
-    s->sink.access = strcmp(c->access_log, "json") == 0 ? LM_ACCESS_JSON : strcmp(c->access_log, "text") == 0 ? LM_ACCESS_TEXT : LM_ACCESS_OFF;
+    lm_server_set_live(s, c);
     int rc = lm_guard_init(&s->guard, c, loopback, err);
     if (rc == 0 && *c->otlp_endpoint)
         rc = lm_otlp_create(s->base, c->otlp_endpoint, &s->sink.otlp, err);
@@ -369,25 +384,6 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
     announce(s);
     *out = s;
     return 0;
-}
-
-void lm_server_reload(struct lm_server *s)
-{
-    const struct lm_conf_server *c = &s->conf->server;
-    struct lm_tls *t;
-    struct lm_err err;
-    if (!s->tls) {
-        lm_log(LM_WARN, "server", "SIGHUP: the configuration is read at start only");
-        return;
-    }
-    if (lm_tls_create(c->ssl_certfile, c->ssl_keyfile, &t, &err)) {
-        lm_log(LM_ERROR, "server", "the certificate stays as it was: %s", err.msg);
-        return;
-    }
-    lm_http_server_set_tls(s->http, t);
-    lm_tls_destroy(s->tls);
-    s->tls = t;
-    lm_log(LM_INFO, "server", "certificate read anew");
 }
 
 static void free_strings(char **list, size_t n)

@@ -68,7 +68,9 @@ struct lm_server {
     double start_time; /* seconds since 1970 */
     size_t n_busy;     /* requests that are not answered yet */
     size_t n_busy_bytes; /* of their bodies */
+    uint64_t n_reload[2]; /* of the configuration: that went well, that failed */
     bool draining;
+    uint64_t drain_timeout_us; /* as configured */
     uint64_t drain_us, drain_until_us, stopped_us; /* when it began to drain, when it must end, when the engines were told to */
     struct event *drain_timer;
     int fatal_code; /* LM_E*; 0: none */
@@ -86,8 +88,8 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
 /** Stop listening; end the loop when what runs is done, or after drain-timeout with the rest failed. */
 void lm_server_drain(struct lm_server *s);
 void lm_server_destroy(struct lm_server *s);
-/** Read the certificate anew, for connections that come; the old one stays if that fails. */
-void lm_server_reload(struct lm_server *s);
+/** Times and room of connections and bodies, drain-timeout, log-level, access-log: from now on. */
+void lm_server_set_live(struct lm_server *s, const struct lm_conf_server *c);
 
 /** NULL: no model of this name. name NULL or "": the first.  Thread [any] */
 struct lm_served *lm_server_model(const struct lm_server *s, const char *name);

@@ -2,6 +2,7 @@
 #include "api/status.h"
 #include "api/metrics_text.h"
 #include "api/otlp.h"
+#include "api/reload.h"
 #include "config.h"
 #include "runtime/base/clock.h"
 
@@ -92,6 +93,7 @@ void lm_status_metrics(struct lm_call *call)
         lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);
     if (row)
         add_lora(s, row, &b);
+    lm_reload_metrics(s, &b);
     lm_otlp_metrics(s->sink.otlp, &b);
     lm_call_reply(call, row ? 200 : 500, "text/plain; version=0.0.4; charset=utf-8", &b);
     lm_bytes_fini(&b);

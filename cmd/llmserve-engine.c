@@ -68,14 +68,6 @@ static int take_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static void set_log_level(const char *name)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    for (int i = LM_ERROR; i <= LM_DEBUG; i++)
-        if (strcmp(name, names[i]) == 0)
-            lm_log_set_level((enum lm_log_level)i);
-}
-
 static int read_conf(struct lm_conf *c, int argc, char **argv, struct lm_err *err)
 {
     int rc = lm_conf_init(c, err);
@@ -134,7 +126,7 @@ int main(int argc, char **argv)
     if (!rc)
         rc = lm_guard_begin(FRONT_FD, &err);
     if (!rc) {
-        set_log_level(conf.server.log_level);
+        lm_log_set_level_name(conf.server.log_level);
         tell_dtype(&conf.model[0]);
         rc = lm_boot_create(&conf, 0, on_progress, &watch, &boot, &err);
     }

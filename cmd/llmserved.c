@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/reload.h"
 #include "api/routes.h"
 #include "cmd/health.h"
 #include "config.h"
@@ -7,6 +8,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXIT_CONFIG 78
@@ -47,50 +49,84 @@ static int report(int code, const char *msg)
     return is_configuration(code) ? EXIT_CONFIG : 1;
 }
 
+struct program {
+    int argc;
+    char **argv;
+    struct lm_conf conf;
+    struct lm_server *server;
+};
+
+/* argv stays as it is, for the next time. */
+static int read_conf(const struct program *p, struct lm_conf *out, struct lm_err *err)
+{
+    int argc = p->argc;
+    char **argv = calloc((size_t)argc + 1, sizeof *argv);
+    int rc = argv ? lm_conf_init(out, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    if (rc == 0) {
+        memcpy(argv, p->argv, (size_t)argc * sizeof *argv);
+        out->long_lists = true;
+        rc = lm_conf_load(out, &argc, argv, err);
+    }
+    if (rc == 0 && argc > 1)
+        rc = lm_fail(err, LM_ECONFIG, "unexpected argument '%s'; a model is given by --model FILE", argv[1]);
+    free(argv);
+    return rc;
+}
+
+/* A pipe has been read to its end, and the next one to write into it may be slow. */
+static int check_file(const char *path, struct lm_err *err)
+{
+    struct stat st;
+    if (!*path || (stat(path, &st) == 0 && S_ISREG(st.st_mode)))
+        return 0;
+    return lm_fail(err, LM_ECONFIG, "%s: not a regular file that can be read again", path);
+}
+
+static void reload(const struct program *p)
+{
+    struct lm_conf fresh = {0};
+    struct lm_err err;
+    int rc = check_file(p->conf.path, &err);
+    if (rc == 0)
+        rc = read_conf(p, &fresh, &err);
+    lm_reload(p->server, &fresh, rc, &err);
+    lm_conf_fini(&fresh);
+}
+
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
-    struct lm_server *s = *(struct lm_server **)arg;
+    struct program *p = arg;
     if (sig == SIGHUP) {
-        lm_server_reload(s);
+        reload(p);
         return;
     }
-    if (s->draining)
+    if (p->server->draining)
         _exit(1);
-    lm_server_drain(s);
+    lm_server_drain(p->server);
 }
 
 /* Signals that come before the loop runs wait for it. */
-static int serve(struct event_base *base, const struct lm_conf *conf)
+static int serve(struct event_base *base, struct program *p)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     struct event *ev[3] = {0};
-    struct lm_server *s = NULL;
     struct lm_err err;
     int rc = 0;
     for (size_t i = 0; i < 3; i++) {
-        ev[i] = evsignal_new(base, signals[i], on_signal, &s);
+        ev[i] = evsignal_new(base, signals[i], on_signal, p);
         if (!ev[i] || event_add(ev[i], NULL))
             rc = lm_fail(&err, LM_ENOMEM, "out of memory");
     }
     if (rc == 0)
-        rc = lm_server_create(base, conf, lm_routes, &s, &err);
+        rc = lm_server_create(base, &p->conf, lm_routes, &p->server, &err);
     if (rc == 0)
         event_base_dispatch(base);
-    int status = rc ? report(rc, err.msg) : s->fatal_code ? report(s->fatal_code, s->fatal_msg) : 0;
-    lm_server_destroy(s);
+    int status = rc ? report(rc, err.msg) : p->server->fatal_code ? report(p->server->fatal_code, p->server->fatal_msg) : 0;
+    lm_server_destroy(p->server);
     for (size_t i = 0; i < 3; i++)
         if (ev[i])
             event_free(ev[i]);
     return status;
-}
-
-static enum lm_log_level level_of(const char *name)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    for (int i = 0; i < 4; i++)
-        if (strcmp(names[i], name) == 0)
-            return (enum lm_log_level)i;
-    return LM_INFO;
 }
 
 static void log_notes(const struct lm_conf *conf)
@@ -101,7 +137,7 @@ static void log_notes(const struct lm_conf *conf)
 
 int main(int argc, char **argv)
 {
-    struct lm_conf conf = {0};
+    struct program p = {.argc = argc, .argv = argv};
     struct lm_err err;
     int status = information(argc, argv);
     if (status >= 0)
@@ -109,33 +145,28 @@ int main(int argc, char **argv)
     bool only_health = argc > 1 && strcmp(argv[1], "--health") == 0;
     if (only_health)
         argv[1] = argv[0];
-    argc -= only_health;
-    argv += only_health;
+    p.argc -= only_health;
+    p.argv += only_health;
     signal(SIGPIPE, SIG_IGN);
     json_object_seed(0);
-    int rc = lm_conf_init(&conf, &err);
-    conf.long_lists = true;
-    if (rc == 0)
-        rc = lm_conf_load(&conf, &argc, argv, &err);
-    if (rc == 0 && argc > 1)
-        rc = lm_fail(&err, LM_ECONFIG, "unexpected argument '%s'; a model is given by --model FILE", argv[1]);
+    int rc = read_conf(&p, &p.conf, &err);
     if (only_health && rc != LM_ENOMEM) /* what is wrong with the rest, models say, is the server's to report */
         rc = 0;
     if (rc) {
-        lm_conf_fini(&conf);
+        lm_conf_fini(&p.conf);
         return report(LM_ECONFIG, err.msg);
     }
     if (only_health) {
-        status = cmd_health(&conf.server);
-        lm_conf_fini(&conf);
+        status = cmd_health(&p.conf.server);
+        lm_conf_fini(&p.conf);
         return status;
     }
-    lm_log_set_level(level_of(conf.server.log_level));
-    log_notes(&conf);
+    lm_log_set_level_name(p.conf.server.log_level);
+    log_notes(&p.conf);
     struct event_base *base = event_base_new();
-    status = base ? serve(base, &conf) : report(LM_ENOMEM, "cannot make an event loop");
+    status = base ? serve(base, &p) : report(LM_ENOMEM, "cannot make an event loop");
     if (base)
         event_base_free(base);
-    lm_conf_fini(&conf);
+    lm_conf_fini(&p.conf);
     return status;
 }

@@ -86,6 +86,8 @@ int lm_http_server_adopt(struct lm_http_server *s, int fd, uint16_t *out_port, s
 void lm_http_server_accept(struct lm_http_server *s);
 /** The socket's own address is this machine's alone. */
 bool lm_http_is_local(int fd);
+/** Limits from now on, of connections that are open too; zero fields mean the default. */
+void lm_http_server_set_limits(struct lm_http_server *s, const struct lm_http_limits *limits);
 struct lm_tls;
 /** Connections accepted from now on speak TLS by t (tls.h), which stays the caller's; NULL: none. */
 void lm_http_server_set_tls(struct lm_http_server *s, struct lm_tls *t);

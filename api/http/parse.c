@@ -266,7 +266,7 @@ static enum lm_http_event size_end(struct lm_http_parser *p, char c)
 {
     if (c != '\n')
         return lm_http_parser_fail(p, 400, "a carriage return without a line feed");
-    if (p->left > p->limits->body_bytes - p->n_body)
+    if (p->n_body > p->limits->body_bytes || p->left > p->limits->body_bytes - p->n_body)
         return lm_http_parser_fail(p, 413, "the body is too large");
     if (p->left > 0)
         return go(p, DATA);

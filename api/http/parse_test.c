@@ -202,6 +202,25 @@ START_TEST(test_http_parse__a_request_begins_after_empty_lines)
 }
 END_TEST
 
-SUITE_MAIN("http/parse", test_http_parse__every_cut_gives_the_same_events, test_http_parse__events_tell_what_was_asked,
+START_TEST(test_http_parse__a_limit_that_falls_below_what_came_ends_the_body)
+{
+    static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    struct lm_http_limits now = limits;
+    struct lm_http_parser p;
+    lm_http_parser_init(&p, &now);
+    size_t at = 0, used;
+    while (at < sizeof head - 1) {
+        ck_assert_int_ne(lm_http_parser_feed(&p, head + at, sizeof head - 1 - at, &used), LM_HTTP_ERROR);
+        at += used;
+    }
+    now.body_bytes = 4;
+    ck_assert_int_eq(lm_http_parser_feed(&p, "9\r\n", 3, &used), LM_HTTP_ERROR);
+    ck_assert_int_eq(p.status, 413);
+    lm_http_parser_fini(&p);
+}
+END_TEST
+
+SUITE_MAIN("http/parse", test_http_parse__a_limit_that_falls_below_what_came_ends_the_body,
+           test_http_parse__every_cut_gives_the_same_events, test_http_parse__events_tell_what_was_asked,
            test_http_parse__mutations_neither_break_it_nor_depend_on_cuts, test_http_parse__an_error_stays_until_reset,
            test_http_parse__a_request_begins_after_empty_lines)

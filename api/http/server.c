@@ -296,6 +296,12 @@ static void set_defaults(struct lm_http_limits *l)
     l->write_stall_us = l->write_stall_us ? l->write_stall_us : 60000000;
 }
 
+void lm_http_server_set_limits(struct lm_http_server *s, const struct lm_http_limits *limits)
+{
+    s->limits = *limits;
+    set_defaults(&s->limits);
+}
+
 int lm_http_server_create(struct event_base *base, const struct lm_http_limits *limits, lm_http_handler handler, void *arg,
                           struct lm_http_server **out, struct lm_err *err)
 {
@@ -303,9 +309,7 @@ int lm_http_server_create(struct event_base *base, const struct lm_http_limits *
     if (!s)
         return lm_fail(err, LM_ENOMEM, "out of memory for the HTTP server");
     s->base = base;
-    if (limits)
-        s->limits = *limits;
-    set_defaults(&s->limits);
+    lm_http_server_set_limits(s, limits ? limits : &(struct lm_http_limits){0});
     s->handler = handler;
     s->arg = arg;
     s->resume = event_new(base, -1, 0, on_resume, s);

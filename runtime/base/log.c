@@ -8,17 +8,26 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static _Atomic int max_level = LM_INFO;
 static _Atomic unsigned long n_dropped;
 
 void lm_log_set_level(enum lm_log_level level)
 {
     atomic_store(&max_level, level);
+}
+
+void lm_log_set_level_name(const char *name)
+{
+    for (int i = LM_ERROR; i <= LM_DEBUG; i++)
+        if (strcmp(name, level_names[i]) == 0)
+            lm_log_set_level((enum lm_log_level)i);
 }
 
 /* The journal reads fd. */
@@ -57,7 +66,6 @@ static void write_line(const char *line, int n)
 /* What a line begins with: "<4>" for the journal, else time and level. */
 static void make_prefix(enum lm_log_level level, char *out, size_t size)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
     static const int priority[] = {3, 4, 6, 7};
     struct timespec ts;
     struct tm tm;
@@ -69,7 +77,7 @@ static void make_prefix(enum lm_log_level level, char *out, size_t size)
     clock_gettime(CLOCK_REALTIME, &ts);
     gmtime_r(&ts.tv_sec, &tm);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out, size, "%s.%03ldZ %-5s ", when, ts.tv_nsec / 1000000, names[level]);
+    snprintf(out, size, "%s.%03ldZ %-5s ", when, ts.tv_nsec / 1000000, level_names[level]);
 }
 
 void lm_log(enum lm_log_level level, const char *part, const char *fmt, ...)
