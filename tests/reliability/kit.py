@@ -57,8 +57,9 @@ class Device(Server):
     def ready(self):
         return self.get("/ready").status == 200
 
-    def wait_idle(self):
-        wait_for(lambda: self.metric("vllm:num_requests_running") + self.metric("vllm:num_requests_waiting") == 0, "an idle engine")
+    def wait_idle(self, seconds=harness.DEADLINE):
+        busy = lambda: self.metric("vllm:num_requests_running") + self.metric("vllm:num_requests_waiting")
+        asyncio.run(until(lambda: busy() == 0, seconds, "an idle engine"))
 
 
 def children(pid):
