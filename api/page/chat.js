@@ -17,13 +17,13 @@ function scrollDown() {
 
 function fitInput() {
   input.style.height = "auto";
-  input.style.height = `${input.scrollHeight + 2}px`;
+  input.style.height = `${input.scrollHeight}px`;
 }
 
 function showState() {
   byId("send").hidden = !!running;
   byId("stop").hidden = !running;
-  byId("clear").hidden = !turns.length;
+  byId("clear").hidden = !turns.length || !!running;
   byId("empty").hidden = !!turns.length;
 }
 
@@ -37,8 +37,10 @@ function dropLastAnswer() {
   if (turns.at(-1)?.role === "assistant") turns.pop().node.remove();
 }
 
+/** What was never answered, and the empty answer, are left out: they were refused or stopped. */
 function request(model, { system, fields }) {
-  const messages = turns.map(({ role, content }) => ({ role, content }));
+  const isEmpty = (turn) => turn?.role === "assistant" && !turn.content;
+  const messages = turns.filter((turn, i) => !isEmpty(turn) && !isEmpty(turns[i + 1])).map(({ role, content }) => ({ role, content }));
   if (system) messages.unshift({ role: "system", content: system });
   const stream_options = { include_usage: true, continuous_usage_stats: true };
   return { model, messages, stream_options, timings_per_token: true, ...fields, stream: true };
@@ -98,7 +100,6 @@ export function stopAnswer() {
 }
 
 function clear() {
-  stopAnswer();
   turns.length = 0;
   log.replaceChildren();
   showState();

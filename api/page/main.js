@@ -89,5 +89,6 @@ document.addEventListener("keydown", onEscape);
 model.addEventListener("change", () => sessionStorage.setItem(MODEL, model.value));
 byId("key").value = key.get();
 byId("key").addEventListener("change", (e) => (key.set(e.target.value.trim()), loadModels()));
+addEventListener("focus", () => model.options.length || loadModels()); // the server was away
 choose(byId(location.hash === "#status" ? "tab-status" : "tab-chat"));
 loadModels();

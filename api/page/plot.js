@@ -12,16 +12,16 @@ function svg(name, attributes, ...children) {
   return e;
 }
 
-/** The least of 1, 2, 5 times a power of ten that is not below v. */
+/** The least even digit, or 1, times a power of ten that is not below v. */
 function roundUp(v) {
   const power = 10 ** Math.floor(Math.log10(v));
-  return [1, 2, 5, 10].map((k) => k * power).find((k) => k >= v * 0.999);
+  return [1, 2, 4, 6, 8, 10].map((k) => k * power).find((k) => k >= v * 0.999);
 }
 
 export class Plot {
-  /** series: names; format: value to text; least, most: the top of the scale is within, most may be left out. */
-  constructor({ title, series, format, least, most, span }) {
-    Object.assign(this, { title, series, format, least, most, span, points: [], hover: null });
+  /** series: names; format: value to text; least: the scale reaches so far; span, gap: seconds that are shown, that break a line. */
+  constructor({ title, series, format, least, span, gap }) {
+    Object.assign(this, { title, series, format, least, span, gap, points: [], hover: null });
     this.values = series.map(() => make("b", {}, "–"));
     const keys = series.map((name, i) => make("span", { className: `key s${i}` }, make("i", { "aria-hidden": "true" }), `${name} `, this.values[i]));
     this.when = make("span", { className: "when" });
@@ -53,7 +53,7 @@ export class Plot {
     let line = "", area = "", open = null, last = 0;
     const close = () => (area += open === null ? "" : `V${y(0)}H${open}Z`);
     for (const { t, values } of this.points) {
-      const gap = Number.isNaN(values[i]) || t - last > 5;
+      const gap = Number.isNaN(values[i]) || t - last > this.gap;
       if (gap) close();
       if (gap) open = null;
       last = t;
@@ -71,14 +71,13 @@ export class Plot {
     const width = this.svg.clientWidth, right = width - RIGHT, bottom = HEIGHT - BOTTOM;
     if (!width || !this.points.length) return;
     const end = this.points.at(-1).t, largest = Math.max(...this.points.flatMap((p) => p.values).filter((v) => !Number.isNaN(v)), this.least);
-    const top = this.most ?? roundUp(largest);
-    const x = (t) => right - ((end - t) / this.span) * (right - LEFT), y = (v) => bottom - (Math.min(v, top) / top) * (bottom - TOP);
+    const top = roundUp(largest), span = Math.min(this.span, Math.max(30, 30 * Math.ceil((end - this.points[0].t) / 30)));
+    const x = (t) => right - ((end - t) / span) * (right - LEFT), y = (v) => bottom - (Math.min(v, top) / top) * (bottom - TOP);
     const grid = [0, 0.5, 1].flatMap((k) => [
       svg("line", { x1: LEFT, x2: right, y1: y(k * top), y2: y(k * top), class: "grid" }),
       svg("text", { x: LEFT - 6, y: y(k * top) + 4, "text-anchor": "end" }, this.format(k * top)),
     ]);
-    const minutes = this.span / 60;
-    const axis = [svg("text", { x: LEFT, y: HEIGHT - 4 }, `${minutes} min ago`), svg("text", { x: right, y: HEIGHT - 4, "text-anchor": "end" }, "now")];
+    const axis = [svg("text", { x: LEFT, y: HEIGHT - 4 }, `${span} s ago`), svg("text", { x: right, y: HEIGHT - 4, "text-anchor": "end" }, "now")];
     const p = this.chosen(x);
     const mark = this.hover === null ? [] : [svg("line", { x1: x(p.t), x2: x(p.t), y1: TOP, y2: bottom, class: "mark" })];
     this.svg.replaceChildren(...grid, ...axis, ...this.series.flatMap((_, i) => this.paths(x, y, i)), ...mark);

@@ -5,13 +5,13 @@ import { byId, bytes, fillTable, make, number, seconds } from "./dom.js";
 import { histogram, parseMetrics, quantile, since, total } from "./metrics.js";
 import { Plot } from "./plot.js";
 
-const EVERY_MS = 1000, SPAN = 180, WINDOW = 10, MOST_REQUESTS = 50;
-const percent = (v) => `${number(v * 100)} %`;
+const EVERY_MS = 1000, SPAN = 180, WINDOW = 10, GAP = 10, MOST_REQUESTS = 50;
+const percent = (v) => `${+(v * 100).toFixed(1)} %`;
 const plots = [
-  new Plot({ title: "Tokens per second", series: ["generated", "prompt"], format: number, least: 10, span: SPAN }),
-  new Plot({ title: "Requests", series: ["running", "waiting"], format: (v) => String(+v.toFixed(1)), least: 2, span: SPAN }),
-  new Plot({ title: "KV cache", series: ["in use"], format: percent, least: 1, most: 1, span: SPAN }),
-  new Plot({ title: "Time between tokens", series: ["median", "95th percentile"], format: seconds, least: 0.01, span: SPAN }),
+  new Plot({ title: "Tokens per second", series: ["generated", "prompt"], format: number, least: 10, span: SPAN, gap: GAP }),
+  new Plot({ title: "Requests", series: ["running", "waiting"], format: (v) => String(+v.toFixed(1)), least: 2, span: SPAN, gap: GAP }),
+  new Plot({ title: "KV cache", series: ["in use"], format: percent, least: 0.05, span: SPAN, gap: GAP }),
+  new Plot({ title: "Time between tokens", series: ["median", "95th percentile"], format: seconds, least: 0.01, span: SPAN, gap: GAP }),
 ];
 const TIMINGS = [
   ["First token", "vllm:time_to_first_token_seconds"],
@@ -41,7 +41,7 @@ function read(series) {
 /** Growth per second since the reading before; NaN where there is none, or the engine began anew. */
 function rate(i, name) {
   const now = readings[i], before = readings[i - 1];
-  const grown = before && now.t - before.t < 5 ? (now[name] - before[name]) / (now.t - before.t) : NaN;
+  const grown = before && now.t - before.t < GAP ? (now[name] - before[name]) / (now.t - before.t) : NaN;
   return grown < 0 ? NaN : grown;
 }
 
@@ -75,9 +75,15 @@ function drawModels(series, info) {
   fillTable(byId("models"), ["Model", "State", "Device", "Size", "Weights", "Context", "KV cache", "Running", "Waiting"], rows);
 }
 
+/** A percentile in words: within the first bucket nothing is known but its bound. */
+function share(h, q) {
+  const { le, n } = h.buckets[0];
+  return n >= q * h.count ? `< ${seconds(le)}` : seconds(quantile(h, q));
+}
+
 function drawTimings(series) {
   const rows = TIMINGS.map(([label, ...names]) => [label, histogram(series, has(series, names, "_bucket"))])
-    .map(([label, h]) => [label, h.count || 0, ...(h.count ? [h.sum / h.count, quantile(h, 0.5), quantile(h, 0.95), quantile(h, 0.99)].map(seconds) : ["–", "–", "–", "–"])]);
+    .map(([label, h]) => [label, h.count || 0, ...(h.count ? [seconds(h.sum / h.count), ...[0.5, 0.95, 0.99].map((q) => share(h, q))] : ["–", "–", "–", "–"])]);
   fillTable(byId("timings"), ["Time", "Count", "Mean", "Median", "95 %", "99 %"], rows);
 }
 

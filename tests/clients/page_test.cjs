@@ -161,6 +161,10 @@ const fakeTests = {
     const answer = await ask(page, "!!|x");
     await ended(answer);
     assert.match(await answer.locator(".error").textContent(), /Further parameters/);
+    await further(page, {});
+    const [sent] = await Promise.all([page.waitForRequest((r) => r.method() === "POST"), ask(page, "!!|y")]);
+    assert.deepEqual(sent.postDataJSON().messages, [{ role: "user", content: "!!|y" }]);
+    await ended(page.locator("article.answer").last());
     return page;
   },
   async "is used by keyboard alone"(browser) {
@@ -218,7 +222,7 @@ const fakeTests = {
 const realTests = {
   async "shows an answer that grows"(browser) {
     const page = await real(browser);
-    await further(page, { temperature: 0 });
+    await further(page, { temperature: 0, max_tokens: 160 });
     const answer = await ask(page, "Write a short story about a lighthouse.");
     const lengths = await page.evaluate(() => new Promise((resolve) => {
       const seen = new Set(), prose = [...document.querySelectorAll(".answer .prose")].at(-1);
