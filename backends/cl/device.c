@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cl/device.h"
 
-enum { MAX_PLATFORMS = 16, NVIDIA_MAJOR = 0x4000, NVIDIA_MINOR = 0x4001 };
+enum { MAX_PLATFORMS = 16, NVIDIA_MAJOR = 0x4000, NVIDIA_MINOR = 0x4001, SUB_GROUP_SIZES_INTEL = 0x4108, MAX_SIZES = 16 };
 
 static void text(cl_device_id id, cl_device_info what, char *out, size_t n)
 {
@@ -97,4 +97,27 @@ void cl_device_problem(const struct cl_device *d, char *out, size_t n)
 unsigned cl_device_nvidia(const struct cl_device *d)
 {
     return cl_device_uint(d->id, NVIDIA_MAJOR) * 10 + cl_device_uint(d->id, NVIDIA_MINOR);
+}
+
+static bool has_extensions(cl_device_id id, const char *const *names)
+{
+    char all[8192] = "";
+    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof all - 1, all, NULL) != CL_SUCCESS)
+        return false;
+    while (*names && strstr(all, *names))
+        names++;
+    return !*names;
+}
+
+uint32_t cl_device_xmx(const struct cl_device *d)
+{
+    static const char *const needed[] = {"cl_intel_subgroup_matrix_multiply_accumulate", "cl_intel_required_subgroup_size", "cl_intel_subgroups_short",
+                                         "cl_khr_fp16", NULL};
+    size_t size[MAX_SIZES], bytes = 0, least = 0;
+    if (!(d->type & CL_DEVICE_TYPE_GPU) || !has_extensions(d->id, needed) ||
+        clGetDeviceInfo(d->id, SUB_GROUP_SIZES_INTEL, sizeof size, size, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *size; i++)
+        least = least == 0 || size[i] < least ? size[i] : least;
+    return least == 8 || least == 16 ? (uint32_t)least : 0;
 }

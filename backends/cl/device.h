@@ -27,6 +27,9 @@ void cl_device_problem(const struct cl_device *d, char *out, size_t n);
 /** Compute capability of an NVIDIA device times 10 (80: Ampere); 0 where the driver is another. */
 unsigned cl_device_nvidia(const struct cl_device *d);
 
+/** Width of the sub-groups that the matrix engine of a GPU of Intel's wants; 0 where there is none, or its driver hides it. */
+uint32_t cl_device_xmx(const struct cl_device *d);
+
 cl_ulong cl_device_number(cl_device_id id, cl_device_info what); /* a cl_ulong property; 0 on failure */
 size_t cl_device_size(cl_device_id id, cl_device_info what);
 cl_uint cl_device_uint(cl_device_id id, cl_device_info what);

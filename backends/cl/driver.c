@@ -257,8 +257,20 @@ static const struct gpu_driver_call calls = {
     .keep_known = drv_keep_known,
 };
 
+static uint32_t sub_group_of(const struct cl_device *d, const struct cl_option *o)
+{
+    switch (o->kernels) {
+    case CL_KERNELS_AUTO: return cl_device_xmx(d);
+    case CL_KERNELS_XMX8: return 8;
+    case CL_KERNELS_XMX16: return 16;
+    default: return 0;
+    }
+}
+
 static enum gpu_class class_of(const struct cl_device *d, const struct cl_option *o)
 {
+    if (sub_group_of(d, o))
+        return GPU_XMX;
     if (o->kernels != CL_KERNELS_PORTABLE && cl_device_nvidia(d) >= 80)
         return GPU_NVIDIA;
     return d->type & CL_DEVICE_TYPE_CPU ? GPU_PORTABLE_CPU : GPU_PORTABLE;
@@ -273,6 +285,7 @@ static struct gpu_caps caps_of(const struct cl_device *d, const struct cl_option
         .local_bytes = (size_t)cl_device_number(d->id, CL_DEVICE_LOCAL_MEM_SIZE),
         .n_unit = cl_device_uint(d->id, CL_DEVICE_MAX_COMPUTE_UNITS),
         .max_group = (uint32_t)cl_device_size(d->id, CL_DEVICE_MAX_WORK_GROUP_SIZE),
+        .sub_group = sub_group_of(d, o),
         .self_test = o->self_test == GPU_SELF_TEST_AUTO ? !(d->type & CL_DEVICE_TYPE_CPU) : o->self_test == GPU_SELF_TEST_YES,
     };
 }

@@ -41,5 +41,36 @@ cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"
 %C%_weight_test_SOURCES = backends/gpu/plugin_weight_test.c
 %C%_weight_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_weight_test_LDADD = libqtype.la $(TEST_LIBS)
+
+# The kernels for Intel's matrix engine, on Intel's runtime for processors.
+EXTRA_DIST += tests/drivers/xmx_shim.cl
+CLEANFILES += xmx-cache/*
+cl_xmx_tests = %D%/xmx8_ops_test %D%/xmx16_ops_test %D%/xmx8_weight_test %D%/xmx16_weight_test %D%/xmx16_golden_test
+check_PROGRAMS += $(cl_xmx_tests)
+TESTS += $(cl_xmx_tests)
+cl_xmx = $(TEST_CFLAGS) $(OPENCL_CFLAGS) -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"backends/cl/xmx_test.h"' \
+	-DTEST_SHIM='"$(abs_top_srcdir)/tests/drivers/xmx_shim.cl"' -DTEST_CACHE='"$(abs_top_builddir)/xmx-cache"'
+cl_xmx_ldflags = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=clCreateProgramWithSource
+%C%_xmx8_ops_test_SOURCES = backends/gpu/plugin_ops_test.c %D%/xmx_test.h
+%C%_xmx8_ops_test_CFLAGS = $(cl_xmx) -DTEST_KERNELS='"xmx8"'
+%C%_xmx8_ops_test_LDFLAGS = $(cl_xmx_ldflags)
+%C%_xmx8_ops_test_LDADD = libopsuite.la $(TEST_LIBS)
+%C%_xmx16_ops_test_SOURCES = backends/gpu/plugin_ops_test.c
+%C%_xmx16_ops_test_CFLAGS = $(cl_xmx) -DTEST_KERNELS='"xmx16"'
+%C%_xmx16_ops_test_LDFLAGS = $(cl_xmx_ldflags)
+%C%_xmx16_ops_test_LDADD = libopsuite.la $(TEST_LIBS)
+%C%_xmx8_weight_test_SOURCES = backends/gpu/plugin_weight_test.c
+%C%_xmx8_weight_test_CFLAGS = $(cl_xmx) -DTEST_KERNELS='"xmx8"'
+%C%_xmx8_weight_test_LDFLAGS = $(cl_xmx_ldflags)
+%C%_xmx8_weight_test_LDADD = libqtype.la $(TEST_LIBS)
+%C%_xmx16_weight_test_SOURCES = backends/gpu/plugin_weight_test.c
+%C%_xmx16_weight_test_CFLAGS = $(cl_xmx) -DTEST_KERNELS='"xmx16"'
+%C%_xmx16_weight_test_LDFLAGS = $(cl_xmx_ldflags)
+%C%_xmx16_weight_test_LDADD = libqtype.la $(TEST_LIBS)
+%C%_xmx16_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_xmx16_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
+%C%_xmx16_golden_test_CFLAGS = $(cl_xmx) -DTEST_KERNELS='"xmx16"'
+%C%_xmx16_golden_test_LDFLAGS = $(cl_xmx_ldflags)
+%C%_xmx16_golden_test_LDADD = $(REFEXEC_LIBS)
 endif
 endif

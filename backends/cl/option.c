@@ -27,7 +27,7 @@ static int read_cache(const char *value, void *out, struct lm_err *err)
 
 static int read_kernels(const char *value, void *out, struct lm_err *err)
 {
-    int word = gpu_option_word("kernels", value, (const char *const[]){"auto", "portable", "nvidia"}, err);
+    int word = gpu_option_word("kernels", value, (const char *const[]){"auto", "portable", "nvidia", "xmx8", "xmx16", NULL}, err);
     if (word < 0)
         return word;
     ((struct cl_option *)out)->kernels = (enum cl_kernels)word;

@@ -28,6 +28,8 @@ START_TEST(test_cl_option__values_are_read)
     ck_assert_str_eq(o.cache, "/var/cache/x");
     ck_assert_int_eq(read_one("kernels", "portable", &o, NULL), 0);
     ck_assert_int_eq(o.kernels, CL_KERNELS_PORTABLE);
+    ck_assert_int_eq(read_one("kernels", "xmx16", &o, NULL), 0);
+    ck_assert_int_eq(o.kernels, CL_KERNELS_XMX16);
     ck_assert_int_eq(read_one("memory", "12g", &o, NULL), 0);
     ck_assert_uint_eq(o.memory, (uint64_t)12 << 30);
     ck_assert_int_eq(read_one("memory", "4096", &o, NULL), 0);

@@ -25,6 +25,7 @@ enum gpu_class {
     GPU_PORTABLE_CPU, /* a processor behind a GPU's interface */
     GPU_PORTABLE,     /* any GPU */
     GPU_NVIDIA,       /* takes inline PTX of compute capability 8.0 and up */
+    GPU_XMX,          /* Intel's with a matrix engine */
 };
 
 struct gpu_caps {
@@ -33,6 +34,7 @@ struct gpu_caps {
     size_t local_bytes;  /* of one work-group */
     uint32_t n_unit;     /* compute units */
     uint32_t max_group;  /* work-items of a group */
+    uint32_t sub_group;  /* of GPU_XMX: the width that its matrix engine wants, 8 or 16 */
     bool self_test;      /* compare what it computes with the references before it serves */
 };
 

@@ -152,7 +152,7 @@ static bool may_fuse(const struct gpu_plan *p)
         return false;
     for (uint32_t i = 0; i < g->n_op; i++) {
         const struct lm_op *op = &g->op[i];
-        if ((op->kind == LM_OP_MATMUL && !gpu_weight_of(op->w)->tiled) || lm_op_is_collective(op->kind))
+        if ((op->kind == LM_OP_MATMUL && gpu_weight_of(op->w)->layout != GPU_TILED) || lm_op_is_collective(op->kind))
             return false;
         if (op->kind == LM_OP_ATTENTION && head_dim && head_dim != op->u.attn.head_dim)
             return false;

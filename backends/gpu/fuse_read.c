@@ -77,7 +77,7 @@ static bool set_matrices(const struct gpu_reader *r, uint32_t i, uint32_t n, str
     for (uint32_t m = 0; m < n; m++) {
         const struct lm_op *op = op_at(r, i + m);
         const struct gpu_weight *w = gpu_weight_of(op->w);
-        if (!w->tiled || w->n_slice != 1 || op->w->cols % 128 != 0 || op->w->rows % 8 != 0)
+        if (w->layout != GPU_TILED || w->n_slice != 1 || op->w->cols % 128 != 0 || op->w->rows % 8 != 0)
             return false;
         ph->tiles[m] = op->w->rows / 8;
         ph->outputs[m] = op->w->rows;

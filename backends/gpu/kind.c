@@ -203,6 +203,21 @@ uint32_t gpu_kind_words(const struct gpu_kind *k)
     return (uint32_t)k->low + k->high;
 }
 
+bool gpu_kind_has_sixteens(const struct gpu_kind *k)
+{
+    return k->high == 0 && (k->low == 4 || k->low == 8) && k->scaling >= GPU_SCALE && k->scaling <= GPU_K_MIN32;
+}
+
+void gpu_kind_sixteens(uint32_t n_row, size_t n, size_t bytes, const void *from, void *to)
+{
+    const uint8_t *src = from;
+    uint8_t *dst = to;
+    memset(dst + n_row / 16 * (16 * n * bytes), 0, n_row % 16 ? 16 * n * bytes : 0);
+    for (uint32_t r = 0; r < n_row; r++)
+        for (size_t e = 0; e < n; e++, src += bytes)
+            memcpy(dst + ((r / 16 * n + e) * 16 + r % 16) * bytes, src, bytes);
+}
+
 /* The bits from `shift` on of n columns, `bits` each, into words. */
 static void put_bits(const uint8_t *q, int shift, uint32_t bits, uint32_t *out)
 {

@@ -24,9 +24,15 @@
  *   LUT_E8     2^(s - 128) * e2m1[q]                   MXFP4
  *   FLOAT      the number itself                       F32 F16 BF16; every other type as F16
  *
+ * In sixteens (GPU_SIXTEENS_…) 16 rows lie side by side, filled up with zeros: element e of row r in a plane of n elements
+ * a row is at (r / 16 * n + e) * 16 + r % 16. An element is a word of q, an s, a d.
+ *
  * Thread   [any]
  */
 #include <llmserve/backend.h>
+
+/** How a matrix lies: as above, in tiles (tile.h), or in sixteens for sub-groups of 8 or 16 work-items (cl/xmx.cl). */
+enum gpu_layout { GPU_PLANES, GPU_TILED, GPU_SIXTEENS_8, GPU_SIXTEENS_16 };
 
 enum gpu_scaling {
     GPU_FLOAT, GPU_SCALE, GPU_SCALE_MIN, GPU_K_MIN32, GPU_K_MIN16, GPU_K_SCALE16, GPU_LUT_F16, GPU_LUT_K, GPU_LUT_E8
@@ -58,6 +64,12 @@ const struct gpu_kind *gpu_kind_at(size_t index);
 
 /** 32-bit words of q for one block. */
 uint32_t gpu_kind_words(const struct gpu_kind *k);
+
+/** Is there an xmx.cl for it? */
+bool gpu_kind_has_sixteens(const struct gpu_kind *k);
+
+/** Lay a plane of n_row rows out in sixteens: n elements of `bytes` bytes a row; `to` has room for full sixteens. */
+void gpu_kind_sixteens(uint32_t n_row, size_t n, size_t bytes, const void *from, void *to);
 
 /**
  * Lay n rows of `cols` columns out.

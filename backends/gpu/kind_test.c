@@ -24,6 +24,20 @@ START_TEST(test_gpu_kind__q4_0_lies_as_documented)
 }
 END_TEST
 
+START_TEST(test_gpu_kind__sixteens_lie_side_by_side)
+{
+    uint16_t from[18][3], to[2][3][16];
+    for (int r = 0; r < 18; r++)
+        for (int e = 0; e < 3; e++)
+            from[r][e] = (uint16_t)(100 * r + e + 1);
+    memset(to, 0xff, sizeof to);
+    gpu_kind_sixteens(18, 3, 2, from, to);
+    for (int r = 0; r < 32; r++)
+        for (int e = 0; e < 3; e++)
+            ck_assert_uint_eq(to[r / 16][e][r % 16], r < 18 ? from[r][e] : 0);
+}
+END_TEST
+
 START_TEST(test_gpu_kind__a_type_without_a_kind_becomes_f16)
 {
     ck_assert_uint_eq(gpu_kind_of(LM_Q_TQ1_0)->qtype, LM_Q_F16);
@@ -93,6 +107,6 @@ START_TEST(test_gpu_kind__tiles_hold_every_column_where_they_say)
 }
 END_TEST
 
-SUITE_MAIN("gpu/kind", test_gpu_kind__q4_0_lies_as_documented, test_gpu_kind__a_type_without_a_kind_becomes_f16,
+SUITE_MAIN("gpu/kind", test_gpu_kind__sixteens_lie_side_by_side, test_gpu_kind__q4_0_lies_as_documented, test_gpu_kind__a_type_without_a_kind_becomes_f16,
            test_gpu_kind__a_low_bit_row_that_ends_short_becomes_f16,
            test_gpu_kind__tiles_hold_every_column_where_they_say)

@@ -33,9 +33,10 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
     [GPU_PREFILL_128] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=128 -cl-nv-maxrregcount=168"},
 };
 
-enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled)
+enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, enum gpu_layout layout)
 {
-    return tiled ? GPU_TILES : (enum gpu_program_id)(GPU_WEIGHT + gpu_kind_index(k));
+    static const int first[] = {[GPU_PLANES] = GPU_WEIGHT, [GPU_SIXTEENS_8] = GPU_XMX_8, [GPU_SIXTEENS_16] = GPU_XMX_16};
+    return layout == GPU_TILED ? GPU_TILES : (enum gpu_program_id)(first[layout] + (int)gpu_kind_index(k));
 }
 
 enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype)
@@ -50,7 +51,12 @@ enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype)
 
 bool gpu_lib_is_portable(enum gpu_program_id id)
 {
-    return id < GPU_STEP_1 || id > GPU_PREFILL_128;
+    return id < GPU_STEP_1 || (id > GPU_PREFILL_128 && id < GPU_XMX_8);
+}
+
+uint32_t gpu_lib_sub_group(enum gpu_program_id id)
+{
+    return id < GPU_XMX_8 ? 0 : id < GPU_XMX_16 ? 8 : 16;
 }
 
 static const char *text_of(const char *name)
@@ -61,17 +67,31 @@ static const char *text_of(const char *name)
     return s->text;
 }
 
+/* The kind that a program is for; NULL: none, or one that the program's kernels do not take. */
+static const struct gpu_kind *kind_of(enum gpu_program_id id)
+{
+    const struct gpu_kind *k = id < GPU_WEIGHT ? NULL : gpu_kind_at((size_t)(id - GPU_WEIGHT) % GPU_MAX_KIND);
+    return k && id >= GPU_XMX_8 && !gpu_kind_has_sixteens(k) ? NULL : k;
+}
+
+static void kind_options(const struct gpu_kind *k, uint32_t sub_group, char *out, size_t n)
+{
+    int at = snprintf(out, n, "-DLOW=%d -DHIGH=%d -DZERO=%d -DSCALING=%d%s", k->low, k->high, k->zero, (int)k->scaling,
+                      k->qtype == LM_Q_BF16 ? " -DBF16" : "");
+    if (sub_group)
+        snprintf(out + at, n - (size_t)at, " -DSG=%u", sub_group);
+}
+
 char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
 {
-    static const char *const none[4] = {"weight.cl"};
-    const struct gpu_kind *k = id < GPU_WEIGHT ? NULL : gpu_kind_at((size_t)(id - GPU_WEIGHT));
-    const char *const *file = k ? none : fixed[id < GPU_WEIGHT ? id : 0].file;
+    static const char *const weight[4] = {"weight.cl"}, *const xmx[4] = {"weight.cl", "xmx.cl"};
+    const struct gpu_kind *k = kind_of(id);
+    const char *const *file = !k ? fixed[id < GPU_WEIGHT ? id : 0].file : gpu_lib_sub_group(id) ? xmx : weight;
     char *source = NULL;
     if (id >= GPU_WEIGHT && !k)
         return NULL;
     if (k)
-        snprintf(options, n, "-DLOW=%d -DHIGH=%d -DZERO=%d -DSCALING=%d%s", k->low, k->high, k->zero, (int)k->scaling,
-                 k->qtype == LM_Q_BF16 ? " -DBF16" : "");
+        kind_options(k, gpu_lib_sub_group(id), options, n);
     else
         snprintf(options, n, "%s", fixed[id].options);
     size_t room = 1;
@@ -85,9 +105,11 @@ char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
 
 void gpu_lib_name(enum gpu_program_id id, char *out, size_t n)
 {
-    const struct gpu_kind *k = id < GPU_WEIGHT ? NULL : gpu_kind_at((size_t)(id - GPU_WEIGHT));
+    const struct gpu_kind *k = kind_of(id);
     if (id < GPU_WEIGHT)
         snprintf(out, n, "%s (%s)", fixed[id].file[3] ? fixed[id].file[3] : fixed[id].file[2] ? fixed[id].file[2] : fixed[id].file[0], fixed[id].options);
+    else if (gpu_lib_sub_group(id))
+        snprintf(out, n, "xmx.cl (%s, %u)", k ? k->name : "?", gpu_lib_sub_group(id));
     else
         snprintf(out, n, "weight.cl (%s)", k ? k->name : "?");
 }

@@ -9,6 +9,8 @@
 #include "backends/gpu/driver.h"
 #include "backends/gpu/kind.h"
 
+enum { GPU_MAX_KIND = 32 };
+
 enum gpu_program_id {
     GPU_ROW,                                /* row.cl */
     GPU_ATTN_F16, GPU_ATTN_BF16, GPU_ATTN_F32, /* attn.cl, in the order of enum lm_kv_dtype */
@@ -18,7 +20,9 @@ enum gpu_program_id {
     GPU_STEP_1, GPU_STEP_16, GPU_STEP_32,   /* step.cl for so many rows at most */
     GPU_PREFILL_64, GPU_PREFILL_128,        /* prefill.cl for heads of so many columns */
     GPU_WEIGHT,                             /* weight.cl for kind 0 and so on */
-    GPU_N_PROGRAM = GPU_WEIGHT + 32
+    GPU_XMX_8 = GPU_WEIGHT + GPU_MAX_KIND,  /* and xmx.cl, for sub-groups of 8 */
+    GPU_XMX_16 = GPU_XMX_8 + GPU_MAX_KIND,  /* of 16 */
+    GPU_N_PROGRAM = GPU_XMX_16 + GPU_MAX_KIND
 };
 
 struct gpu_source { const char *name, *text; };
@@ -35,8 +39,8 @@ struct gpu_lib {
 /** Ask for a program; what is asked for is built at once by gpu_lib_build(). */
 struct gpu_need { bool program[GPU_N_PROGRAM]; };
 
-/** The program of a kind, or of tiles. */
-enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, bool tiled);
+/** The program of a kind in a layout. */
+enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, enum gpu_layout layout);
 
 /** That of a cache; not LM_KV_AUTO, and none that plan.h refuses. */
 enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype);
@@ -56,9 +60,12 @@ void gpu_lib_fini(struct gpu_lib *lib);
 /** Source and options of a program, for tests that only compile. The caller frees it; NULL where id names none. */
 char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n);
 
-/** Is the program portable OpenCL C, without inline PTX? */
+/** Is the program portable OpenCL C, without inline PTX or functions of Intel's? */
 bool gpu_lib_is_portable(enum gpu_program_id id);
 
-/** "weight.cl (q4_k)". */
+/** Width of the sub-groups that a program is for; 0: any. */
+uint32_t gpu_lib_sub_group(enum gpu_program_id id);
+
+/** "weight.cl (q4_k)", "xmx.cl (q4_k, 16)". */
 void gpu_lib_name(enum gpu_program_id id, char *out, size_t n);
 #endif

@@ -24,17 +24,21 @@ int gpu_option_bytes(const char *key, const char *value, uint64_t *out, struct l
     return 0;
 }
 
-int gpu_option_word(const char *key, const char *value, const char *const words[3], struct lm_err *err)
+int gpu_option_word(const char *key, const char *value, const char *const *words, struct lm_err *err)
 {
-    for (int i = 0; i < 3; i++)
+    char all[80] = "";
+    for (int i = 0; words[i]; i++) {
         if (strcmp(value, words[i]) == 0)
             return i;
-    return lm_fail(err, LM_ECONFIG, "%s = %.40s: not one of %s, %s, %s", key, value, words[0], words[1], words[2]);
+        size_t at = strlen(all);
+        snprintf(all + at, sizeof all - at, "%s%s", i ? ", " : "", words[i]);
+    }
+    return lm_fail(err, LM_ECONFIG, "%s = %.40s: not one of %s", key, value, all);
 }
 
 int gpu_option_self_test(const char *value, enum gpu_self_test *out, struct lm_err *err)
 {
-    int word = gpu_option_word("self-test", value, (const char *const[]){"auto", "yes", "no"}, err);
+    int word = gpu_option_word("self-test", value, (const char *const[]){"auto", "yes", "no", NULL}, err);
     if (word < 0)
         return word;
     *out = (enum gpu_self_test)word;

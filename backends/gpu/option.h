@@ -28,8 +28,8 @@ int gpu_option_text(const char *key, const char *value, char *out, size_t n, str
 /** A number of bytes, with K, M, G or T for powers of 1024. */
 int gpu_option_bytes(const char *key, const char *value, uint64_t *out, struct lm_err *err);
 
-/** Which of three words; its number. */
-int gpu_option_word(const char *key, const char *value, const char *const words[3], struct lm_err *err);
+/** Which of some words, NULL behind the last; its number. */
+int gpu_option_word(const char *key, const char *value, const char *const *words, struct lm_err *err);
 
 /** self-test: auto, yes or no (selftest.h). */
 enum gpu_self_test { GPU_SELF_TEST_AUTO, GPU_SELF_TEST_YES, GPU_SELF_TEST_NO };

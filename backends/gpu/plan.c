@@ -75,6 +75,26 @@ static bool same_angles(const struct lm_op *a, const struct lm_op *b)
            memcmp(a->u.rope.inv_freq, b->u.rope.inv_freq, a->u.rope.n_rot / 2 * sizeof(float)) == 0;
 }
 
+static bool uses_xmx(const struct lm_op *op)
+{
+    enum gpu_layout layout = op->kind == LM_OP_MATMUL ? gpu_weight_of(op->w)->layout : GPU_PLANES;
+    return layout == GPU_SIXTEENS_8 || layout == GPU_SIXTEENS_16;
+}
+
+/* Room for the widest x in f16 with a sum a block and a factor a row, 32 rows and more: 16 in int8 with 2 f32 a block take less. */
+static size_t ready_bytes(const struct lm_plan_desc *d)
+{
+    size_t most = 0;
+    for (uint32_t i = 0; i < d->graph->n_op; i++) {
+        const struct lm_op *op = &d->graph->op[i];
+        if (!uses_xmx(op))
+            continue;
+        size_t n_block = ((size_t)op->w->cols + 31) / 32, rows = ((size_t)max_rows(d, op->y) + 31) / 32 * 32, bytes = rows * (n_block * 68 + 4);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 static void find_angles(struct gpu_plan *p)
 {
     const struct lm_graph *g = p->desc.graph;
@@ -98,7 +118,7 @@ static int check_experts(const struct lm_op *op, struct lm_err *err)
         const struct gpu_weight *w = gpu_weight_of(op->u.moe.w[e]);
         if (w->vector || (op->u.moe.b && !gpu_weight_of(op->u.moe.b[e])->vector))
             return lm_fail(err, LM_EINVAL, "expert %u: a weight that was made for another use", e);
-        if (w->kind != first->kind || w->tiled != first->tiled)
+        if (w->kind != first->kind || w->layout != first->layout)
             return lm_fail(err, LM_EUNSUPPORTED, "experts of different types");
     }
     return 0;
@@ -159,7 +179,7 @@ static int new_plan(const struct lm_plan_desc *desc, struct gpu_plan **out, stru
 static size_t scratch_bytes(const struct gpu_plan *p)
 {
     const struct lm_plan_desc *d = &p->desc;
-    size_t bytes = p->step_words * 4 + p->part_bytes + low_bytes(d) + ((size_t)d->max_out + 1) * 4;
+    size_t bytes = p->step_words * 4 + p->part_bytes + low_bytes(d) + ready_bytes(d) + ((size_t)d->max_out + 1) * 4;
     for (uint32_t i = 0; i < d->graph->n_act; i++)
         bytes += act_bytes(d, i);
     for (uint32_t i = 0; i < p->n_angles; i++)
@@ -241,6 +261,8 @@ static int make_buffers(struct gpu_plan *p, struct lm_err *err)
         rc = make(p, p->part_bytes, "parts of attention", &p->part, err);
     if (rc == 0 && g->n_lora)
         rc = make(p, low_bytes(&p->desc), "the low side of adapters (lower max-lora-rank)", &p->low, err);
+    if (rc == 0 && ready_bytes(&p->desc))
+        rc = make(p, ready_bytes(&p->desc), "activations for the matrix engine", &p->ready, err);
     if (rc == 0)
         rc = make(p, ((size_t)p->desc.max_out + 1) * 4, "tokens", &p->token, err);
     for (uint32_t i = 0; i < g->n_act && rc == 0; i++)
@@ -300,13 +322,23 @@ static enum gpu_program_id program_of(const struct gpu_plan *p, enum gpu_kernel_
 
 static enum gpu_program_id weight_program(const struct lm_weight *w)
 {
-    return gpu_lib_weight(gpu_weight_of(w)->kind, gpu_weight_of(w)->tiled);
+    return gpu_lib_weight(gpu_weight_of(w)->kind, gpu_weight_of(w)->layout);
 }
 
 /* The matrix, or the first of them, that an op without a fixed kernel reads. */
 static const struct lm_weight *matrix_of(const struct lm_op *op)
 {
     return op->kind == LM_OP_MOE_MATMUL ? op->u.moe.w[0] : op->w;
+}
+
+static int get_xmx(struct gpu_lib *lib, enum gpu_program_id id, struct gpu_mat_kernels *out, struct lm_err *err)
+{
+    const struct { const char *name; struct gpu_kernel **out; } wanted[] = {
+        {"bytes", &out->bytes}, {"halves", &out->halves}, {"xv1", &out->xv1}, {"xv8", &out->xv8}, {"xv16", &out->xv16}, {"xmm", &out->xmm}};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && rc == 0; i++)
+        rc = gpu_lib_kernel(lib, id, wanted[i].name, wanted[i].out, err);
+    return rc;
 }
 
 static int get_mat(struct gpu_lib *lib, const struct lm_op *op, struct gpu_mat_kernels *out, struct lm_err *err)
@@ -316,6 +348,8 @@ static int get_mat(struct gpu_lib *lib, const struct lm_op *op, struct gpu_mat_k
         return gpu_lib_kernel(lib, id, "mv_expert", &out->expert, err);
     if (op->kind == LM_OP_EMBED)
         return gpu_lib_kernel(lib, id, "embed", &out->embed, err);
+    if (uses_xmx(op))
+        return get_xmx(lib, id, out, err);
     int rc = gpu_lib_kernel(lib, id, "mv1", &out->mv1, err);
     if (rc == 0)
         rc = gpu_lib_kernel(lib, id, "mv4", &out->mv4, err);
@@ -399,6 +433,7 @@ void gpu_plan_destroy(struct gpu_plan *p)
     drop(p, p->step);
     drop(p, p->part);
     drop(p, p->low);
+    drop(p, p->ready);
     drop(p, p->token);
     free(p->mat), free(p->angles), free(p->angles_of), free(p->act), free(p->kv), free(p->slope);
     free(p->host_step), free(p->host_token), free(p->host_logits), free(p->sample_scratch);

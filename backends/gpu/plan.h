@@ -18,7 +18,10 @@ enum gpu_kernel_id {
 enum { GPU_MAX_HEAD_DIM = 576, GPU_MAX_SPLITS = 512, GPU_LOGITS_ROWS = 16 };
 
 /** Kernels for one op's weight. */
-struct gpu_mat_kernels { struct gpu_kernel *embed, *mv1, *mv4, *mm, *expert; };
+struct gpu_mat_kernels {
+    struct gpu_kernel *embed, *mv1, *mv4, *mm, *expert;
+    struct gpu_kernel *bytes, *halves, *xv1, *xv8, *xv16, *xmm; /* of xmx.cl; xmm not NULL: instead of mv1, mv4 and mm */
+};
 
 /** Angles of one kind of rope: its table, and the op they came from. */
 struct gpu_angles {
@@ -39,6 +42,7 @@ struct gpu_plan {
     struct gpu_kv *kv;             /* [n_layer] */
     struct gpu_buf **slope;        /* [n_op] of attention with ALiBi; NULL: none */
     struct gpu_buf *low;           /* A x of a lora_matmul; NULL: there is none */
+    struct gpu_buf *ready;         /* x as xmx.cl wants it; NULL: no matmul does */
     struct gpu_buf *step, *part, *token; /* what a step uploads; splits of attention; greedy tokens */
     size_t part_bytes, step_words;
     int32_t *host_step;  /* [step_words] */

@@ -7,11 +7,12 @@
 
 static void run_all(const struct lm_golden_feed *feed)
 {
-    const struct lm_option option = test_option();
+    size_t n_option;
+    const struct lm_option *option = test_options(&n_option);
     const struct lm_backend *be = test_plugin();
     struct lm_dev *dev;
     struct lm_err err;
-    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = option, .n_option = n_option}, &dev, &err), 0);
     for (const char *const *name = lm_golden_models; *name; name++) {
         double error = -1;
         if (lm_golden_run(be, dev, LM_GOLDEN_FOLDER, *name, feed, &error, &err))
@@ -42,11 +43,12 @@ END_TEST
 
 START_TEST(test_gpu_plugin_golden__adapters)
 {
-    const struct lm_option option = test_option();
+    size_t n_option;
+    const struct lm_option *option = test_options(&n_option);
     const struct lm_backend *be = test_plugin();
     struct lm_dev *dev;
     struct lm_err err;
-    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = option, .n_option = n_option}, &dev, &err), 0);
     for (const char *const *name = lm_golden_loras; *name; name++) {
         double error = -1;
         ck_assert_msg(lm_golden_lora_run(be, dev, LM_LORA_FOLDER, *name, &error, &err) == 0, "%s", err.msg);

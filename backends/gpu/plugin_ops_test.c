@@ -6,8 +6,9 @@
 
 static void with_plugin(void (*test)(const struct lm_op_suite *))
 {
-    const struct lm_option option = test_option();
-    const struct lm_op_suite s = {.be = test_plugin(), .option = &option, .n_option = 1};
+    size_t n_option;
+    const struct lm_option *option = test_options(&n_option);
+    const struct lm_op_suite s = {.be = test_plugin(), .option = option, .n_option = n_option};
     ck_assert_uint_eq(s.be->abi, LM_BACKEND_ABI);
     test(&s);
 }

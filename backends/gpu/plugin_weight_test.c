@@ -83,12 +83,13 @@ static void type_agrees(const struct lm_backend *be, struct lm_dev *dev, uint32_
 
 START_TEST(test_gpu_plugin_weight__every_type_is_read_back)
 {
-    const struct lm_option option = test_option();
+    size_t n_option;
+    const struct lm_option *option = test_options(&n_option);
     const struct lm_backend *be = test_plugin();
     struct lm_dev *dev;
     struct lm_err err;
     int n = 0;
-    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = option, .n_option = n_option}, &dev, &err), 0);
     for (uint32_t t = 0; t < LM_Q_GGUF_END; t++) {
         const struct lm_qtype_info *q = lm_qtype_info(t);
         if (q && q->dequantize) {
@@ -105,7 +106,8 @@ END_TEST
 
 START_TEST(test_gpu_plugin_weight__what_is_none_or_out_of_order_is_refused)
 {
-    const struct lm_option option = test_option();
+    size_t n_option;
+    const struct lm_option *option = test_options(&n_option);
     const struct lm_backend *be = test_plugin();
     struct lm_weight_desc desc = {.qtype = LM_Q_I8, .rows = 4, .cols = 32, .use = LM_USE_MATMUL};
     static const uint8_t zeros[128 * 34];
@@ -113,7 +115,7 @@ START_TEST(test_gpu_plugin_weight__what_is_none_or_out_of_order_is_refused)
     struct lm_dev *dev;
     struct lm_err err;
     bool ready;
-    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err), 0);
+    ck_assert_int_eq(be->open(&(struct lm_open_desc){.option = option, .n_option = n_option}, &dev, &err), 0);
     ck_assert_int_eq(be->weight_create(dev, &desc, &w, &ready, &err), LM_EUNSUPPORTED);
     desc.qtype = LM_Q_LOW_BIT_END;
     ck_assert_int_eq(be->weight_create(dev, &desc, &w, &ready, &err), LM_EUNSUPPORTED);

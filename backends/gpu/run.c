@@ -8,7 +8,7 @@
 #include "ops/sample.h"
 #include "ops/sample_filter.h"
 
-enum { MAX_ARG = 32, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, MIN_SPAN = 128, TABLE_STEP = 8 };
+enum { MAX_ARG = 32, MV_ROWS = 12, MM_ROWS = 32, MM_OUTPUTS = 64, XV_ROWS = 16, XV_SPLIT = 16, XMM_ROWS = 32, MIN_SPAN = 128, TABLE_STEP = 8 };
 
 /* Arguments of one launch. */
 struct args {
@@ -59,6 +59,58 @@ static int run_embed(struct gpu_plan *p, const struct lm_step *step, uint32_t i,
     return rc;
 }
 
+/* Where the parts of xmx.cl's x begin, in words: of bytes the scales, of halves the sums and the scales. */
+struct ready_at { uint32_t sum, scale; };
+
+static struct ready_at ready_at(uint32_t cols, uint32_t rows)
+{
+    uint32_t n_block = (cols + 31) / 32;
+    if (rows <= XV_ROWS)
+        return (struct ready_at){.scale = (rows + 7) / 8 * n_block * 64};
+    rows = (rows + XMM_ROWS - 1) / XMM_ROWS * XMM_ROWS;
+    return (struct ready_at){.sum = rows * n_block * 16, .scale = rows * n_block * 17};
+}
+
+/* x as xmx.cl wants it: int8 for few rows, f16 for many. */
+static int run_ready(struct gpu_plan *p, uint32_t i, uint32_t rows, struct ready_at at, struct lm_err *err)
+{
+    const struct lm_op *op = &p->desc.graph->op[i];
+    struct args a = {.n = 0};
+    buf(&a, p->act[op->x]), buf(&a, p->ready);
+    if (rows > XV_ROWS)
+        u32(&a, at.sum);
+    u32(&a, at.scale), u32(&a, op->w->cols);
+    if (rows > XV_ROWS)
+        return run(p, p->mat[i].halves, &a, rows, 1, 64, err);
+    return run(p, p->mat[i].bytes, &a, (op->w->cols + 511) / 512, rows, 64, err);
+}
+
+/* By the matrix engine. */
+static int run_xmx(struct gpu_plan *p, uint32_t i, uint32_t rows, struct lm_err *err)
+{
+    const struct lm_op *op = &p->desc.graph->op[i];
+    const struct gpu_weight *w = gpu_weight_of(op->w);
+    const struct gpu_mat_kernels *m = &p->mat[i];
+    const struct ready_at at = ready_at(w->weight.cols, rows);
+    uint32_t sg = p->drv->caps.sub_group;
+    int rc = rows ? run_ready(p, i, rows, at, err) : 0;
+    for (uint32_t s = 0; s < w->n_slice && rc == 0 && rows; s++) {
+        const struct gpu_slice *c = &w->slice[s];
+        struct args a = {.n = 0};
+        buf(&a, c->buf), u32(&a, c->s_at), u32(&a, c->d_at), buf(&a, p->ready);
+        if (rows > XV_ROWS)
+            u32(&a, at.sum);
+        u32(&a, at.scale), buf(&a, p->act[op->y]);
+        buf(&a, vector_of(p, op->b)), u32(&a, op->b != NULL);
+        u32(&a, c->rows), u32(&a, w->weight.cols), u32(&a, rows), u32(&a, w->weight.rows), u32(&a, c->first);
+        if (rows > XV_ROWS)
+            rc = run(p, m->xmm, &a, (c->rows + 63) / 64, (rows + XMM_ROWS - 1) / XMM_ROWS, 4 * sg, err);
+        else
+            rc = run(p, rows == 1 ? m->xv1 : rows <= 8 ? m->xv8 : m->xv16, &a, (c->rows + 15) / 16, 1, XV_SPLIT * sg, err);
+    }
+    return rc;
+}
+
 static int run_matmul(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
 {
     const struct lm_op *op = &p->desc.graph->op[i];
@@ -66,6 +118,8 @@ static int run_matmul(struct gpu_plan *p, const struct lm_step *step, uint32_t i
     const struct gpu_mat_kernels *m = &p->mat[i];
     uint32_t rows = gpu_plan_rows(p, step, op->y);
     int rc = 0;
+    if (m->xmm)
+        return run_xmx(p, i, rows, err);
     for (uint32_t s = 0; s < w->n_slice && rc == 0; s++) {
         const struct gpu_slice *c = &w->slice[s];
         struct args a = {.n = 0};

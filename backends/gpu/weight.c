@@ -9,22 +9,33 @@ static uint32_t n_block(const struct gpu_weight *w)
     return (w->weight.cols + 31) / 32;
 }
 
+static bool in_sixteens(const struct gpu_weight *w)
+{
+    return w->layout == GPU_SIXTEENS_8 || w->layout == GPU_SIXTEENS_16;
+}
+
+/* Rows that n rows take in a plane. */
+static size_t padded(const struct gpu_weight *w, uint32_t n)
+{
+    return in_sixteens(w) ? ((size_t)n + 15) / 16 * 16 : n;
+}
+
 /* Bytes of n rows in each plane. */
 static size_t q_bytes(const struct gpu_weight *w, uint32_t n)
 {
-    if (w->tiled)
+    if (w->layout == GPU_TILED)
         return gpu_tile_units(n, w->weight.cols) * GPU_TILE_Q;
-    return (size_t)n_block(w) * gpu_kind_words(w->kind) * 4 * n;
+    return (size_t)n_block(w) * gpu_kind_words(w->kind) * 4 * padded(w, n);
 }
 
 static size_t s_bytes(const struct gpu_weight *w, uint32_t n)
 {
-    return w->tiled ? gpu_tile_units(n, w->weight.cols) * GPU_TILE_S : (size_t)n_block(w) * w->kind->s_bytes * n;
+    return w->layout == GPU_TILED ? gpu_tile_units(n, w->weight.cols) * GPU_TILE_S : (size_t)n_block(w) * w->kind->s_bytes * padded(w, n);
 }
 
 static size_t d_bytes(const struct gpu_weight *w, uint32_t n)
 {
-    return (size_t)(n_block(w) / 8) * w->kind->d_bytes * n;
+    return (size_t)(n_block(w) / 8) * w->kind->d_bytes * padded(w, n);
 }
 
 /* Give slice i its rows; returns its bytes. Planes begin at multiples of 256 bytes. */
@@ -53,7 +64,7 @@ static int create_slices(struct gpu_driver *drv, struct gpu_weight *w, struct lm
 {
     uint32_t rows = w->weight.rows;
     uint64_t most = drv->caps.max_alloc_bytes < (uint64_t)16 << 30 ? drv->caps.max_alloc_bytes : (uint64_t)16 << 30;
-    size_t row = (q_bytes(w, 8) + s_bytes(w, 8) + d_bytes(w, 8) + 7) / 8;
+    size_t row = (q_bytes(w, 16) + s_bytes(w, 16) + d_bytes(w, 16) + 15) / 16;
     uint64_t fit = most > 1024 ? (most - 1024) / row : 0;
     if (fit < rows)
         fit = fit / 64 * 64;
@@ -81,6 +92,15 @@ static int create_vector(struct gpu_driver *drv, struct gpu_weight *w, struct lm
     return drv->call->buf_create(drv, w->weight.bytes, &w->slice[0].buf, err);
 }
 
+static enum gpu_layout layout_for(const struct gpu_caps *caps, const struct gpu_kind *k)
+{
+    if (caps->class == GPU_NVIDIA && k->qtype == LM_Q_Q4_0)
+        return GPU_TILED;
+    if (caps->class == GPU_XMX && gpu_kind_has_sixteens(k))
+        return caps->sub_group == 8 ? GPU_SIXTEENS_8 : GPU_SIXTEENS_16;
+    return GPU_PLANES;
+}
+
 int gpu_weight_create(struct gpu_driver *drv, const struct lm_weight_desc *desc, struct gpu_weight **out, struct lm_err *err)
 {
     const struct lm_qtype_info *info = lm_qtype_info(desc->qtype);
@@ -94,7 +114,7 @@ int gpu_weight_create(struct gpu_driver *drv, const struct lm_weight_desc *desc,
         return lm_fail(err, LM_ENOMEM, "no memory for a weight");
     w->weight = (struct lm_weight){.qtype = desc->qtype, .rows = desc->rows, .cols = desc->cols};
     w->kind = gpu_kind_of(desc->qtype);
-    w->tiled = drv->caps.class == GPU_NVIDIA && desc->qtype == LM_Q_Q4_0;
+    w->layout = layout_for(&drv->caps, w->kind);
     w->vector = (desc->use & (LM_USE_MATMUL | LM_USE_EMBED)) == 0;
     int rc = w->vector ? create_vector(drv, w, err) : create_slices(drv, w, err);
     if (rc < 0) {
@@ -126,20 +146,33 @@ static int pack_vector(struct gpu_driver *drv, const struct gpu_weight *w, uint3
     return rc;
 }
 
+/* The planes of n rows into sixteens; host has room for them twice. */
+static void pack_sixteens(const struct gpu_weight *w, uint32_t n, const uint8_t *host, uint8_t *to)
+{
+    size_t words = (size_t)n_block(w) * gpu_kind_words(w->kind);
+    gpu_kind_sixteens(n, words, 4, host, to);
+    gpu_kind_sixteens(n, n_block(w) / 8, w->kind->d_bytes, host + q_bytes(w, n), to + q_bytes(w, n));
+    gpu_kind_sixteens(n, n_block(w), w->kind->s_bytes, host + q_bytes(w, n) + d_bytes(w, n), to + q_bytes(w, n) + d_bytes(w, n));
+}
+
 /* Rows row .. row + n - 1, all of slice s, which begins at its row 0. */
 static int pack_slice(struct gpu_driver *drv, const struct gpu_weight *w, const struct gpu_slice *s, uint32_t row, uint32_t n,
                       const void *src, struct lm_err *err)
 {
     size_t q = q_bytes(w, n), sb = s_bytes(w, n), d = d_bytes(w, n);
-    uint8_t *host = malloc(q + sb + d);
+    uint8_t *host = malloc((q + sb + d) * (in_sixteens(w) ? 2 : 1)), *rows = host;
     if (!host)
         return lm_fail(err, LM_ENOMEM, "no memory to lay out %u rows", n);
+    if (in_sixteens(w))
+        rows += q + sb + d;
     uint8_t *at_d = host + q, *at_s = at_d + d;
     int rc = 0;
-    if (w->tiled)
+    if (w->layout == GPU_TILED)
         gpu_tile_pack(w->weight.cols, n, src, (uint32_t *)host, (uint16_t *)at_s);
     else
-        rc = gpu_kind_pack(w->kind, w->weight.qtype, w->weight.cols, n, src, (uint32_t *)host, at_s, (uint32_t *)at_d, err);
+        rc = gpu_kind_pack(w->kind, w->weight.qtype, w->weight.cols, n, src, (uint32_t *)rows, rows + q + d, (uint32_t *)(rows + q), err);
+    if (rc == 0 && in_sixteens(w))
+        pack_sixteens(w, n, rows, host);
     if (rc == 0)
         rc = drv->call->write(drv, s->buf, q_bytes(w, row), host, q, err);
     if (rc == 0 && sb)

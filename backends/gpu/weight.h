@@ -3,7 +3,8 @@
 #define GPU_WEIGHT_H
 /**
  * A weight on the device: planes of bits (kind.h) in slices of rows, each below the largest allocation; a vector is
- * one buffer of f32. Q4_0 lies in tiles (tile.h) on devices of class GPU_NVIDIA.
+ * one buffer of f32. Q4_0 lies in tiles (tile.h) on devices of class GPU_NVIDIA, on those of class GPU_XMX in sixteens
+ * what has them.
  *
  * Thread   create, destroy and pack [any] for different weights
  */
@@ -21,7 +22,8 @@ struct gpu_slice {
 struct gpu_weight {
     struct lm_weight weight; /* first: the handle */
     const struct gpu_kind *kind;
-    bool vector, tiled; /* tiled: tile.h, not kind's planes */
+    bool vector;
+    enum gpu_layout layout;
     uint32_t n_slice, packed; /* packed: rows */
     struct gpu_slice slice[GPU_MAX_SLICE];
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/ze/device.h"
+#include "backends/ze/model.h"
 
 #include <stdlib.h>
 
@@ -27,6 +28,16 @@ static uint64_t memory_of(const struct ze_api *ze, ze_device_handle_t id)
     return bytes;
 }
 
+/* Width of the sub-groups that its matrix engine wants and its driver has; 0: none. */
+static uint32_t xmx_sub_group(const struct ze_device *d, const ze_device_compute_properties_t *c)
+{
+    const struct ze_model *model = ze_model_find(d->vendor, d->model);
+    for (uint32_t i = 0; i < c->numSubGroupSizes && i < ZE_SUBGROUPSIZE_COUNT && model && model->xmx; i++)
+        if (c->subGroupSizes[i] == model->sub_group)
+            return model->sub_group;
+    return 0;
+}
+
 static int describe(const struct ze_api *ze, struct ze_device *d, struct lm_err *err)
 {
     ze_device_properties_t p = {.stype = ZE_STRUCTURE_TYPE_DEVICE_PROPERTIES};
@@ -50,8 +61,10 @@ static int describe(const struct ze_api *ze, struct ze_device *d, struct lm_err 
     d->vendor = p.vendorId;
     d->model = p.deviceId;
     d->shares_memory = (p.flags & ZE_DEVICE_PROPERTY_FLAG_INTEGRATED) != 0;
+    uint32_t sub_group = xmx_sub_group(d, &c);
     d->caps = (struct gpu_caps){
-        .class = GPU_PORTABLE,
+        .class = sub_group ? GPU_XMX : GPU_PORTABLE,
+        .sub_group = sub_group,
         .mem_bytes = memory_of(ze, d->id),
         .max_alloc_bytes = p.maxMemAllocSize,
         .local_bytes = c.maxSharedLocalMemory,

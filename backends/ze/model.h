@@ -2,8 +2,8 @@
 #ifndef ZE_MODEL_H
 #define ZE_MODEL_H
 /**
- * Intel's GPUs by their PCI device number: what they are called and what kernels made for them may use. The portable
- * kernels use neither sub-groups nor the matrix engine, and fit 128 registers a thread but for mm (gpu/ocloc_test).
+ * Intel's GPUs by their PCI device number: what they are called and what kernels made for them may use
+ * (gpu/cl/xmx.cl). The portable kernels use neither sub-groups nor the matrix engine.
  *
  * Source   the Linux kernel's include/drm/intel/pciids.h (numbers); Intel's optimization guide for GPUs (the rest)
  * Thread   [any]

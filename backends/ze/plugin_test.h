@@ -36,6 +36,14 @@ static inline struct lm_option test_option(void)
     return (struct lm_option){"cache", TEST_CACHE};
 }
 
+static inline const struct lm_option *test_options(size_t *n)
+{
+    static struct lm_option option;
+    option = test_option();
+    *n = 1;
+    return &option;
+}
+
 static inline const struct lm_backend *test_plugin(void)
 {
     void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);

@@ -2,7 +2,8 @@
 /*
  * Kernels that read a weight, for one kind (kind.h): LOW, HIGH bits a column, ZERO, SCALING, BF16; or TILES (tile.h).
  *
- * w holds the planes: q from 0, s from word s_at, d from word d_at. n outputs (rows of the weight) of k columns.
+ * w holds the planes: q from 0, s from word s_at, d from word d_at. n outputs (rows of the weight) of k columns. With SG
+ * the rows lie side by side in sixteens (kind.h).
  * Eight columns at a time: deq8() gives their values. Portable: OpenCL C 1.2 without extensions.
  */
 #define Q_WORDS (LOW + HIGH)
@@ -32,21 +33,31 @@ static uint8 shifted(uint v, uint bits)
 }
 
 #if LOW <= 8
+/* Word i of q of block b. */
+static uint word_of(const struct weight m, size_t b, uint i)
+{
+#ifdef SG
+    size_t row = b / m.n_block;
+    return m.q[((row / 16 * m.n_block + b % m.n_block) * Q_WORDS + i) * 16 + row % 16];
+#else
+    return m.q[b * Q_WORDS + i];
+#endif
+}
+
 /* The quants of columns 8c .. 8c + 7 of block b. */
 static uint8 quants8(const struct weight m, size_t b, uint c)
 {
-    __global const uint *q = m.q + b * Q_WORDS;
 #if LOW == 4
-    uint8 v = shifted(q[c], 4);
+    uint8 v = shifted(word_of(m, b, c), 4);
 #elif LOW == 2
-    uint8 v = shifted(q[c / 2] >> c % 2 * 16, 2);
+    uint8 v = shifted(word_of(m, b, c / 2) >> c % 2 * 16, 2);
 #else
-    uint8 v = convert_uint8(as_uchar8(vload2(c, q)));
+    uint8 v = convert_uint8(as_uchar8((uint2)(word_of(m, b, 2 * c), word_of(m, b, 2 * c + 1))));
 #endif
 #if HIGH == 1
-    v |= shifted(q[LOW] >> c * 8, 1) << LOW;
+    v |= shifted(word_of(m, b, LOW) >> c * 8, 1) << LOW;
 #elif HIGH == 2
-    v |= shifted(q[LOW + c / 2] >> c % 2 * 16, 2) << LOW;
+    v |= shifted(word_of(m, b, LOW + c / 2) >> c % 2 * 16, 2) << LOW;
 #endif
     return v;
 }
@@ -81,28 +92,34 @@ static float8 deq8(const struct weight m, size_t b, uint c)
 #endif
 #else
     uint8 q = quants8(m, b, c);
+    size_t e = b / 8; /* the 256 columns that it is of */
+#ifdef SG
+    size_t row = b / m.n_block, kb = b % m.n_block;
+    b = (row / 16 * m.n_block + kb) * 16 + row % 16;
+    e = (row / 16 * (m.n_block / 8) + kb / 8) * 16 + row % 16;
+#endif
 #if SCALING == 1
     return half_of(m.s, b) * (convert_float8(q) - (float)ZERO);
 #elif SCALING == 2
     return half_of(m.s, 2 * b) * convert_float8(q) + half_of(m.s, 2 * b + 1);
 #elif SCALING == 3
     uint s = short_of(m.s, b);
-    return half_of(m.d, b / 8 * 2) * (float)(s & 255) * convert_float8(q) - half_of(m.d, b / 8 * 2 + 1) * (float)(s >> 8);
+    return half_of(m.d, 2 * e) * (float)(s & 255) * convert_float8(q) - half_of(m.d, 2 * e + 1) * (float)(s >> 8);
 #elif SCALING == 4
     uint s = short_of(m.s, b) >> c / 2 * 8;
-    return half_of(m.d, b / 8 * 2) * (float)(s & 15) * convert_float8(q) - half_of(m.d, b / 8 * 2 + 1) * (float)(s >> 4 & 15);
+    return half_of(m.d, 2 * e) * (float)(s & 15) * convert_float8(q) - half_of(m.d, 2 * e + 1) * (float)(s >> 4 & 15);
 #elif SCALING == 5
     int s = (char)(short_of(m.s, b) >> c / 2 * 8);
-    return half_of(m.d, b / 8 * 2) * (float)s * (convert_float8(q) - (float)ZERO);
+    return half_of(m.d, 2 * e) * (float)s * (convert_float8(q) - (float)ZERO);
 #elif SCALING == 8
-    uint e = short_of(m.s, b);
-    float d = as_float(e < 2 ? 0x00200000u << e : (e - 1) << 23);
+    uint x = short_of(m.s, b);
+    float d = as_float(x < 2 ? 0x00200000u << x : (x - 1) << 23);
     return d * (float8)(e2m1[q.s0], e2m1[q.s1], e2m1[q.s2], e2m1[q.s3], e2m1[q.s4], e2m1[q.s5], e2m1[q.s6], e2m1[q.s7]);
 #else
 #if SCALING == 6
     float d = half_of(m.s, b);
 #else
-    float d = half_of(m.d, b / 8 * 2) * (float)(char)(short_of(m.s, b) & 255);
+    float d = half_of(m.d, 2 * e) * (float)(char)(short_of(m.s, b) & 255);
 #endif
     return d * (float8)(iq4[q.s0], iq4[q.s1], iq4[q.s2], iq4[q.s3], iq4[q.s4], iq4[q.s5], iq4[q.s6], iq4[q.s7]);
 #endif
@@ -150,6 +167,7 @@ void embed(__global const uint *w, uint s_at, uint d_at, __global const int *tok
     }
 }
 
+#ifndef SG
 /*
  * Few rows: a group takes 8 outputs of 8 work-items each, and R rows, whose weights it reads once.
  * y[r][y_at + o], rows of y are y_dim long; bias may be any buffer where has_bias is 0.
@@ -184,6 +202,7 @@ void embed(__global const uint *w, uint s_at, uint d_at, __global const int *tok
 
 MV(1)
 MV(4)
+#endif
 
 /*
  * One expert of a mixture: as mv1, for the slots of rows that are routed to it, others do nothing. Group (o, slot of all
@@ -215,6 +234,7 @@ void mv_expert(__global const uint *w, uint s_at, uint d_at, __global const floa
     y[((size_t)r * n_slot + j) * y_slot + first + o] = sum;
 }
 
+#ifndef SG
 /* Many rows: a group of 16 x 16 takes 32 rows and 64 outputs, 32 columns at a time through local memory. */
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void mm(__global const uint *w, uint s_at, uint d_at, __global const float *x, __global float *y,
@@ -249,3 +269,4 @@ void mm(__global const uint *w, uint s_at, uint d_at, __global const float *x, _
         }
     }
 }
+#endif

@@ -70,6 +70,7 @@ ze_result_t drv_init(void)
         if (code == ZE_RESULT_SUCCESS) {
             drv.mem_bytes = (uint64_t)number("ZE_POCL_MEM", 1l << 30);
             drv.version = (uint32_t)number("ZE_POCL_VERSION", 0x0103ffff);
+            drv.model = (uint32_t)number("ZE_POCL_MODEL", 0x56a0);
             drv.empty = number("ZE_POCL_EMPTY", 0);
             drv.peer = number("ZE_POCL_PEER", 1);
             make_devices();
@@ -165,7 +166,7 @@ ze_result_t drv_device_properties(ze_device_handle_t h, ze_device_properties_t *
         return code;
     p->type = ZE_DEVICE_TYPE_GPU;
     p->vendorId = 0x8086;
-    p->deviceId = 0x56a0;
+    p->deviceId = drv.model;
     p->flags = d->tile >= 0 ? ZE_DEVICE_PROPERTY_FLAG_SUBDEVICE : 0;
     p->subdeviceId = d->tile >= 0 ? (uint32_t)d->tile : 0;
     p->maxMemAllocSize = drv.mem_bytes;
@@ -182,6 +183,11 @@ ze_result_t drv_device_compute(ze_device_handle_t h, ze_device_compute_propertie
     p->maxTotalGroupSize = p->maxGroupSizeX = p->maxGroupSizeY = p->maxGroupSizeZ = MAX_GROUP;
     p->maxGroupCountX = p->maxGroupCountY = p->maxGroupCountZ = 0x7fffffff;
     p->maxSharedLocalMemory = LOCAL_BYTES;
+    if (drv.il) { /* as Intel's runtime has them; PoCL has none */
+        p->numSubGroupSizes = 3;
+        for (uint32_t i = 0; i < 3; i++)
+            p->subGroupSizes[i] = 8u << i;
+    }
     return code;
 }
 

@@ -15,7 +15,7 @@
  *                                                         reads it removes it
  *   ZE_POCL_EMPTY      1: kernels do nothing              ZE_POCL_REPORT   a file that gets a line at exit: leaks, misuse
  *   ZE_POCL_TRACE      1: a line on standard error for each fault
- *   ZE_POCL_PEER       0: no device reaches another's memory
+ *   ZE_POCL_PEER       0: no device reaches another's memory  ZE_POCL_MODEL  PCI device number of each (0x56a0)
  *   ZE_AFFINITY_MASK   devices, or device.tile, to show, as Intel's driver reads it
  *
  * Functions are named drv_*: with a plain ze* name the loader's function of that name would be taken.
@@ -129,7 +129,7 @@ struct state {
     bool ready, il, empty, peer, lost; /* il: the runtime takes SPIR-V */
     int n_device;
     uint64_t mem_bytes;
-    uint32_t version;
+    uint32_t version, model; /* model: PCI device number */
     struct object driver;
     struct device device[MAX_DEVICE], tile[MAX_DEVICE][MAX_TILE];
     struct memory *memory;

@@ -88,13 +88,45 @@ static unsigned char *translate(const unsigned char *spirv, size_t n, size_t *ou
     return bitcode;
 }
 
+/* The matrix engine's functions, which the runtime lacks: XMX_SHIM, compiled. */
+static cl_program shim(cl_int *out)
+{
+    size_t n = 0;
+    char *source = (char *)get_file(XMX_SHIM, &n);
+    cl_program program = source ? clCreateProgramWithSource(drv.cl_context, 1, (const char **)&source, &n, out) : NULL;
+    *out = program ? clCompileProgram(program, 1, &drv.cl_device, "-cl-std=CL1.2", 0, NULL, NULL, NULL, NULL) : CL_INVALID_VALUE;
+    free(source);
+    return program;
+}
+
+/* A program that imports them, linked with them; in place of `program`, which goes. */
+static cl_program link_shim(cl_program program, cl_int *out)
+{
+    cl_program with = shim(out), linked = NULL;
+    if (*out == CL_SUCCESS)
+        *out = clCompileProgram(program, 1, &drv.cl_device, "", 0, NULL, NULL, NULL, NULL);
+    if (*out == CL_SUCCESS) {
+        const cl_program both[] = {program, with};
+        linked = clLinkProgram(drv.cl_context, 1, &drv.cl_device, "", 2, both, NULL, NULL, out);
+    }
+    if (with)
+        clReleaseProgram(with);
+    if (!linked)
+        return program;
+    clReleaseProgram(program);
+    return linked;
+}
+
 static cl_program build(const struct program *p, char **out_log)
 {
+    static const char engine[] = "intel_sub_group_i8_u8_matrix_mad";
     cl_int e = CL_SUCCESS;
     const unsigned char *binary = p->bitcode;
     cl_program program = drv.il ? clCreateProgramWithIL(drv.cl_context, p->spirv, p->n_spirv, &e)
                                 : clCreateProgramWithBinary(drv.cl_context, 1, &drv.cl_device, &p->n_bitcode, &binary, NULL, &e);
-    if (e == CL_SUCCESS)
+    if (e == CL_SUCCESS && drv.il && memmem(p->spirv, p->n_spirv, engine, sizeof engine - 1))
+        program = link_shim(program, &e);
+    else if (e == CL_SUCCESS)
         e = clBuildProgram(program, 1, &drv.cl_device, drv.il ? "" : "-x spir -spir-std=1.2", NULL, NULL);
     if (e == CL_SUCCESS)
         return program;
