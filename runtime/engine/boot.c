@@ -33,7 +33,7 @@ static uint64_t kv_budget(const struct lm_conf_model *m, const struct lm_boot_ro
     uint64_t share = (uint64_t)((double)base * m->gpu_memory_utilization);
     uint64_t taken = room->scratch_bytes + (room->is_host ? 0 : room->total_bytes - room->free_bytes);
     uint64_t left = share > taken ? share - taken : 0;
-    return room->is_host ? smaller(left, host_kv_bytes) : left;
+    return room->is_host ? smaller(left, host_kv_bytes / (room->n_device ? room->n_device : 1)) : left;
 }
 
 static int fail_short(const struct lm_conf_model *m, const struct lm_boot_room *room, uint32_t len, uint64_t need, uint64_t have,
@@ -216,7 +216,7 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
 {
     struct lm_plan_desc *p = &b->engine.plan;
     struct lm_plan_size size;
-    struct lm_boot_room room = {.weight_bytes = weight_bytes(b), .n_ctx_train = b->model->hp.n_ctx_train, .is_host = is_host};
+    struct lm_boot_room room = {.weight_bytes = weight_bytes(b), .n_ctx_train = b->model->hp.n_ctx_train, .is_host = is_host, .n_device = n_device(b)};
     *p = (struct lm_plan_desc){
         .graph = &b->model->graph, .max_tok = (uint32_t)m->max_num_batched_tokens,
         .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,

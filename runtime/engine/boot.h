@@ -47,13 +47,14 @@ struct lm_boot_room {
     uint32_t block_size;
     uint32_t n_ctx_train;   /* longest sequence that the model was made for */
     bool is_host;           /* memory is the machine's own, shared with everything else */
+    uint32_t n_device;      /* that the model is split over, of which this is one; 0: one */
 };
 
 /**
  * How many KV blocks, and how long a sequence may be.
  *
  * Room: kv-cache-memory-bytes when set; else gpu-memory-utilization of the total without what is used already; on a
- * host that share of what is free, at most 4 GiB; never more than max-num-seqs sequences of max-model-len could use.
+ * host that share of what is free, at most 4 GiB over all devices; never more than max-num-seqs sequences of max-model-len could use.
  *
  * Errors   LM_ECONFIG max-model-len beyond the model's; LM_ENOMEM a sequence of max-model-len does not fit
  */

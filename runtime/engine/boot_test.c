@@ -60,6 +60,8 @@ START_TEST(test_engine_boot__a_host_gives_at_most_4_gib_unless_told)
     r.total_bytes = (uint64_t)128 << 30;
     m.max_num_seqs = 4096;
     must_size(&m, &r, 4096, 4096);
+    r.n_device = 4;
+    must_size(&m, &r, 1024, 4096);
     m.kv_cache_memory_bytes = (int64_t)8 << 30;
     must_size(&m, &r, 8192, 4096);
     r.is_host = false;
