@@ -13,6 +13,7 @@ FLOATS = {0: ("F32", 4), 1: ("F16", 2), 30: ("BF16", 2)}
 LOW_BIT = {0x4C4D0000 + i: t for i, t in enumerate([
     ("SYM_INT4", 34), ("ASYM_INT4", 36), ("SYM_INT5", 42), ("ASYM_INT5", 44), ("SYM_INT8", 66),
     ("FP4", 34), ("NF4", 34), ("FP6", 50), ("FP8_E5M2", 66), ("FP8_E4M3", 66), ("FP8_E4M3_F32", 68)])}
+GGUF4 = {2: ("Q4_0", 18), 3: ("Q4_1", 20)}  # blocks of 32
 FP4 = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]
 NF4 = [-124, -86, -65, -49, -35, -23, -11, 0, 10, 20, 31, 42, 55, 70, 90, 124]
 
@@ -46,7 +47,9 @@ class File:
 
 
 def row_bytes(kind, cols):
-    return FLOATS[kind][1] * cols if kind in FLOATS else -(-cols // 64) * LOW_BIT[kind][1]
+    if kind in FLOATS:
+        return FLOATS[kind][1] * cols
+    return cols // 32 * GGUF4[kind][1] if kind in GGUF4 else -(-cols // 64) * LOW_BIT[kind][1]
 
 
 def read(path):
@@ -72,7 +75,7 @@ def read(path):
         for d in dims[1:]:
             rows *= d
         n = rows * row_bytes(kind, dims[0])
-        out[name] = ((FLOATS.get(kind) or LOW_BIT[kind])[0], dims, f.data[start + offset:start + offset + n])
+        out[name] = ({**FLOATS, **GGUF4, **LOW_BIT}[kind][0], dims, f.data[start + offset:start + offset + n])
     return values, out
 
 
@@ -93,11 +96,12 @@ def fp8(code, mantissa):
 
 
 def block(kind, b):
-    """The 64 values of one block."""
+    """The values of one block."""
+    with_min = kind in ("ASYM_INT4", "ASYM_INT5", "Q4_1")
     d = struct.unpack_from("<f" if kind.endswith("_F32") else "<e", b)[0]
     if kind.endswith("_F32"):
         m, q = 0.0, b[4:]
-    elif kind.startswith("ASYM"):
+    elif with_min:
         m, q = struct.unpack_from("<e", b, 2)[0], b[4:]
     else:
         m, q = 0.0, b[2:]
@@ -105,11 +109,13 @@ def block(kind, b):
         codes = [c | (q[i // 8] >> i % 8 & 1) << 4 for i, c in enumerate(nibbles(q[8:]))]
     elif kind == "FP6":
         codes = [c | (q[32 + i % 16] >> i // 16 * 2 & 3) << 4 for i, c in enumerate(nibbles(q))]
+    elif kind in ("Q4_0", "Q4_1"):
+        codes = [c & 15 for c in q] + [c >> 4 for c in q]
     else:
         codes = nibbles(q) if len(q) == 32 else list(q)
-    number = {"SYM_INT4": lambda c: c - 8, "SYM_INT5": lambda c: c - 16, "SYM_INT8": lambda c: c - (c & 128) * 2, "FP4": lambda c: FP4[c],
+    number = {"SYM_INT4": lambda c: c - 8, "Q4_0": lambda c: c - 8, "SYM_INT5": lambda c: c - 16, "SYM_INT8": lambda c: c - (c & 128) * 2, "FP4": lambda c: FP4[c],
               "NF4": lambda c: NF4[c], "FP6": fp6, "FP8_E5M2": lambda c: fp8(c, 2), "FP8_E4M3": lambda c: fp8(c, 3), "FP8_E4M3_F32": lambda c: fp8(c, 3)}.get(kind, lambda c: c)
-    return [f32(f32(d * number(c)) + m) if kind.startswith("ASYM") else f32(d * number(c)) for c in codes]
+    return [f32(f32(d * number(c)) + m) if with_min else f32(d * number(c)) for c in codes]
 
 
 def floats(kind, dims, raw):
@@ -119,8 +125,8 @@ def floats(kind, dims, raw):
         return list(struct.unpack("<%de" % (len(raw) // 2), raw))
     if kind == "BF16":
         return [struct.unpack("<f", b"\0\0" + raw[i:i + 2])[0] for i in range(0, len(raw), 2)]
-    size, out = dict(LOW_BIT.values())[kind], []
-    per_row = -(-dims[0] // 64)
+    size, out = dict([*LOW_BIT.values(), *GGUF4.values()])[kind], []
+    per_row = -(-dims[0] // (32 if kind in dict(GGUF4.values()) else 64))
     for i in range(0, len(raw), size * per_row):
         row = [v for k in range(per_row) for v in block(kind, raw[i + k * size:i + (k + 1) * size])]
         out += row[:dims[0]]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/importance.h"
 #include "runtime/model/model.h"
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -118,7 +119,10 @@ static void weighted_rows(struct guess *s, const struct lm_gguf_tensor *t, uint6
     lm_gguf_has_read(s->g, t->made ? t->made->src : t->data, t->made ? t->made->src_bytes : t->bytes);
 }
 
-/* Keeps y for a matrix (or the experts') of n columns; a hundredth of the mean is the least that one matters. */
+/*
+ * Keeps the fourth root of y over its mean for a matrix (or the experts') of n columns: the guess is right about which columns matter,
+ * but where a model has few large activations wrong about how much. A hundredth of the mean is the least that one matters.
+ */
 static void keep(struct guess *s, const struct lm_gguf_tensor *t, const float *y, size_t n)
 {
     double mean = 0;
@@ -138,7 +142,7 @@ static void keep(struct guess *s, const struct lm_gguf_tensor *t, const float *y
     for (size_t i = 0; i < n; i++)
         mean += (double)y[i] / (double)n;
     for (size_t i = 0; copy && i < n; i++)
-        copy[i] = (float)((double)y[i] + mean / 100);
+        copy[i] = mean > 0 ? sqrtf(sqrtf((float)((double)y[i] / mean + 0.01))) : 0;
     if (!copy || !(mean > 0 && mean < 1e30) || t->name.n >= sizeof s->im.of->name) {
         free(copy);
         return;

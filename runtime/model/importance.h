@@ -9,7 +9,8 @@
  *   of attn_output           what the rows of attn_v make of them
  *   of ffn_down              what the rows of ffn_gate make of them times that of ffn_up
  *
- * That is what the mean squares of the activations would be if all numbers were independent. Matrices that it says nothing of
+ * That is what the mean squares of the activations would be if all numbers were independent; its fourth root is what counts, for a few
+ * columns of some models are far from that. Matrices that it says nothing of
  * (experts' ffn_down, inputs without a norm) are left out.
  *
  * Thread   [any]

@@ -104,7 +104,7 @@ static int look_at(const char *path, const struct lm_gguf *g, struct look *out, 
 
 int lm_lmq_key(const char *src_path, const struct lm_gguf *src, const struct lm_low_bit *lb, struct lm_lmq_key *out, struct lm_err *err)
 {
-    uint64_t importance = lb->importance ? 0 : 1; /* 1: guessed */
+    uint64_t importance = lb->importance ? 0 : 2; /* 2: guessed as now */
     struct look l;
     if (lm_gguf_n_tensors(src) == 0)
         return lm_fail(err, LM_EFORMAT, "%.150s has no tensors", src_path);

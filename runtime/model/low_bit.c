@@ -7,7 +7,7 @@
 enum { SAMPLE_ROWS = 128, MIN_COLS = 32 };
 
 static const struct lm_low_bit formats[] = {
-    {"sym_int4", LM_Q_SYM_INT4, LM_Q_SYM_INT4, false, NULL},    {"asym_int4", LM_Q_ASYM_INT4, LM_Q_ASYM_INT4, false, NULL},
+    {"sym_int4", LM_Q_SYM_INT4, LM_Q_Q4_0, false, NULL},        {"asym_int4", LM_Q_ASYM_INT4, LM_Q_Q4_1, false, NULL},
     {"sym_int5", LM_Q_SYM_INT5, LM_Q_SYM_INT5, false, NULL},    {"asym_int5", LM_Q_ASYM_INT5, LM_Q_ASYM_INT5, false, NULL},
     {"sym_int8", LM_Q_SYM_INT8, LM_Q_SYM_INT8, false, NULL},    {"fp4", LM_Q_FP4, LM_Q_FP4, false, NULL},
     {"nf4", LM_Q_NF4, LM_Q_NF4, false, NULL},                   {"fp6", LM_Q_FP6, LM_Q_FP6, false, NULL},
@@ -77,12 +77,12 @@ static bool is_source(const struct lm_low_bit *lb, uint32_t qtype)
     return is_float(qtype) || (eight && !is_float(lb->qtype)) || (lb->from_any && q->dequantize);
 }
 
-static size_t n_bits(uint32_t qtype)
+static double n_bits(uint32_t qtype)
 {
-    return lm_qtype_info(qtype)->block_bytes * 8u / lm_qtype_info(qtype)->block;
+    return (double)lm_qtype_info(qtype)->block_bytes * 8 / lm_qtype_info(qtype)->block;
 }
 
-/* The types to choose from; false: the tensor stays. */
+/* The types to choose from, the same one twice where there is no choice; false: the tensor stays. */
 static bool candidates(const struct lm_low_bit *lb, const struct lm_gguf *g, const struct lm_gguf_tensor *t, uint32_t out[2])
 {
     bool output = is_output(g, t), embed = is(t->name, "token_embd.weight");
@@ -94,6 +94,8 @@ static bool candidates(const struct lm_low_bit *lb, const struct lm_gguf *g, con
     out[1] = lb->other;
     if ((output || (lb->qtype >= LM_Q_LOW_BIT && is_shared_value(t))) && n_bits(lb->qtype) < 8)
         out[0] = out[1] = lb->qtype < LM_Q_GGUF_END ? LM_Q_Q8_0 : LM_Q_SYM_INT8;
+    if (!lm_qtype_row_bytes(out[1], (size_t)t->dim[0]))
+        out[1] = out[0];
     return lm_qtype_row_bytes(out[0], (size_t)t->dim[0]) != 0;
 }
 
@@ -121,7 +123,7 @@ int lm_low_bit_rows(const struct lm_low_bit *lb, uint32_t qtype, const struct lm
     char name[LM_GGUF_QUOTE];
     for (size_t i = 0; i < n; i++) {
         lm_qtype_dequantize(t->qtype, lm_gguf_rows(t, row + i, 1, made), x, 1, cols);
-        int rc = lm_quantize_row(qtype, x, importance, cols, (char *)dst + i * to_bytes, out_error, err);
+        int rc = lm_quantize_row(qtype, lb->qtype >= LM_Q_LOW_BIT, x, importance, cols, (char *)dst + i * to_bytes, out_error, err);
         if (rc)
             return lm_fail_in(err, rc, "tensor '%s' row %zu", lm_gguf_quote(t->name, name), row + i + (t->made ? (size_t)t->first : 0));
     }
@@ -143,6 +145,12 @@ static int sample_error(const struct lm_low_bit *lb, uint32_t qtype, const struc
     return rc;
 }
 
+/* A further bit a weight everywhere saves three quarters of the squared error: what the second has more must save that much for its bits. */
+static bool is_second_better(const uint32_t type[2], const double error[2])
+{
+    return error[1] < error[0] * (1 - 0.75 * (n_bits(type[1]) - n_bits(type[0])));
+}
+
 int lm_low_bit_type(const struct lm_low_bit *lb, const struct lm_gguf *g, const struct lm_gguf_tensor *t, uint32_t *out,
                     struct lm_err *err)
 {
@@ -157,7 +165,7 @@ int lm_low_bit_type(const struct lm_low_bit *lb, const struct lm_gguf *g, const 
         if (rc)
             return rc;
     }
-    *out = type[0] != type[1] && error[1] < error[0] ? type[1] : type[0];
+    *out = type[0] != type[1] && is_second_better(type, error) ? type[1] : type[0];
     return 0;
 }
 

@@ -4,7 +4,8 @@
 /**
  * Which weights of a model are quantized at load, to what, and their conversion in pieces.
  *
- * Matrices of the layers ("blk.*.weight" of two dimensions and more) get the type. The output matrix (output.weight, or
+ * Matrices of the layers ("blk.*.weight" of two dimensions and more) get the type; of sym_int4 and asym_int4 those in which blocks of
+ * 32 are worth their bits get GGUF's Q4_0 and Q4_1, searched in the same way. The output matrix (output.weight, or
  * token_embd.weight where it is tied) gets SYM_INT8 where the type has fewer than 8 bits (Q8_0, if the type is GGUF's); with
  * llmserve's types so does attn_v where it has at most half as many rows as columns. Norms, biases, routers, convolutions, an
  * untied token_embd and everything that is smaller than a block stay as they are; of the float types all matrices are
@@ -17,7 +18,7 @@
 struct lm_low_bit {
     const char *name;         /* "sym_int4" */
     uint32_t qtype;           /* the type */
-    uint32_t other;           /* of each matrix the better of the two is taken; equal to qtype where there is no choice */
+    uint32_t other;           /* of each matrix the better of the two is taken, for its bits; equal to qtype where there is no choice */
     bool from_any;            /* requantize weights of any type */
     const struct lm_importance *importance; /* NULL: guessed from the weights (importance.h) */
 };

@@ -33,6 +33,19 @@ static void uint4(const float *v, uint8_t *q)
         put_nibble(q, i, (uint32_t)v[i]);
 }
 
+/* GGUF's order in a block of 32. */
+static void int4_32(const float *v, uint8_t *q)
+{
+    for (int i = 0; i < 16; i++)
+        q[i] = (uint8_t)(((int32_t)v[i] + 8) | ((int32_t)v[i + 16] + 8) << 4);
+}
+
+static void uint4_32(const float *v, uint8_t *q)
+{
+    for (int i = 0; i < 16; i++)
+        q[i] = (uint8_t)((int32_t)v[i] | (int32_t)v[i + 16] << 4);
+}
+
 static void five(const float *v, int32_t offset, uint8_t *q)
 {
     memset(q, 0, 8);
@@ -118,6 +131,8 @@ static const struct kind {
     [LM_Q_FP8_E5M2 - LM_Q_LOW_BIT] = {LM_GRID_E5M2, 1, e5m2},    [LM_Q_FP8_E4M3 - LM_Q_LOW_BIT] = {LM_GRID_E4M3, 1, e4m3},
 };
 
+static const struct kind q4_0 = {LM_GRID_INT4, 1, int4_32}, q4_1 = {LM_GRID_UINT4, 2, uint4_32};
+
 static bool is_low_bit(uint32_t qtype)
 {
     return qtype >= LM_Q_LOW_BIT && qtype < LM_Q_LOW_BIT_END && kinds[qtype - LM_Q_LOW_BIT].encode;
@@ -172,15 +187,16 @@ static void weigh(bool with_min, const float *x, const float *importance, size_t
     }
 }
 
-static int low_bit_row(uint32_t qtype, const float *x, const float *importance, size_t cols, uint8_t *dst, double *error,
-                       struct lm_err *err)
+/* Blocks of GGUF's types are searched as the first half of one of 64. */
+static int searched_row(uint32_t qtype, const float *x, const float *importance, size_t cols, uint8_t *dst, double *error,
+                        struct lm_err *err)
 {
     const struct lm_qtype_info *info = lm_qtype_info(qtype);
-    const struct kind *k = &kinds[qtype - LM_Q_LOW_BIT];
+    const struct kind *k = qtype == LM_Q_Q4_0 ? &q4_0 : qtype == LM_Q_Q4_1 ? &q4_1 : &kinds[qtype - LM_Q_LOW_BIT];
     lm_quant_block_fn *find = block_fn();
     float in[N], w[N], v[N], back[N], d, m;
-    for (size_t c = 0; c < cols; c += N, dst += info->block_bytes) {
-        size_t n = cols - c < N ? cols - c : N;
+    for (size_t c = 0; c < cols; c += info->block, dst += info->block_bytes) {
+        size_t n = cols - c < info->block ? cols - c : info->block;
         int rc = check(x + c, n, 65504, info->name, c, err);
         if (rc)
             return rc;
@@ -254,8 +270,6 @@ static int ggml_row(uint32_t qtype, const float *x, size_t cols, uint8_t *dst, d
     const struct lm_qtype_info *info = lm_qtype_info(qtype);
     float back[32];
     int rc = check(x, cols, 65504, info->name, 0, err);
-    if (!rc && cols % 32)
-        return lm_fail(err, LM_EINVAL, "%zu columns are no multiple of 32", cols);
     for (size_t c = 0; c < cols && !rc; c += 32, dst += info->block_bytes) {
         if (qtype == LM_Q_Q8_0)
             q8_0_block(x + c, dst);
@@ -268,14 +282,15 @@ static int ggml_row(uint32_t qtype, const float *x, size_t cols, uint8_t *dst, d
     return rc;
 }
 
-int lm_quantize_row(uint32_t qtype, const float *x, const float *importance, size_t cols, void *dst, double *out_error,
+int lm_quantize_row(uint32_t qtype, bool search, const float *x, const float *importance, size_t cols, void *dst, double *out_error,
                     struct lm_err *err)
 {
     double error = 0;
-    if (!lm_quantize_can(qtype) || cols == 0)
-        return lm_fail(err, LM_EUNSUPPORTED, "no quantizer makes type %u", qtype);
-    int rc = is_low_bit(qtype) ? low_bit_row(qtype, x, importance, cols, dst, &error, err) :
-             is_ggml(qtype)    ? ggml_row(qtype, x, cols, dst, &error, err) :
+    if (!lm_quantize_can(qtype) || lm_qtype_row_bytes(qtype, cols) == 0)
+        return lm_fail(err, LM_EUNSUPPORTED, "no quantizer makes type %u of %zu columns", qtype, cols);
+    search = is_low_bit(qtype) || (search && qtype != LM_Q_Q8_0 && is_ggml(qtype));
+    int rc = search         ? searched_row(qtype, x, importance, cols, dst, &error, err) :
+             is_ggml(qtype) ? ggml_row(qtype, x, cols, dst, &error, err) :
                                  float_row(qtype, x, cols, dst, &error, err);
     if (rc == 0 && out_error)
         *out_error += error;

@@ -50,7 +50,7 @@ static double error_of(uint32_t qtype, const float *x, size_t n)
         ones[i] = 1;
     uint8_t *q = malloc(lm_qtype_row_bytes(qtype, n));
     double error = 0;
-    ck_assert_int_eq(lm_quantize_row(qtype, x, ones, n, q, &error, NULL), 0);
+    ck_assert_int_eq(lm_quantize_row(qtype, false, x, ones, n, q, &error, NULL), 0);
     free(ones);
     free(q);
     return error;
@@ -101,7 +101,7 @@ START_TEST(test_model_quant__what_was_quantized_loses_little_when_it_is_again)
     for (size_t i = 0; i < N_BOUND; i++) {
         const uint32_t t = bounds[i].qtype;
         uint8_t *q = malloc(lm_qtype_row_bytes(t, N));
-        ck_assert_int_eq(lm_quantize_row(t, x, NULL, N, q, NULL, NULL), 0);
+        ck_assert_int_eq(lm_quantize_row(t, false, x, NULL, N, q, NULL, NULL), 0);
         lm_qtype_dequantize(t, q, y, 1, N);
         double again = error_of(t, y, N), first = error_of(t, x, N);
         ck_assert_msg(again <= 0.06 * first, "%s: %g after %g", lm_qtype_info(t)->name, again, first);
@@ -132,7 +132,7 @@ START_TEST(test_model_quant__rows_of_any_width_are_made)
                 x[c] = normal();
             q[bytes] = 0x5a;
             y[n] = 4711;
-            ck_assert_int_eq(lm_quantize_row(bounds[i].qtype, x, NULL, n, q, NULL, NULL), 0);
+            ck_assert_int_eq(lm_quantize_row(bounds[i].qtype, false, x, NULL, n, q, NULL, NULL), 0);
             lm_qtype_dequantize(bounds[i].qtype, q, y, 1, n);
             ck_assert(q[bytes] == 0x5a && y[n] == 4711);
             for (size_t c = 0; c < n; c++) {
@@ -153,7 +153,7 @@ START_TEST(test_model_quant__zeros_and_the_smallest_numbers_stay_finite)
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
             for (size_t c = 0; c < 64; c++)
                 x[c] = (c % 3 == 0 ? -1.0f : 1.0f) * sizes[k];
-            ck_assert_int_eq(lm_quantize_row(bounds[i].qtype, x, NULL, 64, q, NULL, NULL), 0);
+            ck_assert_int_eq(lm_quantize_row(bounds[i].qtype, false, x, NULL, 64, q, NULL, NULL), 0);
             lm_qtype_dequantize(bounds[i].qtype, q, y, 1, 64);
             for (size_t c = 0; c < 64; c++)
                 ck_assert_msg(fabsf(y[c] - x[c]) <= 0.15f * sizes[k] + 1e-7f, "%s: %g became %g", lm_qtype_info(bounds[i].qtype)->name,
@@ -171,14 +171,14 @@ START_TEST(test_model_quant__what_is_no_number_is_refused_with_its_column)
         for (int k = 0; k < 3; k++) {
             x[77] = k == 0 ? NAN : k == 1 ? INFINITY : -INFINITY;
             double error = 3;
-            ck_assert_int_eq(lm_quantize_row(bounds[i].qtype, x, NULL, 100, q, &error, &err), LM_EFORMAT);
+            ck_assert_int_eq(lm_quantize_row(bounds[i].qtype, false, x, NULL, 100, q, &error, &err), LM_EFORMAT);
             ck_assert_msg(strstr(err.msg, "column 77") && error == 3, "%s", err.msg);
         }
     x[77] = 7e4f;
-    ck_assert_int_eq(lm_quantize_row(LM_Q_F16, x, NULL, 100, q, NULL, &err), LM_EFORMAT);
-    ck_assert_int_eq(lm_quantize_row(LM_Q_SYM_INT4, x, NULL, 100, q, NULL, &err), LM_EFORMAT);
-    ck_assert_int_eq(lm_quantize_row(LM_Q_BF16, x, NULL, 100, q, NULL, &err), 0);
-    ck_assert_int_eq(lm_quantize_row(LM_Q_Q5_0, x, NULL, 96, q, NULL, &err), LM_EUNSUPPORTED);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_F16, false, x, NULL, 100, q, NULL, &err), LM_EFORMAT);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_SYM_INT4, false, x, NULL, 100, q, NULL, &err), LM_EFORMAT);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_BF16, false, x, NULL, 100, q, NULL, &err), 0);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q5_0, false, x, NULL, 96, q, NULL, &err), LM_EUNSUPPORTED);
 }
 END_TEST
 
@@ -190,7 +190,7 @@ START_TEST(test_model_quant__without_importance_large_weights_are_nearer_and_the
     for (size_t i = 0; i < N; i++)
         ones[i] = 1;
     for (int k = 0; k < 2; k++) {
-        ck_assert_int_eq(lm_quantize_row(LM_Q_SYM_INT4, x, k ? ones : NULL, N, q, &error[k], NULL), 0);
+        ck_assert_int_eq(lm_quantize_row(LM_Q_SYM_INT4, false, x, k ? ones : NULL, N, q, &error[k], NULL), 0);
         lm_qtype_dequantize(LM_Q_SYM_INT4, q, y, 1, N);
         for (size_t i = 0; i < N; i++)
             large[k] += fabsf(x[i]) > 2 ? (double)(x[i] - y[i]) * (double)(x[i] - y[i]) : 0;
@@ -209,13 +209,32 @@ START_TEST(test_model_quant__q4_0_q4_1_and_q8_0_are_those_of_ggml)
     uint8_t q[20];
     for (int i = 0; i < 32; i++)
         x[i] = (float)(i - 20); /* -20 .. 11: d = 2.5; 31 / 15 */
-    ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_0, x, NULL, 32, q, NULL, NULL), 0);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_0, false, x, NULL, 32, q, NULL, NULL), 0);
     ck_assert(q[0] == 0x00 && q[1] == 0x41 && q[2] == (0 | 6 << 4) && q[2 + 15] == (6 | 12 << 4));
-    ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_1, x, NULL, 32, q, NULL, NULL), 0);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q4_1, false, x, NULL, 32, q, NULL, NULL), 0);
     ck_assert(q[2] == 0x00 && q[3] == 0xcd && q[4] == (0 | 8 << 4) && q[4 + 15] == (7 | 15 << 4));
     uint8_t q8[34];
-    ck_assert_int_eq(lm_quantize_row(LM_Q_Q8_0, x, NULL, 32, q8, NULL, NULL), 0);
+    ck_assert_int_eq(lm_quantize_row(LM_Q_Q8_0, false, x, NULL, 32, q8, NULL, NULL), 0);
     ck_assert((int8_t)q8[2] == -127 && q8[2 + 20] == 0 && (int8_t)q8[2 + 31] == 70);
+}
+END_TEST
+
+START_TEST(test_model_quant__a_searched_block_of_32_is_nearer_than_ggml_s)
+{
+    static const struct { uint32_t qtype; double most; } types[] = {{LM_Q_Q4_0, 0.92}, {LM_Q_Q4_1, 0.85}};
+    float *x = normals(N, 0.05f), *ones = malloc(N * sizeof *ones);
+    for (size_t i = 0; i < N; i++)
+        ones[i] = 1;
+    for (size_t t = 0; t < 2; t++) {
+        uint8_t *q = malloc(lm_qtype_row_bytes(types[t].qtype, N));
+        double error[2] = {0, 0};
+        for (int search = 0; search < 2; search++)
+            ck_assert_int_eq(lm_quantize_row(types[t].qtype, search, x, ones, N, q, &error[search], NULL), 0);
+        ck_assert_msg(error[1] < types[t].most * error[0], "%u: %g, %g", types[t].qtype, error[1], error[0]);
+        free(q);
+    }
+    free(x);
+    free(ones);
 }
 END_TEST
 
@@ -228,7 +247,7 @@ START_TEST(test_model_quant__columns_that_matter_more_are_nearer)
         double error[2] = {0, 0};
         uint8_t *q = malloc(lm_qtype_row_bytes(t, N));
         for (int k = 0; k < 2; k++) {
-            ck_assert_int_eq(lm_quantize_row(t, x, k ? w : ones, N, q, NULL, NULL), 0);
+            ck_assert_int_eq(lm_quantize_row(t, false, x, k ? w : ones, N, q, NULL, NULL), 0);
             lm_qtype_dequantize(t, q, y, 1, N);
             for (size_t i = 0; i < N; i += 8)
                 error[k] += (double)(x[i] - y[i]) * (double)(x[i] - y[i]);
@@ -268,6 +287,6 @@ END_TEST
 SUITE_MAIN("model/quant", test_model_quant__errors_of_normal_weights_are_bounded, test_model_quant__a_searched_scale_is_better_than_a_plain_one,
            test_model_quant__what_was_quantized_loses_little_when_it_is_again, test_model_quant__rows_of_any_width_are_made,
            test_model_quant__zeros_and_the_smallest_numbers_stay_finite, test_model_quant__what_is_no_number_is_refused_with_its_column,
-           test_model_quant__columns_that_matter_more_are_nearer,
+           test_model_quant__columns_that_matter_more_are_nearer, test_model_quant__a_searched_block_of_32_is_nearer_than_ggml_s,
            test_model_quant__without_importance_large_weights_are_nearer_and_the_error_is_bounded, test_model_quant__q4_0_q4_1_and_q8_0_are_those_of_ggml,
            test_model_quant__every_isa_gives_the_same_bits)
