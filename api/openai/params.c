@@ -216,7 +216,6 @@ static int read_lora(struct ctx *c, const char *name, json_t *v)
 
 static int read_fields(struct ctx *c, const char *name, json_t *v)
 {
-    c->p->response_fields = v;
     return lm_params_check_strings(v, name, LM_FIELDS_MAX, c->e);
 }
 
@@ -326,7 +325,7 @@ static const struct row rows[] = {
     {"t_max_predict_ms", C | H, INT, AT(predict_ms), .rule = "-1 (none), or at least 0", .min = -1, .max = INT32_MAX},
     {"sse_ping_interval", C | H, INT, AT(ping_s), .rule = "-1 (none), or at least 1", .min = -1, .max = INT32_MAX},
     {"id_slot", C | H, INT, AT(id_slot), .rule = "-1 (any), or at least 0", .min = -1, .max = INT32_MAX},
-    {"return_tokens", C, BOOL, AT(return_tokens)},
+    {"return_tokens", C, BOOL, AT(none.b)}, /* as response_fields: of api/llama/, which reads them itself */
     {"return_progress", C | H, BOOL, AT(progress)},
     {"n_probs", C | H, CALL, .call = read_n_probs},
     {"response_fields", C, CALL, .call = read_fields},

@@ -55,7 +55,7 @@ struct lm_params {
     bool tokens_as_ids, return_token_ids, add_generation_prompt, continue_final, cache_prompt, parallel_tool_calls, include_reasoning, raw_reasoning; /* raw: it stays in the content */
     bool beam_search, timings, keep_left; /* …; …; truncation_side is right */
     bool echo_only; /* max_tokens was 0: nothing but the echo, if that is wanted */
-    bool progress, return_prompt_text, return_tokens;
+    bool progress, return_prompt_text;
     bool logprobs;  /* chat */
     struct lm_stop_set stop;
     int32_t *stop_id, *bias_id, *allowed_id;
@@ -63,7 +63,7 @@ struct lm_params {
     uint32_t n_stop_id, n_bias, n_allowed;
     const char *cache_salt, *request_id; /* NULL: none; of the arena */
     /* of the request's JSON, while that lives; NULL: absent */
-    const json_t *tools, *tool_choice, *documents, *template_kwargs, *reasoning_effort, *bad_words, *breakers, *lora, *response_fields;
+    const json_t *tools, *tool_choice, *documents, *template_kwargs, *reasoning_effort, *bad_words, *breakers, *lora;
     struct { int64_t i; double d; bool b; const json_t *json; } none; /* of parameters that are checked and have no effect here */
 };
 
