@@ -5,6 +5,7 @@
 struct scan {
     const char *s;
     size_t n, at;
+    size_t n_member, n_value;
     size_t key, n_key; /* the last string at depth 1 that stands before a ':' */
 };
 
@@ -16,8 +17,8 @@ static size_t string_end(const struct scan *c, size_t i)
     return i;
 }
 
-/* Walk up to byte `stop`, keeping the top-level key. Returns false when the depth limit is passed, at c->at. */
-static bool walk(struct scan *c, size_t stop)
+/* Walk up to byte `stop`, keeping the top-level key. Returns what is too much, at c->at, or NULL. */
+static const char *walk(struct scan *c, size_t stop)
 {
     size_t depth = 0, from = 0, to = 0;
     for (c->at = 0; c->at < c->n && c->at < stop; c->at++) {
@@ -26,17 +27,24 @@ static bool walk(struct scan *c, size_t stop)
             from = c->at + 1;
             to = string_end(c, c->at);
             c->at = to;
-        } else if (ch == ':' && depth == 1) {
-            c->key = from;
-            c->n_key = to - from;
+        } else if (ch == ':') {
+            if (++c->n_member > LM_JSON_MEMBERS)
+                return "too many object members";
+            if (depth == 1) {
+                c->key = from;
+                c->n_key = to - from;
+            }
+        } else if (ch == ',') {
+            if (++c->n_value > LM_JSON_VALUES)
+                return "too many values";
         } else if (ch == '{' || ch == '[') {
             if (++depth > LM_JSON_DEPTH)
-                return false;
+                return "nested too deep";
         } else if ((ch == '}' || ch == ']') && depth) {
             depth--;
         }
     }
-    return true;
+    return NULL;
 }
 
 static int fail_at(struct scan *c, const char *what, struct lm_api_error *e)
@@ -64,9 +72,10 @@ static const char *reason(const json_error_t *je)
 int lm_json_parse(const char *s, size_t n, json_t **out, struct lm_api_error *e)
 {
     struct scan c = {.s = s, .n = n};
-    if (!walk(&c, n)) {
+    const char *too_much = walk(&c, n);
+    if (too_much) {
         c.n_key = 0;
-        return fail_at(&c, "nested too deep", e);
+        return fail_at(&c, too_much, e);
     }
     const char *nul = memchr(s, 0, n); /* jansson skips one that stands behind a number */
     if (nul) {

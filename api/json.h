@@ -11,6 +11,8 @@
 #include <jansson.h>
 
 #define LM_JSON_DEPTH 64
+#define LM_JSON_MEMBERS (1 << 16) /* of all objects together: each takes an allocation and a hash */
+#define LM_JSON_VALUES (1 << 21)  /* commas: room for the longest prompts of token ids */
 
 /**
  * Owns     *out is the caller's (json_decref)

@@ -3,6 +3,7 @@
 #include "tests/suite.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 /* Parse text as the value of a member, so that any JSON value can be tried. */
 static int parse_as_member(const char *s, size_t n, struct lm_api_error *e)
@@ -121,6 +122,41 @@ START_TEST(test_api_json__errors_name_the_member_but_not_its_content)
 }
 END_TEST
 
+/* open and close n times is refused within ms of the processor. */
+static void check_refused(const char *open, const char *close, size_t n, long ms, const char *why)
+{
+    struct lm_bytes b = {0};
+    struct lm_api_error e;
+    json_t *v;
+    lm_bytes_add_str(&b, "{\"a\":[");
+    for (size_t i = 0; i < n; i++)
+        lm_bytes_add_str(&b, open);
+    for (size_t i = 0; i < n; i++)
+        lm_bytes_add_str(&b, close);
+    lm_bytes_add_str(&b, "1]}");
+    ck_assert(!b.failed);
+    clock_t at = clock();
+    ck_assert_int_eq(lm_json_parse(b.data, b.len, &v, &e), LM_EINVAL);
+    ck_assert_int_le(clock() - at, CLOCKS_PER_SEC / 1000 * ms);
+    ck_assert_ptr_nonnull(strstr(e.message, why));
+    lm_bytes_fini(&b);
+}
+
+START_TEST(test_api_json__a_million_levels_are_refused_at_once)
+{
+    check_refused("[", "]", 1000000, 10, "nested too deep at byte 68");
+    check_refused("{\"a\":", "}", 1000000, 10, "nested too deep");
+    check_refused("[", "", 1000000, 10, "nested too deep");
+}
+END_TEST
+
+START_TEST(test_api_json__members_and_values_are_bounded)
+{
+    check_refused("{\"a\":1},", "", LM_JSON_MEMBERS + 1, 200, "too many object members");
+    check_refused("1,", "", LM_JSON_VALUES + 1, 200, "too many values");
+}
+END_TEST
+
 START_TEST(test_api_json__nul_in_a_string_is_data)
 {
     struct lm_api_error e;
@@ -153,5 +189,6 @@ START_TEST(test_api_json__error_bodies_are_well_formed_whatever_is_in_them)
 END_TEST
 
 SUITE_MAIN("api/json", test_api_json__json_test_suite_is_decided_as_it_asks, test_api_json__depth_is_bounded_before_parsing,
-           test_api_json__errors_name_the_member_but_not_its_content, test_api_json__nul_in_a_string_is_data,
+           test_api_json__errors_name_the_member_but_not_its_content, test_api_json__a_million_levels_are_refused_at_once, test_api_json__members_and_values_are_bounded,
+           test_api_json__nul_in_a_string_is_data,
            test_api_json__error_bodies_are_well_formed_whatever_is_in_them)

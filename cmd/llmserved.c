@@ -6,12 +6,14 @@
 #include "runtime/base/log.h"
 
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define EXIT_CONFIG 78
+#define MMAP_BYTES (256 << 10)
 
 static int print_and_free(char *text)
 {
@@ -148,6 +150,7 @@ int main(int argc, char **argv)
     p.argc -= only_health;
     p.argv += only_health;
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_MMAP_THRESHOLD, MMAP_BYTES); /* else it grows with the largest body, and such blocks stay in the heap */
     json_object_seed(0);
     int rc = read_conf(&p, &p.conf, &err);
     if (only_health && rc != LM_ENOMEM) /* what is wrong with the rest, models say, is the server's to report */

@@ -3,12 +3,14 @@
 #include "api/openai/openai.h"
 #include "runtime/base/clock.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
 #define BUSY_BYTES_MAX (256u << 20) /* of bodies that workers have */
+#define BIG_BODY (1u << 20)
 
 static struct lm_gen *of_job(struct lm_job *job)
 {
@@ -496,6 +498,8 @@ static void run(struct lm_job *job)
     lm_gen_intake(g);
     json_decref(g->json);
     g->json = NULL;
+    if (g->n_body >= BIG_BODY)
+        malloc_trim(0); /* what a large body took is not kept for the next one */
 }
 
 static void done(struct lm_job *job)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/gen.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+
+#define TRIM_BYTES (256u << 10)
 
 static int no_memory(struct lm_gen *g)
 {
@@ -40,6 +43,8 @@ static int find_model(struct lm_gen *g)
         name = json_object_get(g->json, "name");
     if (name && !json_is_null(name) && !json_is_string(name))
         return lm_api_bad(&g->error, "model", "model must be a string, got %s.", lm_json_kind(name));
+    if (json_is_string(name) && strlen(json_string_value(name)) != json_string_length(name))
+        return lm_api_bad(&g->error, "model", "model has a NUL character.");
     g->model = named_model(g, json_string_value(name));
     if (!g->model && g->dialect->tagged)
         g->model = tagged_model(g, json_string_value(name));
@@ -242,7 +247,10 @@ static int settle(struct lm_gen *g)
 /* After the parameters: they say what it cannot go with. */
 static int constrain(struct lm_gen *g)
 {
-    if (lm_constrain(g->json, &g->program, &g->error))
+    int rc = lm_constrain(g->json, &g->program, &g->error);
+    if (rc || (g->program && g->program->bytes >= TRIM_BYTES))
+        malloc_trim(0); /* compiling takes much more than its result */
+    if (rc)
         return LM_EINVAL;
     if (g->program && g->params.beam_search)
         return lm_api_bad(&g->error, "use_beam_search", "use_beam_search with structured output is not supported.");

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_DEPTH = 100, MAX_REPEAT = 10000, MAX_RANGES = 512 };
+enum { MAX_DEPTH = 100, MAX_REPEAT = 10000, MAX_RANGES = 512, MAX_RULES = 20000 };
 
 struct name {
     const char *s;
@@ -110,6 +110,10 @@ static size_t name_of(struct gbnf *g, const char *s, size_t n)
     }
     if (!lm_builder_grow(&g->b, (void **)&g->name, &g->cap_name, g->n_name, sizeof *g->name))
         return 0;
+    if (g->n_name == MAX_RULES) {
+        fail(g, LM_ELIMIT, "more than 20000 rules");
+        return 0;
+    }
     g->name[g->n_name] = (struct name){.s = s, .n = n, .rule = lm_builder_rule(&g->b)};
     g->slot[at] = (uint32_t)++g->n_name;
     return g->n_name - 1;
