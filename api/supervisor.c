@@ -244,18 +244,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static void flush(struct lm_supervisor *s)
 {
-    if (s->out.failed) { /* half a message: the engine must not see more */
+    while (!s->out.failed && s->n_sent < s->out.len) {
+        ssize_t n = send(s->fd, s->out.data + s->n_sent, s->out.len - s->n_sent, MSG_NOSIGNAL);
+        if (n >= 0)
+            s->n_sent += (size_t)n;
+        else if ((errno == EAGAIN || errno == EINTR) && event_add(s->writable, NULL) == 0)
+            return;
+        else
+            break;
+    }
+    if (s->out.failed || s->n_sent < s->out.len) { /* half a message: the engine must not see more, and it is lost */
         shutdown(s->fd, SHUT_RDWR);
         return;
-    }
-    while (s->n_sent < s->out.len) {
-        ssize_t n = send(s->fd, s->out.data + s->n_sent, s->out.len - s->n_sent, MSG_NOSIGNAL);
-        if (n <= 0) {
-            if (errno == EAGAIN || errno == EINTR)
-                event_add(s->writable, NULL);
-            return;
-        }
-        s->n_sent += (size_t)n;
     }
     lm_bytes_clear(&s->out);
     s->n_sent = 0;

@@ -5,6 +5,7 @@ EXTRA_DIST += %D%/suite.h ARCHITECTURE.md autogen.sh quickstart
 # Tests run what was built, not what is installed.
 AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs'; export LLMSERVE_PLUGIN_DIR;
 include tests/attacks/local.mk
+include tests/torture/local.mk
 include tests/http/local.mk
 include tests/json-schema/local.mk
 

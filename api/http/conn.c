@@ -336,8 +336,11 @@ static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info,
     if (!info->n_deleted && info->orig_size)
         return;
     c->progress_us = lm_now_us();
-    if (!info->orig_size)
-        arm(c);
+    if (info->orig_size)
+        return;
+    arm(c);
+    if (!c->tls && !c->own_writes)
+        bufferevent_enable(c->bev, EV_WRITE); /* bev's own callback is missing where memory was short when it was made */
 }
 
 /* The client sent FIN: finished answers are still delivered, a request that waits for its answer is gone. */
