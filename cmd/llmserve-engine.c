@@ -117,6 +117,7 @@ int main(int argc, char **argv)
     struct stat st;
     prctl(PR_SET_NAME, "llmserve-engine");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (fstat(FRONT_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
         fprintf(stderr, "llmserve-engine is started by llmserved; to run a model by hand: llmserve run\n");
         return 2;

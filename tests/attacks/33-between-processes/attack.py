@@ -23,6 +23,12 @@ def one_port(server):
     assert [pid for _, _, pid in listening] == [server.process.pid], listening
 
 
+def no_privileges(server):
+    for pid in server.engine:
+        with open(f"/proc/{pid}/status") as f:
+            assert "NoNewPrivs:\t1" in f.read(), "a program that the engine starts may gain privileges"
+
+
 def message(kind, payload, size=None):
     data = struct.pack("<II", 8 + len(payload) if size is None else size, kind) + payload
     return data + b"\0" * (-len(data) % 8)
@@ -53,6 +59,7 @@ def fed(data):
 
 def cases():
     yield Do("one port, of the front", one_port)
+    yield Do("no new privileges", no_privileges)
     submit = lambda **at: struct.pack("<Q2I", 1, at.get("n_prompt", 1), at.get("max_tokens", 1)) + bytes(at.get("rest", 400))
     for name, data in (("nothing", b""), ("a length of 0", message(64, b"", 0)), ("a length of 4", message(64, b"", 4)), ("a length of 2^32-1", message(64, b"", 0xFFFFFFFF)), ("64 MB and a byte", message(64, b"", (64 << 20) + 8)),
                        ("an unknown message", message(99, b"x" * 8)), ("a message of the engine", message(2, bytes(200))), ("an empty SUBMIT", message(64, b"")), ("a short SUBMIT", message(64, bytes(100))),
