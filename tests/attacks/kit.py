@@ -13,7 +13,6 @@ import toy_gguf
 
 REFUSED = tuple(range(400, 500))
 ANY = (200, *REFUSED)
-OPEN = {"/", "/health", "/livez", "/ready"}
 END = object()  # in Attack.data: the client sends no more
 
 

@@ -8,7 +8,7 @@ KEY = "correct-horse-battery-staple"
 def routes():
     with open(os.path.join(os.path.dirname(TESTS), "api", "routes.c"), encoding="utf-8") as f:
         import re
-        return re.findall(r'\{"(\w+)", "([^"]+)"', f.read())
+        return re.findall(r'\{"(\w+)", "([^"]+)", ([^,]+),', f.read())
 
 
 def hides(r, target):
@@ -16,9 +16,9 @@ def hides(r, target):
 
 
 def cases():
-    for method, path in routes():
-        open_one = path in OPEN
-        yield Attack("%s %s without a key" % (method, path), request(method, path, b"{}" if method == "POST" else b""), 200 if open_one else (401, 403), check=hides)
+    for method, path, flags in routes():
+        open_one = "OPEN" in flags
+        yield Attack("%s %s without a key" % (method, path), request(method, path, b"{}" if method == "POST" else b""), (200, 404) if open_one else (401, 403), check=hides)
         if not open_one:
             yield Attack("%s %s with a wrong key" % (method, path), request(method, path, b"{}" if method == "POST" else b"", ["Authorization: Bearer wrong"]), (401, 403), check=hides)
     for name, key in (("all but the last byte", KEY[:-1]), ("one more byte", KEY + "e"), ("the first byte", KEY[0]), ("upper case", KEY.upper()), ("the key in quotes", '"%s"' % KEY),
