@@ -286,7 +286,7 @@ void lm_server_set_live(struct lm_server *s, const struct lm_conf_server *c)
         lm_http_server_set_limits(s->http, &limits);
     s->drain_timeout_us = us(c->drain_timeout);
     s->sink.access = strcmp(c->access_log, "json") == 0 ? LM_ACCESS_JSON : strcmp(c->access_log, "text") == 0 ? LM_ACCESS_TEXT : LM_ACCESS_OFF;
-    lm_log_set_level_name(c->log_level);
+    lm_log_set_level(c->log_level);
 }
 
 static int listen_on(struct lm_server *s, struct lm_err *err)

@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     if (!rc)
         rc = lm_guard_begin(FRONT_FD, &err);
     if (!rc) {
-        lm_log_set_level_name(conf.server.log_level);
+        lm_log_set_level(conf.server.log_level);
         tell_dtype(&conf.model[0]);
         rc = lm_boot_create(&conf, 0, on_progress, &watch, &boot, &err);
     }

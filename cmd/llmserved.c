@@ -164,7 +164,7 @@ int main(int argc, char **argv)
         lm_conf_fini(&p.conf);
         return status;
     }
-    lm_log_set_level_name(p.conf.server.log_level);
+    lm_log_set_level(p.conf.server.log_level);
     log_notes(&p.conf);
     struct event_base *base = event_base_new();
     status = base ? serve(base, &p) : report(LM_ENOMEM, "cannot make an event loop");

@@ -18,16 +18,11 @@ static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static _Atomic int max_level = LM_INFO;
 static _Atomic unsigned long n_dropped;
 
-void lm_log_set_level(enum lm_log_level level)
-{
-    atomic_store(&max_level, level);
-}
-
-void lm_log_set_level_name(const char *name)
+void lm_log_set_level(const char *name)
 {
     for (int i = LM_ERROR; i <= LM_DEBUG; i++)
         if (strcmp(name, level_names[i]) == 0)
-            lm_log_set_level((enum lm_log_level)i);
+            atomic_store(&max_level, i);
 }
 
 /* The journal reads fd. */

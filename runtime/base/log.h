@@ -16,10 +16,8 @@
 
 enum lm_log_level { LM_ERROR, LM_WARN, LM_INFO, LM_DEBUG };
 
-/** Show messages up to this level; LM_INFO at start. */
-void lm_log_set_level(enum lm_log_level level);
-/** The same by its name, as log-level has it; others change nothing. */
-void lm_log_set_level_name(const char *name);
+/** Show messages up to the level of this name, as log-level has it; other names change nothing. LM_INFO at start. */
+void lm_log_set_level(const char *name);
 
 __attribute__((format(printf, 3, 4)))
 void lm_log(enum lm_log_level level, const char *part, const char *fmt, ...);
