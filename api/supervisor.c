@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READ_BYTES (64u << 10)
-#define READS_PER_TURN 16
+#define READ_BYTES (16u << 10)
+#define TURN_US 2000u /* of reading, before others of the loop have their turn */
 #define HEALTHY_US 5000000u
 #define STEADY_US 60000000u
 #define BACKOFF_MIN_US 100000u
@@ -233,7 +233,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct lm_supervisor *s = arg;
     struct lm_err err;
     int rc = 1;
-    for (int i = 0; i < READS_PER_TURN && rc == 1; i++)
+    uint64_t start_us = lm_now_us();
+    while (rc == 1 && lm_now_us() - start_us < TURN_US)
         rc = read_once(s, &err);
     if (rc >= 0)
         return;
