@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fresh Debian in a folder, and commands in it. Needs root, debootstrap and a mirror of packages."""
+"""A fresh Debian in a folder (or an empty one: suite None), and commands in it. Needs root, debootstrap and a mirror of packages."""
 import os, re, shutil, subprocess, tempfile
 
 MIRROR = os.environ.get("DEBIAN_MIRROR")  # else the one that debootstrap knows
@@ -11,8 +11,10 @@ class Root:
     def __init__(self, path, suite="bookworm"):
         self.path, self.mounted = path, []
         cache = os.environ.get("LLMSERVE_ROOT_CACHE")
-        saved = cache and os.path.join(cache, suite + ".tar")
+        saved = cache and suite and os.path.join(cache, suite + ".tar")
         os.makedirs(path, exist_ok=True)
+        if not suite:
+            return
         if saved and os.path.exists(saved):
             subprocess.run(["tar", "-xf", saved, "-C", path], check=True)
         else:
@@ -53,7 +55,8 @@ class Root:
 
     def command(self, *command, user=None, env=None, cwd="/"):
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", **(env or {})}
-        return ["chroot", *(["--userspec=" + user] if user else []), self.path, "env", "-i", "-C", cwd, *(f"{k}={v}" for k, v in env.items()), *command]
+        return ["env", "-i", *(f"{k}={v}" for k, v in env.items()), "chroot", *(["--userspec=" + user] if user else []), self.path,
+                *(["env", "-C", cwd] if cwd != "/" else []), *command]
 
     def run(self, *command, **how):
         p = subprocess.run(self.command(*command, **how), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
