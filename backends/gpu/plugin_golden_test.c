@@ -61,8 +61,9 @@ END_TEST
 /* Device i, or where there are fewer another hold of the first. */
 static struct lm_dev *open_rank(const struct lm_backend *be, uint32_t i)
 {
-    const struct lm_option option = test_option();
-    struct lm_open_desc desc = {.device = i, .option = &option, .n_option = 1};
+    size_t n_option;
+    const struct lm_option *option = test_options(&n_option);
+    struct lm_open_desc desc = {.device = i, .option = option, .n_option = n_option};
     struct lm_dev *dev = NULL;
     struct lm_err err = {0};
     int rc = be->open(&desc, &dev, &err);
