@@ -62,12 +62,12 @@ static int one_prompt(struct lm_gen *g, json_t *v, bool as_ids, json_t **out)
     return add_text(g, text, true, *out);
 }
 
-static bool all_texts(const json_t *list)
+static bool has_ids(const json_t *list)
 {
-    size_t n = 0;
     for (size_t i = 0; i < json_array_size(list); i++)
-        n += !json_is_array(json_array_get(list, i));
-    return n == json_array_size(list);
+        if (json_is_array(json_array_get(list, i)))
+            return true;
+    return false;
 }
 
 static bool is_list(const json_t *v)
@@ -79,7 +79,7 @@ static bool is_list(const json_t *v)
 /* Each of a list; as ids if one of them cannot be a text. */
 static int every_prompt(struct lm_gen *g, const json_t *v, json_t *out)
 {
-    bool as_ids = !all_texts(v);
+    bool as_ids = has_ids(v);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < json_array_size(v); i++) {
         json_t *one = NULL;

@@ -26,7 +26,7 @@ cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"
 %C%_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_golden_test_LDADD = $(REFEXEC_LIBS)
-%C%_ops_test_SOURCES = backends/gpu/plugin_ops_test.c %D%/plugin_test.h
+%C%_ops_test_SOURCES = backends/gpu/plugin_ops_test.c %D%/plugin_test.h backends/gpu/plugin_test_open.h
 %C%_ops_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_ops_test_LDADD = libopsuite.la $(TEST_LIBS)
 %C%_option_test_SOURCES = %D%/option_test.c

@@ -5,10 +5,7 @@
  * The built plugin for the tests of it: on $LLMSERVE_TEST_CL_PLATFORM's first device, or the Portable Computing
  * Language's, so that a result does not depend on what else the machine has. Without a device the test ends with 77.
  */
-#include <llmserve/backend.h>
-
-#include <dlfcn.h>
-#include <stdlib.h>
+#include "backends/gpu/plugin_test_open.h"
 
 /** Devices do not survive a fork. */
 __attribute__((constructor)) static void run_in_one_process(void)
@@ -30,30 +27,10 @@ static inline const struct lm_option *test_options(size_t *n)
     return &option;
 }
 
-static inline const struct lm_backend *test_plugin(void)
-{
-    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
-    if (!so) {
-        fprintf(stderr, "%s\n", dlerror());
-        abort();
-    }
-    return dlsym(so, "lm_backend");
-}
-
 /** Ends the process with 77 when no device can be opened because there is none. */
 __attribute__((constructor)) static void skip_without_device(void)
 {
     const struct lm_option option = test_option();
-    const struct lm_backend *be = test_plugin();
-    struct lm_dev *dev = NULL;
-    struct lm_err err = {0};
-    int rc = be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err);
-    if (rc == LM_ENOTFOUND) {
-        printf("skipped: %s\n", err.msg);
-        fflush(stdout);
-        _Exit(77);
-    }
-    if (rc == 0)
-        be->close(dev);
+    test_skip_without_device(&option, 1);
 }
 #endif

@@ -6,7 +6,7 @@
  * $LLMSERVE_TEST_INTEL_RT (intel-opencl-rt of PyPI: libintelocl.so). That runtime has sub-groups and block reads; the engine's
  * functions are TEST_SHIM's, which is put before every program that uses them. Without the runtime the test ends with 77.
  */
-#include <llmserve/backend.h>
+#include "backends/gpu/plugin_test_open.h"
 
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
@@ -48,15 +48,5 @@ static inline const struct lm_option *test_options(size_t *n)
     static const struct lm_option options[] = {{"kernels", TEST_KERNELS}, {"cache", TEST_CACHE}};
     *n = 2;
     return options;
-}
-
-static inline const struct lm_backend *test_plugin(void)
-{
-    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
-    if (!so) {
-        fprintf(stderr, "%s\n", dlerror());
-        abort();
-    }
-    return dlsym(so, "lm_backend");
 }
 #endif

@@ -5,7 +5,7 @@
  * The built plugin for the tests of it: on the test driver (tests/drivers/ze_pocl) with the loader's validation layer
  * before it, or with $LLMSERVE_TEST_ZE=real on the machine's own drivers. Without a device the test ends with 77.
  */
-#include <llmserve/backend.h>
+#include "backends/gpu/plugin_test_open.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -44,16 +44,6 @@ static inline const struct lm_option *test_options(size_t *n)
     return &option;
 }
 
-static inline const struct lm_backend *test_plugin(void)
-{
-    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
-    if (!so) {
-        fprintf(stderr, "%s\n", dlerror());
-        abort();
-    }
-    return dlsym(so, "lm_backend");
-}
-
 /** A function of the test driver: tests/drivers/ze_pocl/fault.h. */
 static inline void *test_driver(const char *name)
 {
@@ -70,16 +60,6 @@ static inline void *test_driver(const char *name)
 __attribute__((constructor)) static void skip_without_device(void)
 {
     const struct lm_option option = test_option();
-    const struct lm_backend *be = test_plugin();
-    struct lm_dev *dev = NULL;
-    struct lm_err err = {0};
-    int rc = be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err);
-    if (rc == LM_ENOTFOUND) {
-        printf("skipped: %s\n", err.msg);
-        fflush(stdout);
-        _Exit(77);
-    }
-    if (rc == 0)
-        be->close(dev);
+    test_skip_without_device(&option, 1);
 }
 #endif
