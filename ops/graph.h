@@ -9,7 +9,7 @@
 /** Name of an op kind: "rmsnorm"; "?" out of range.  Thread [any] */
 const char *lm_op_name(enum lm_op_kind kind);
 
-/** Does the op join ranks, so that a step ends before it? */
+/** Does the op join ranks, so that a step ends before it?  Thread [any] */
 bool lm_op_is_collective(enum lm_op_kind kind);
 
 /** The end of the ops that the step runs; the first is step->first_op.  Thread [any] */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/parallel/group.h"
+#include "ops/graph.h"
 #include "runtime/base/clock.h"
 #include "runtime/parallel/plan.h"
 
@@ -114,7 +115,7 @@ static int collect(struct rank *r, const struct lm_step *step, uint32_t i, uint3
 
 static uint32_t next_collective(const struct lm_graph *graph, uint32_t i)
 {
-    while (i < graph->n_op && graph->op[i].kind != LM_OP_ALLREDUCE && graph->op[i].kind != LM_OP_ALLGATHER)
+    while (i < graph->n_op && !lm_op_is_collective(graph->op[i].kind))
         i++;
     return i;
 }

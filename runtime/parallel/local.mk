@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libparallel.la
 libparallel_la_SOURCES = %D%/group.c %D%/group.h %D%/plan.c %D%/plan.h
-libparallel_la_LIBADD = libmodel.la
+libparallel_la_LIBADD = libmodel.la libops.la
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/group_test

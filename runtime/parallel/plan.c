@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/parallel/plan.h"
+#include "ops/graph.h"
 
 #include <stdlib.h>
 
@@ -9,7 +10,7 @@ static void widest(const struct lm_graph *g, const struct lm_plan_desc *d, size_
     *out_give = *out_get = 1;
     for (uint32_t i = 0; i < g->n_op; i++) {
         const struct lm_op *op = &g->op[i];
-        if (op->kind != LM_OP_ALLREDUCE && op->kind != LM_OP_ALLGATHER)
+        if (!lm_op_is_collective(op->kind))
             continue;
         size_t rows = g->act[op->x].rows == LM_ROWS_TOK ? d->max_tok : d->max_out;
         size_t give = rows * g->act[op->x].dim, get = op->y == LM_NONE ? 0 : rows * g->act[op->y].dim;
