@@ -12,6 +12,7 @@
 #include "api/openai/constrain.h"
 #include "api/openai/logprobs.h"
 #include "api/openai/params.h"
+#include "api/openai/plain.h"
 #include "api/openai/prompt_logprobs.h"
 #include "api/openai/words.h"
 #include "api/server.h"
@@ -97,6 +98,7 @@ struct lm_gen {
     struct lm_params params;
     struct lm_tokens *prompt;     /* [n_prompt] */
     struct lm_bytes *prompt_text; /* [n_prompt], filled where it is told */
+    struct lm_plain plain;        /* of the chat that was rendered last; of mem */
     size_t n_prompt;
     int32_t *stop_id;             /* eos and stop_token_ids, of mem */
     uint32_t n_stop_id;
@@ -137,7 +139,7 @@ bool lm_gen_is_stop_id(const struct lm_gen *g, int32_t token);
 void lm_gen_intake(struct lm_gen *g);
 /** [worker] Read g->json's parameters into g->params; fills error. */
 int lm_gen_params(struct lm_gen *g);
-/** [worker] Append the ids of a text; limit: more than so many are an error of a prompt that is too long; 0: none are. Fills error. */
+/** [worker] Append the ids of a text, g->plain of it as text; limit: more than so many are an error of a prompt that is too long; 0: none are. Fills error. */
 int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, struct lm_tokens *out);
 /** [worker] Count the tokens of the chat in g->json. Fills error. */
 int lm_gen_count(struct lm_gen *g, size_t *out);
@@ -145,7 +147,7 @@ int lm_gen_count(struct lm_gen *g, size_t *out);
 void lm_gen_tell_count(struct lm_gen *g);
 /** [worker] How a chat's answer is taken apart, and what binds it to calls; from its prompt and parameters. */
 int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt);
-/** [worker] The prompt of a chat: the messages through the template. */
+/** [worker] The prompt of a chat: the messages through the template, and g->plain. */
 int lm_gen_render(struct lm_gen *g, struct lm_bytes *out);
 
 /** [loop] Begin. LM_ENOMEM. */

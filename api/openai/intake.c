@@ -77,7 +77,7 @@ int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, 
 {
     struct lm_err err;
     unsigned flags = LM_TOK_PARSE_SPECIAL | (g->params.add_special ? LM_TOK_ADD_SPECIAL : 0);
-    int rc = lm_tokenizer_encode(g->model->text.tok, text, n, flags, limit, out, &err);
+    int rc = lm_tokenizer_encode_plain(g->model->text.tok, text, n, &g->plain, flags, limit, out, &err);
     if (rc == LM_ELIMIT)
         return too_long(g, limit, true);
     return rc ? lm_api_fail_err(&g->error, &err) : 0;

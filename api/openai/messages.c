@@ -226,25 +226,34 @@ static int cut_after_final(struct lm_gen *g, const json_t *messages, struct lm_b
                       "continue_final_message: the final message's content does not appear in the rendered chat.");
 }
 
+static int render(struct lm_gen *g, const struct lm_template *tmpl, const json_t *vars, struct lm_bytes *out)
+{
+    struct lm_err err;
+    int rc = lm_template_render(tmpl, vars, NULL, out, &err) ? lm_api_fail_err(&g->error, &err) : 0;
+    if (rc && g->error.status < 500)
+        snprintf(g->error.param, sizeof g->error.param, "messages");
+    return rc;
+}
+
 int lm_gen_render(struct lm_gen *g, struct lm_bytes *out)
 {
     const struct lm_model_text *t = &g->model->text;
     const struct lm_template *tmpl = g->params.tools && t->tools ? t->tools : t->chat;
     json_t *messages = NULL;
-    struct lm_err err;
     if (!tmpl)
         return lm_api_bad(&g->error, "messages", "This model cannot chat: %s.", t->problem);
     int rc = ready_messages(g, &messages);
     if (rc)
         return rc;
     json_t *vars = make_vars(g, messages);
-    rc = lm_template_render(tmpl, vars, NULL, out, &err);
+    char sign[LM_PLAIN_SIGN + 1];
+    rc = lm_plain_mark(t, &messages, vars, sign, &g->error);
+    if (!rc)
+        rc = render(g, tmpl, vars, out);
+    if (!rc && g->params.continue_final)
+        rc = cut_after_final(g, messages, out);
+    if (!rc && lm_plain_take(out, sign, &g->mem, &g->plain))
+        rc = lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
     json_decref(vars);
-    if (rc) {
-        rc = lm_api_fail_err(&g->error, &err);
-        if (g->error.status < 500)
-            snprintf(g->error.param, sizeof g->error.param, "messages");
-        return rc;
-    }
-    return g->params.continue_final ? cut_after_final(g, messages, out) : 0;
+    return rc;
 }

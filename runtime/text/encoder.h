@@ -34,6 +34,7 @@ struct lm_encoder {
     struct lm_bytes text, word; /* rewritten */
     bool unknown; /* the last id stands for unknown bytes: more of them do not add another */
     struct lm_hf_work hf;
+    const struct lm_plain *plain;
     struct lm_err *err;
 };
 

@@ -78,15 +78,29 @@ void lm_special_fini(struct lm_special *s)
     s->node = NULL;
 }
 
+bool lm_plain_has(const struct lm_plain *p, size_t from, size_t to)
+{
+    size_t low = 0;
+    for (size_t high = p->n; low < high;) {
+        size_t mid = low + (high - low) / 2;
+        if (p->at[mid] < from)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < p->n && p->at[low] < to;
+}
+
 struct lm_special_hit lm_special_find(const struct lm_special *s, const struct lm_vocab *v, const char *text,
-                                      size_t pos, size_t n, bool control)
+                                      size_t pos, size_t n, bool control, const struct lm_plain *plain)
 {
     struct lm_special_hit hit = {n, n, -1, false};
     for (; pos < n && hit.id < 0; pos++) {
         uint32_t at = s->root[(unsigned char)text[pos]];
+        bool counts = at && control && !lm_plain_has(plain, pos, pos + 1);
         for (size_t i = pos + 1; at; i++) {
             const struct lm_special_node *node = &s->node[at];
-            if (node->id >= 0 && (control || v->kind[node->id] == LM_TOKEN_USER_DEFINED))
+            if (node->id >= 0 && (counts || v->kind[node->id] == LM_TOKEN_USER_DEFINED))
                 hit = (struct lm_special_hit){pos, i, node->id, node->strip};
             at = i < n ? find_node(s, node->child, text[i]) : 0;
         }

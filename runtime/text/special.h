@@ -8,6 +8,7 @@
  *
  * Thread   [any]; read-only after lm_special_init()
  */
+#include "runtime/text/tokenizer.h"
 #include "runtime/text/vocab.h"
 
 struct lm_special_node {
@@ -38,7 +39,10 @@ struct lm_special_hit {
     bool strip;
 };
 
-/** The first token in text[pos..n). */
+/** One of the offsets lies in [from, to). */
+bool lm_plain_has(const struct lm_plain *p, size_t from, size_t to);
+
+/** The first token in text[pos..n). control: also control tokens, but at the plain offsets. */
 struct lm_special_hit lm_special_find(const struct lm_special *s, const struct lm_vocab *v, const char *text,
-                                      size_t pos, size_t n, bool control);
+                                      size_t pos, size_t n, bool control, const struct lm_plain *plain);
 #endif

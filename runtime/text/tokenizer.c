@@ -130,7 +130,7 @@ static int encode(struct lm_encoder *e, const char *text, size_t n, unsigned fla
     int rc = special && t->add_bos && t->vocab.bos >= 0 ? lm_encoder_put(e, t->vocab.bos) : 0;
     bool first = true; /* at the start and behind a special token */
     for (size_t pos = 0; pos < n && !rc;) {
-        struct lm_special_hit hit = lm_special_find(&t->special, &t->vocab, text, pos, n, flags & LM_TOK_PARSE_SPECIAL);
+        struct lm_special_hit hit = lm_special_find(&t->special, &t->vocab, text, pos, n, flags & LM_TOK_PARSE_SPECIAL, e->plain);
         rc = encode_text(e, text + pos, hit.from - pos, first);
         if (!rc && hit.id >= 0)
             rc = lm_encoder_put(e, hit.id);
@@ -149,14 +149,14 @@ static bool too_long(const struct lm_tokenizer *t, size_t n, size_t max_tokens)
     return max_tokens && !drops && !t->hf && n / 4 / t->vocab.max_len >= max_tokens;
 }
 
-int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n, unsigned flags, size_t max_tokens,
-                        struct lm_tokens *out, struct lm_err *err)
+int lm_tokenizer_encode_plain(const struct lm_tokenizer *t, const char *text, size_t n, const struct lm_plain *plain, unsigned flags,
+                              size_t max_tokens, struct lm_tokens *out, struct lm_err *err)
 {
     if (n > UINT32_MAX / 4)
         return lm_fail(err, LM_ELIMIT, "the text has more than 1 GiB");
     if (too_long(t, n, max_tokens))
         return lm_fail(err, LM_ELIMIT, "the text has more than the %zu tokens allowed", max_tokens);
-    struct lm_encoder e = {.t = t, .out = out, .err = err, .n_before = out->n};
+    struct lm_encoder e = {.t = t, .out = out, .plain = plain, .err = err, .n_before = out->n};
     e.max_tokens = max_tokens ? max_tokens : SIZE_MAX;
     int rc = t->hf && !t->spm ? lm_hf_encode(&e, text, n, flags) : encode(&e, text, n, flags);
     if (rc)
@@ -167,6 +167,27 @@ int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n
     lm_bytes_fini(&e.word);
     lm_hf_work_fini(&e.hf);
     return rc;
+}
+
+int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n, unsigned flags, size_t max_tokens,
+                        struct lm_tokens *out, struct lm_err *err)
+{
+    return lm_tokenizer_encode_plain(t, text, n, &(struct lm_plain){0}, flags, max_tokens, out, err);
+}
+
+size_t lm_tokenizer_find_control(const struct lm_tokenizer *t, const char *text, size_t pos, size_t n, int32_t *out_id)
+{
+    static const struct lm_plain none = {0};
+    if (t->hf && !t->spm)
+        return lm_added_find_special(&t->hf->added, text, pos, n, out_id);
+    for (struct lm_special_hit hit; pos < n; pos = hit.from + 1) {
+        hit = lm_special_find(&t->special, &t->vocab, text, pos, n, true, &none);
+        if (hit.id >= 0 && t->vocab.kind[hit.id] != LM_TOKEN_USER_DEFINED) {
+            *out_id = hit.id;
+            return hit.from;
+        }
+    }
+    return n;
 }
 
 static bool has(const struct lm_tokenizer *t, int32_t id)

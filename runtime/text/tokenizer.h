@@ -71,6 +71,19 @@ int lm_tokenizer_parse_pieces(const char *s, size_t n, const struct lm_folder *f
 int lm_tokenizer_encode(const struct lm_tokenizer *t, const char *text, size_t n, unsigned flags,
                         size_t max_tokens, struct lm_tokens *out, struct lm_err *err);
 
+/** Offsets of a text, ascending, at which no control token begins, though one is spelled there. All-zero: none. */
+struct lm_plain {
+    const size_t *at;
+    size_t n;
+};
+
+/** The same, LM_TOK_PARSE_SPECIAL but at these offsets: what is spelled there is encoded as text. */
+int lm_tokenizer_encode_plain(const struct lm_tokenizer *t, const char *text, size_t n, const struct lm_plain *plain, unsigned flags,
+                              size_t max_tokens, struct lm_tokens *out, struct lm_err *err);
+
+/** The next offset in text[pos..n) at which a control token is spelled; n: there is none. out_id: the longest that is. */
+size_t lm_tokenizer_find_control(const struct lm_tokenizer *t, const char *text, size_t pos, size_t n, int32_t *out_id);
+
 /**
  * Append the bytes of ids to out (may be ill-formed UTF-8). Unknown ids are LM_EINVAL. ids are a text from its start:
  * the space that encode put in front (SentencePiece) is left out. The tokenizer of a folder decodes as its decoder

@@ -74,6 +74,30 @@ START_TEST(test_text_tokenizer__special_tokens_are_found_as_asked)
 }
 END_TEST
 
+START_TEST(test_text_tokenizer__no_control_token_begins_at_a_plain_offset)
+{
+    struct fix f = {0};
+    small_bpe(&f, "gpt-2");
+    struct lm_tokenizer *t = made(&f);
+    static const char text[] = "a<s><tool><s></s>";
+    static const size_t at[] = {1, 4, 13};
+    struct lm_plain plain = {at, 3};
+    static const int32_t want[] = {97, 60, 115, 62, 262, 260, 60, 47, 115, 62};
+    struct lm_tokens ids = {0};
+    int32_t id = -1;
+    ck_assert_int_eq(lm_tokenizer_encode_plain(t, text, strlen(text), &plain, LM_TOK_PARSE_SPECIAL, 0, &ids, NULL), 0);
+    ck_assert_uint_eq(ids.n, sizeof want / sizeof *want);
+    ck_assert_mem_eq(ids.id, want, sizeof want);
+    ck_assert_uint_eq(lm_tokenizer_find_control(t, text, 0, strlen(text), &id), 1);
+    ck_assert_int_eq(id, 260);
+    ck_assert_uint_eq(lm_tokenizer_find_control(t, text, 2, strlen(text), &id), 10);
+    ck_assert_uint_eq(lm_tokenizer_find_control(t, text, 11, strlen(text), &id), 13);
+    ck_assert_uint_eq(lm_tokenizer_find_control(t, text, 14, strlen(text), &id), strlen(text));
+    free(ids.id);
+    lm_tokenizer_destroy(t);
+}
+END_TEST
+
 START_TEST(test_text_tokenizer__every_byte_string_comes_back)
 {
     struct fix f = {0};
@@ -285,7 +309,7 @@ END_TEST
 
 SUITE_MAIN("text/tokenizer", test_text_tokenizer__merges_go_by_rank_not_by_place,
            test_text_tokenizer__a_whole_word_needs_no_merges_where_the_model_says_so,
-           test_text_tokenizer__special_tokens_are_found_as_asked, test_text_tokenizer__every_byte_string_comes_back,
+           test_text_tokenizer__special_tokens_are_found_as_asked, test_text_tokenizer__no_control_token_begins_at_a_plain_offset, test_text_tokenizer__every_byte_string_comes_back,
            test_text_tokenizer__too_many_tokens_leave_the_output_alone,
            test_text_tokenizer__text_is_brought_to_normal_form_where_the_model_does_so,
            test_text_tokenizer__bytes_without_a_token_become_the_replacement_or_nothing,

@@ -94,6 +94,15 @@ static size_t list_keys(const struct lm_added *a, bool normalized, struct lm_tri
     return n;
 }
 
+static size_t list_special(const struct lm_added *a, struct lm_trie_key *key)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n; i++)
+        if (a->token[i].flags & LM_ADDED_SPECIAL)
+            key[n++] = (struct lm_trie_key){a->token[i].text, a->token[i].n, (int32_t)i};
+    return n;
+}
+
 static int normalize_keys(struct lm_added *a, const struct lm_norm *norm, struct lm_trie_key *key, size_t n,
                           struct lm_err *err)
 {
@@ -133,7 +142,10 @@ int lm_added_build(struct lm_added *a, const struct lm_norm *norm, struct lm_err
     if (!key)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     int rc = lm_trie_build(&a->raw, key, list_keys(a, false, key), err);
-    size_t n = list_keys(a, true, key);
+    size_t n = list_special(a, key);
+    if (!rc)
+        rc = lm_trie_build(&a->special, key, n, err);
+    n = list_keys(a, true, key);
     if (!rc)
         rc = normalize_keys(a, norm, key, n, err);
     if (!rc)
@@ -150,6 +162,7 @@ void lm_added_fini(struct lm_added *a)
     free(a->texts);
     lm_trie_fini(&a->raw);
     lm_trie_fini(&a->normalized);
+    lm_trie_fini(&a->special);
 }
 
 static bool word_starts(const char *s, size_t n)
@@ -180,7 +193,7 @@ static int put(struct lm_added_hits *out, struct lm_added_hit hit, struct lm_err
     return 0;
 }
 
-int lm_added_search(const struct lm_added *a, bool normalized, bool special, const char *s, size_t n,
+int lm_added_search(const struct lm_added *a, bool normalized, bool special, const struct lm_plain *plain, const char *s, size_t n,
                     struct lm_added_hits *out, struct lm_err *err)
 {
     const struct lm_trie *trie = normalized ? &a->normalized : &a->raw;
@@ -196,7 +209,7 @@ int lm_added_search(const struct lm_added *a, bool normalized, bool special, con
         const struct lm_added_token *t = &a->token[i];
         size_t from = pos, to = pos + len;
         pos = to;
-        if (!special && t->flags & LM_ADDED_SPECIAL)
+        if (t->flags & LM_ADDED_SPECIAL && (!special || lm_plain_has(plain, from, from + 1)))
             continue;
         if (t->flags & LM_ADDED_SINGLE_WORD && (word_ends(s, from) || word_starts(s + to, n - to)))
             continue;
@@ -210,4 +223,16 @@ int lm_added_search(const struct lm_added *a, bool normalized, bool special, con
         done = to;
     }
     return rc;
+}
+
+size_t lm_added_find_special(const struct lm_added *a, const char *s, size_t pos, size_t n, int32_t *out_id)
+{
+    for (size_t len; a->special.node && pos < n; pos++) {
+        int32_t i = a->special.first[(unsigned char)s[pos]] ? lm_trie_longest(&a->special, s + pos, n - pos, &len) : -1;
+        if (i >= 0) {
+            *out_id = a->token[i].id;
+            return pos;
+        }
+    }
+    return n;
 }

@@ -11,6 +11,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/text/hf/norm.h"
 #include "runtime/text/hf/trie.h"
+#include "runtime/text/special.h"
 #include <jansson.h>
 
 enum { /* flags */
@@ -28,7 +29,7 @@ struct lm_added_token {
 struct lm_added { /* all-zero: none */
     struct lm_added_token *token;
     size_t n, cap;
-    struct lm_trie raw, normalized;
+    struct lm_trie raw, normalized, special; /* special: their own texts, whichever text they are looked for in */
     char *texts; /* normalized ones */
 };
 
@@ -61,9 +62,11 @@ const struct lm_added_token *lm_added_find(const struct lm_added *a, const char 
  * Those in s[0..n), in order.
  *
  * normalized those that are looked for in normalized text, else the others
- * special    also special ones
+ * special    also special ones, but at the plain offsets
  * Errors     LM_ENOMEM
  */
-int lm_added_search(const struct lm_added *a, bool normalized, bool special, const char *s, size_t n,
+int lm_added_search(const struct lm_added *a, bool normalized, bool special, const struct lm_plain *plain, const char *s, size_t n,
                     struct lm_added_hits *out, struct lm_err *err);
+/** The next offset in s[pos..n) at which a special one is spelled, whichever text it is looked for in; n: there is none. */
+size_t lm_added_find_special(const struct lm_added *a, const char *s, size_t pos, size_t n, int32_t *out_id);
 #endif

@@ -26,15 +26,16 @@ static int encode_words(struct lm_encoder *e, const char *s, size_t n, bool firs
     return rc;
 }
 
-/* Text without the added tokens that are not normalized. */
+/* Text without the added tokens that are not normalized. Offsets of it would not hold in normalized text: see lm_hf_encode(). */
 static int encode_part(struct lm_encoder *e, const char *s, size_t n, bool first, bool special)
 {
+    static const struct lm_plain none = {0};
     const struct lm_hf *h = e->t->hf;
     struct lm_added_hits *hits = &e->hf.normalized;
     size_t done = 0;
     int rc = lm_norm_run(&h->norm, &e->hf.norm, s, n, &s, &n, &first, e->err);
     if (!rc)
-        rc = lm_added_search(&h->added, true, special, s, n, hits, e->err);
+        rc = lm_added_search(&h->added, true, special, &none, s, n, hits, e->err);
     for (size_t i = 0; i < hits->n && !rc; done = hits->hit[i++].to) {
         if (hits->hit[i].from > done)
             rc = encode_words(e, s + done, hits->hit[i].from - done, first && done == 0);
@@ -52,6 +53,7 @@ static int put_all(struct lm_encoder *e, const struct lm_hf_ids *ids)
     return rc;
 }
 
+/* Where something is plain, no special token that is normalized is looked for from the last added token to the next. */
 int lm_hf_encode(struct lm_encoder *e, const char *text, size_t n, unsigned flags)
 {
     const struct lm_hf *h = e->t->hf;
@@ -66,20 +68,21 @@ int lm_hf_encode(struct lm_encoder *e, const char *text, size_t n, unsigned flag
             return lm_fail(e->err, LM_ENOMEM, "out of memory");
         text = e->hf.text.data;
         n = e->hf.text.len;
+        special &= !e->plain->n; /* whose offsets are gone */
     }
     lm_cuts_begin(&e->hf.norm.cuts, n);
     lm_cuts_begin(&e->hf.split.cuts, n);
     int rc = around ? put_all(e, &h->before) : 0;
     if (!rc)
-        rc = lm_added_search(&h->added, false, special, text, n, hits, e->err);
+        rc = lm_added_search(&h->added, false, special, e->plain, text, n, hits, e->err);
     for (size_t i = 0; i < hits->n && !rc; done = hits->hit[i++].to) {
         if (hits->hit[i].from > done)
-            rc = encode_part(e, text + done, hits->hit[i].from - done, done == 0, special);
+            rc = encode_part(e, text + done, hits->hit[i].from - done, done == 0, special && !lm_plain_has(e->plain, done, hits->hit[i].from));
         if (!rc)
             rc = lm_encoder_put(e, hits->hit[i].id);
     }
     if (!rc && done < n)
-        rc = encode_part(e, text + done, n - done, done == 0, special);
+        rc = encode_part(e, text + done, n - done, done == 0, special && !lm_plain_has(e->plain, done, n));
     return !rc && around ? put_all(e, &h->behind) : rc;
 }
 

@@ -100,6 +100,28 @@ START_TEST(test_hf_file__what_is_malformed_is_refused_with_its_place)
 }
 END_TEST
 
+START_TEST(test_hf_file__no_special_token_begins_at_a_plain_offset)
+{
+    struct lm_tokenizer *t = parse("{\"added_tokens\":[{\"id\":4,\"content\":\"<s>\",\"special\":true},{\"id\":5,\"content\":\"<n>\",\"special\":true,"
+                                   "\"normalized\":true}],\"model\":{\"type\":\"BPE\",\"vocab\":{\"<\":0,\"s\":1,\"n\":2,\">\":3},\"merges\":[]}}");
+    static const char text[] = "<s><n><s><s><n>";
+    static const size_t at[] = {3, 6, 12};
+    static const int32_t want[] = {4, 0, 2, 3, 0, 1, 3, 4, 0, 2, 3};
+    struct lm_tokens ids = {0};
+    size_t found[5], n = 0;
+    int32_t id = -1;
+    ck_assert_int_eq(lm_tokenizer_encode_plain(t, text, strlen(text), &(struct lm_plain){at, 3}, LM_TOK_PARSE_SPECIAL, 0, &ids, NULL), 0);
+    ck_assert_uint_eq(ids.n, sizeof want / sizeof *want);
+    ck_assert_mem_eq(ids.id, want, sizeof want);
+    for (size_t pos = 0; (pos = lm_tokenizer_find_control(t, text, pos, strlen(text), &id)) < strlen(text); pos++)
+        found[n++] = pos;
+    ck_assert_uint_eq(n, 5);
+    ck_assert(found[0] == 0 && found[1] == 3 && found[4] == 12 && id == 5);
+    free(ids.id);
+    lm_tokenizer_destroy(t);
+}
+END_TEST
+
 START_TEST(test_hf_file__every_file_that_is_cut_off_is_refused)
 {
     static const char file[] = "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":4,\"content\":\"<s>\",\"special\":true}],"
@@ -210,7 +232,7 @@ START_TEST(test_hf_file__damaged_pieces_are_refused)
 END_TEST
 
 SUITE_MAIN("text/hf_file", test_hf_file__what_is_not_supported_is_refused_by_name,
-           test_hf_file__what_is_malformed_is_refused_with_its_place, test_hf_file__every_file_that_is_cut_off_is_refused,
+           test_hf_file__what_is_malformed_is_refused_with_its_place, test_hf_file__no_special_token_begins_at_a_plain_offset, test_hf_file__every_file_that_is_cut_off_is_refused,
            test_hf_file__what_is_nested_too_deep_is_refused, test_hf_file__slow_regular_expressions_are_bounded,
            test_hf_file__an_added_token_gets_its_flags_and_the_next_id, test_hf_file__the_later_of_two_equal_merges_counts,
            test_hf_file__damaged_pieces_are_refused)
