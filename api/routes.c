@@ -17,6 +17,9 @@ enum { OPEN = LM_ROUTE_OPEN, ADMIN = LM_ROUTE_ADMIN, PREFIX = LM_ROUTE_PREFIX, C
 const struct lm_route lm_routes[] = {
     {"POST", "/v1/completions", 0, lm_openai_completions},
     {"POST", "/v1/chat/completions", 0, lm_openai_chat},
+    {"POST", "/v1/chat/completions/batch", 0, lm_openai_chat_batch},
+    {"POST", "/v1/chat/completions/render", 0, lm_openai_chat_render},
+    {"POST", "/v1/completions/render", 0, lm_openai_completions_render},
     {"GET", "/v1/models", 0, lm_openai_models},
     {"GET", "/v1/models/", PREFIX, lm_openai_model},
     {"POST", "/tokenize", 0, lm_openai_tokenize},

@@ -40,6 +40,8 @@ int lm_llama_read(struct lm_gen *g)
     if (json_is_string(grammar) && !json_string_length(grammar))
         json_object_del(g->json, "grammar");
     json_object_del(g->json, "echo");
+    if (json_number_value(json_object_get(g->json, "temperature")) < 0) /* as 0: the likeliest token */
+        json_object_set_new(g->json, "temperature", json_integer(0));
     if (json_is_true(json_object_get(g->json, "return_tokens")) || json_is_true(json_object_get(g->json, "stream")))
         json_object_set_new(g->json, "return_token_ids", json_true());
     set_default(g->json, "repeat_last_n", json_integer(64));

@@ -66,8 +66,34 @@ static bool has_images(const json_t *object)
     return json_array_size(json_object_get(object, "images")) > 0;
 }
 
+static void nothing(struct lm_gen *g)
+{
+}
+
+/* Nothing is asked: the client wants the model loaded, which it is. */
+static int tell_loaded(struct lm_gen *g, const char *text)
+{
+    static const struct lm_dialect answered = {LM_CHAT, .work = nothing}; /* g->out is the answer */
+    lm_bytes_add_str(&g->out, "{\"model\":");
+    lm_shape_string(&g->out, g->name, strlen(g->name));
+    lm_bytes_add_str(&g->out, ",\"created_at\":\"");
+    lm_ollama_add_time(&g->out, g->created);
+    lm_bytes_addf(&g->out, "\",%s,\"done\":true,\"done_reason\":\"load\"}\n", text);
+    g->dialect = &answered;
+    return 1;
+}
+
+static bool is_absent(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+    return !v || json_is_null(v);
+}
+
 int lm_ollama_convert_chat(struct lm_gen *g)
 {
+    const json_t *asked = json_object_get(g->json, "messages");
+    if (is_absent(g->json, "messages") || (json_is_array(asked) && !json_array_size(asked)))
+        return tell_loaded(g, "\"message\":{\"role\":\"assistant\",\"content\":\"\"}");
     json_t *out = json_object();
     const json_t *messages = json_object_get(g->json, "messages");
     int rc = take_common(g, out);
@@ -82,6 +108,9 @@ int lm_ollama_convert_chat(struct lm_gen *g)
 
 int lm_ollama_convert_generate(struct lm_gen *g)
 {
+    const json_t *asked = json_object_get(g->json, "prompt");
+    if (is_absent(g->json, "prompt") || (json_is_string(asked) && !json_string_length(asked) && is_absent(g->json, "system")))
+        return tell_loaded(g, "\"response\":\"\"");
     json_t *out = json_object(), *messages = json_array(), *prompt = json_object_get(g->json, "prompt");
     const json_t *system = json_object_get(g->json, "system"), *suffix = json_object_get(g->json, "suffix");
     int rc = take_common(g, out);

@@ -12,16 +12,22 @@ bool lm_gen_is_stop_id(const struct lm_gen *g, int32_t token)
     return false;
 }
 
+uint32_t lm_gen_max_tok(const struct lm_gen *g, size_t prompt)
+{
+    const struct lm_params *p = &g->params;
+    int64_t room = (int64_t)atomic_load(&g->model->max_model_len) - (int64_t)g->prompt[prompt].n;
+    int64_t usual = p->default_max_tokens != LM_UNSET ? p->default_max_tokens : g->endpoint == LM_CHAT ? room : 16;
+    int64_t want = p->max_tokens != LM_UNSET ? p->max_tokens : usual;
+    return (uint32_t)(want < room ? want : room);
+}
+
 int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index)
 {
     const struct lm_params *p = &g->params;
     size_t prompt = index / (size_t)p->best_of;
-    int64_t room = (int64_t)atomic_load(&g->model->max_model_len) - (int64_t)g->prompt[prompt].n;
-    int64_t usual = p->default_max_tokens != LM_UNSET ? p->default_max_tokens : g->endpoint == LM_CHAT ? room : 16;
-    int64_t want = p->max_tokens != LM_UNSET ? p->max_tokens : usual;
     c->gen = g;
     c->index = c->number = index;
-    c->max_tok = (uint32_t)(want < room ? want : room);
+    c->max_tok = lm_gen_max_tok(g, prompt);
     c->stop_string = c->stop_token = -1;
     c->logprobs = (struct lm_logprobs){.chat = g->endpoint == LM_CHAT || g->dialect->llama, .ids = g->dialect->llama, .token_ids = p->tokens_as_ids};
     if (p->echo && p->n_logprobs != LM_UNSET)

@@ -612,6 +612,11 @@ void lm_openai_invocations(struct lm_call *call)
     lm_gen_begin(call, &d);
 }
 
+void lm_openai_chat_batch(struct lm_call *call)
+{
+    lm_gen_begin(call, &lm_dialect_chat_batch);
+}
+
 void lm_openai_chat(struct lm_call *call)
 {
     lm_gen_begin(call, &lm_dialect_chat);

@@ -26,8 +26,9 @@ struct lm_choice;
 struct lm_dialect {
     enum lm_endpoint endpoint; /* whose parameters and prompt the request has, once converted */
     bool tagged;               /* a model's name may end in ":latest", and stand under "name" */
+    bool batch;                /* messages is a list of chats, each a prompt of its own */
     bool llama;                /* log-probabilities carry ids, the prompt's text is kept, defaults are llama-server's */
-    int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error; NULL: it is one */
+    int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error, or g->out if g->dialect has work now; NULL: it is one */
     void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */
     const char *prompt_name;   /* what it calls the prompt; NULL: prompt */
     const char *stream_type;           /* NULL: server-sent events */
@@ -43,7 +44,7 @@ struct lm_dialect {
     void (*fini)(struct lm_gen *g);    /* what dialect_data holds beside mem */
 };
 
-extern const struct lm_dialect lm_dialect_completions, lm_dialect_chat;
+extern const struct lm_dialect lm_dialect_completions, lm_dialect_chat, lm_dialect_chat_batch;
 
 /** One answer of a request: choices[index] of its body. */
 struct lm_choice {
@@ -132,6 +133,8 @@ void lm_gen_refuse(struct lm_gen *g, const struct lm_msg_finished *f);
 void lm_gen_lose(struct lm_gen *g);
 /** [loop] A request without a client is done with, once no worker has it. g may be gone after it. */
 void lm_gen_leave(struct lm_gen *g);
+/** Tokens that an answer to this prompt may have. */
+uint32_t lm_gen_max_tok(const struct lm_gen *g, size_t prompt);
 /** The token ends an answer. */
 bool lm_gen_is_stop_id(const struct lm_gen *g, int32_t token);
 
@@ -141,6 +144,8 @@ void lm_gen_intake(struct lm_gen *g);
 int lm_gen_params(struct lm_gen *g);
 /** [worker] Append the ids of a text, g->plain of it as text; limit: more than so many are an error of a prompt that is too long; 0: none are. Fills error. */
 int lm_gen_tokenize(struct lm_gen *g, const char *text, size_t n, size_t limit, struct lm_tokens *out);
+/** [worker] Of g->json, once converted: everything that the worker makes. Fills error. */
+int lm_gen_prepare(struct lm_gen *g);
 /** [worker] Count the tokens of the chat in g->json. Fills error. */
 int lm_gen_count(struct lm_gen *g, size_t *out);
 /** [worker] The same as an answer in OpenAI's shape. */

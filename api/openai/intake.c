@@ -126,6 +126,18 @@ static int take_prompt(struct lm_gen *g, const json_t *v, size_t i)
     return rc;
 }
 
+static int make_prompts(struct lm_gen *g, size_t n, const char *name)
+{
+    if (!n || (int64_t)n > g->call.server->conf->server.max_n)
+        return lm_api_bad(&g->error, name, "%s must have 1 to %lld prompts, got %zu.", name, (long long)g->call.server->conf->server.max_n, n);
+    g->prompt = calloc(n, sizeof *g->prompt);
+    g->prompt_text = calloc(n, sizeof *g->prompt_text);
+    if (!g->prompt || !g->prompt_text)
+        return no_memory(g);
+    g->n_prompt = n;
+    return 0;
+}
+
 static int take_prompts(struct lm_gen *g)
 {
     const json_t *v = json_object_get(g->json, "prompt"), *first = json_array_get(v, 0);
@@ -135,14 +147,8 @@ static int take_prompts(struct lm_gen *g)
         return lm_api_bad(&g->error, "prompt",
                           "prompt must be a string, an array of strings, of integers, or of arrays of integers, got %s.",
                           lm_json_kind(v));
-    if ((int64_t)n > g->call.server->conf->server.max_n)
-        return lm_api_bad(&g->error, "prompt", "prompt must have at most %lld prompts, got %zu.",
-                          (long long)g->call.server->conf->server.max_n, n);
-    g->prompt = calloc(n, sizeof *g->prompt);
-    g->prompt_text = calloc(n, sizeof *g->prompt_text);
-    if (!g->prompt || !g->prompt_text)
-        return no_memory(g);
-    g->n_prompt = n;
+    if (make_prompts(g, n, "prompt"))
+        return LM_EINVAL;
     for (size_t i = 0; i < n; i++) {
         const json_t *one = many ? json_array_get(v, i) : v;
         if (many && json_typeof(one) != json_typeof(first))
@@ -154,23 +160,49 @@ static int take_prompts(struct lm_gen *g)
     return 0;
 }
 
-static int take_messages(struct lm_gen *g)
+static int take_chat(struct lm_gen *g, size_t i)
 {
     struct lm_bytes text = {0};
-    g->prompt = calloc(1, sizeof *g->prompt);
-    g->prompt_text = calloc(1, sizeof *g->prompt_text);
-    g->n_prompt = g->prompt && g->prompt_text;
-    int rc = g->n_prompt ? lm_gen_render(g, &text) : no_memory(g);
+    int rc = lm_gen_render(g, &text);
     if (rc == 0)
-        rc = lm_gen_tokenize(g, text.data ? text.data : "", text.len, prompt_limit(g), &g->prompt[0]);
-    if (rc == 0)
+        rc = lm_gen_tokenize(g, text.data ? text.data : "", text.len, prompt_limit(g), &g->prompt[i]);
+    if (rc == 0 && i == 0)
         rc = lm_gen_tools(g, &text);
     if (rc == 0 && g->params.return_prompt_text) {
-        g->prompt_text[0] = text;
+        g->prompt_text[i] = text;
         return 0;
     }
     lm_bytes_fini(&text);
     return rc;
+}
+
+/* Whose answers are choices of one whole answer: what is told of a chat beside its choices has no place there. */
+static int take_batch(struct lm_gen *g)
+{
+    const struct lm_params *p = &g->params;
+    const char *wrong = p->stream ? "stream" : p->tools ? "tools" : p->beam_search ? "use_beam_search" : p->return_token_ids ? "return_token_ids"
+                      : p->return_prompt_text ? "return_prompt_text" : p->n_prompt_logprobs != LM_UNSET ? "prompt_logprobs" : NULL;
+    json_t *chats = json_object_get(g->json, "messages");
+    if (wrong)
+        return lm_api_bad(&g->error, wrong, "%s is not supported for a batch of chats.", wrong);
+    if (!json_is_array(chats))
+        return lm_api_bad(&g->error, "messages", "messages must be an array of chats, got %s.", lm_json_kind(chats));
+    int rc = make_prompts(g, json_array_size(chats), "messages");
+    json_incref(chats);
+    for (size_t i = 0; rc == 0 && i < g->n_prompt; i++) {
+        json_object_set(g->json, "messages", json_array_get(chats, i));
+        rc = take_chat(g, i);
+    }
+    json_decref(chats);
+    return rc;
+}
+
+static int take_messages(struct lm_gen *g)
+{
+    if (g->dialect->batch)
+        return take_batch(g);
+    int rc = make_prompts(g, 1, "messages");
+    return rc ? rc : take_chat(g, 0);
 }
 
 /* Words that stand for tokens. */
@@ -327,6 +359,13 @@ int lm_gen_params(struct lm_gen *g)
     return take_lora(g);
 }
 
+int lm_gen_prepare(struct lm_gen *g)
+{
+    if (lm_gen_params(g) || constrain(g) || take_words(g) || (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g)))
+        return LM_EINVAL;
+    return settle(g);
+}
+
 static void take(struct lm_gen *g)
 {
     if (lm_json_parse(g->body, g->n_body, &g->json, &g->error) || find_model(g))
@@ -339,9 +378,7 @@ static void take(struct lm_gen *g)
     }
     if (g->dialect->convert && g->dialect->convert(g))
         return;
-    if (lm_gen_params(g) || constrain(g) || take_words(g) || (g->endpoint == LM_CHAT ? take_messages(g) : take_prompts(g)))
-        return;
-    settle(g);
+    lm_gen_prepare(g);
 }
 
 void lm_gen_intake(struct lm_gen *g)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-libapi_la_SOURCES += %D%/openai.h %D%/gen.c %D%/gen.h %D%/intake.c %D%/messages.c %D%/plain.c %D%/plain.h %D%/tools.c %D%/choice.c %D%/said.c %D%/shape.c %D%/params.c %D%/params.h %D%/params_list.c %D%/params_list.h %D%/params_check.c %D%/params_check.h %D%/beam.c %D%/beam.h %D%/responses.c %D%/responses.h %D%/responses_convert.c %D%/store.c %D%/store.h %D%/tokenize.c %D%/embed.c %D%/embed.h %D%/score.c %D%/pooling.c %D%/prompt_logprobs.c %D%/tell.c \
+libapi_la_SOURCES += %D%/openai.h %D%/gen.c %D%/gen.h %D%/intake.c %D%/messages.c %D%/plain.c %D%/plain.h %D%/render.c %D%/tools.c %D%/choice.c %D%/said.c %D%/shape.c %D%/params.c %D%/params.h %D%/params_list.c %D%/params_list.h %D%/params_check.c %D%/params_check.h %D%/beam.c %D%/beam.h %D%/responses.c %D%/responses.h %D%/responses_convert.c %D%/store.c %D%/store.h %D%/tokenize.c %D%/embed.c %D%/embed.h %D%/score.c %D%/pooling.c %D%/prompt_logprobs.c %D%/tell.c \
 	%D%/prompt_logprobs.h %D%/words.c %D%/words.h %D%/defaults.c %D%/defaults.h \
 	%D%/logprobs.c %D%/logprobs.h %D%/stop.c %D%/stop.h %D%/models.c %D%/constrain.c %D%/constrain.h
 

@@ -21,7 +21,13 @@ static void add_card(const struct lm_call *call, const struct lm_served *m, cons
         lm_bytes_addf(out, "%u", max);
     else
         lm_bytes_add_str(out, "null");
-    lm_bytes_add_str(out, ",\"permission\":[]}");
+    lm_bytes_add_str(out, ",\"permission\":[{\"id\":\"modelperm-");
+    lm_bytes_add_json(out, name, strlen(name));
+    lm_bytes_addf(out,
+                  "\",\"object\":\"model_permission\",\"created\":%.0f,\"allow_create_engine\":false,\"allow_sampling\":true,"
+                  "\"allow_logprobs\":true,\"allow_search_indices\":false,\"allow_view\":true,\"allow_fine_tuning\":false,\"organization\":\"*\","
+                  "\"group\":null,\"is_blocking\":false}]}",
+                  call->server->start_time);
 }
 
 void lm_openai_models(struct lm_call *call)

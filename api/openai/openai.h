@@ -10,6 +10,9 @@
 
 void lm_openai_completions(struct lm_call *call);
 void lm_openai_chat(struct lm_call *call);
+void lm_openai_chat_batch(struct lm_call *call);
+void lm_openai_chat_render(struct lm_call *call);
+void lm_openai_completions_render(struct lm_call *call);
 void lm_openai_tokenize(struct lm_call *call);
 void lm_openai_detokenize(struct lm_call *call);
 void lm_openai_apply_template(struct lm_call *call);

@@ -94,9 +94,9 @@ static void no_temperature(struct lm_params *p)
 }
 
 /* In their order. */
-static const struct { const char *name; void (*off)(struct lm_params *p); } samplers[] = {
-    {"temperature", no_temperature}, {"penalties", no_penalties}, {"dry", no_dry}, {"top_n_sigma", no_top_n_sigma}, {"top_k", no_top_k},
-    {"typ_p", no_typical_p}, {"top_p", no_top_p}, {"min_p", no_min_p}, {"xtc", no_xtc},
+static const struct { const char *name; char letter; void (*off)(struct lm_params *p); } samplers[] = {
+    {"temperature", 't', no_temperature}, {"penalties", 'e', no_penalties}, {"dry", 'd', no_dry}, {"top_n_sigma", 's', no_top_n_sigma},
+    {"top_k", 'k', no_top_k}, {"typ_p", 'y', no_typical_p}, {"top_p", 'p', no_top_p}, {"min_p", 'm', no_min_p}, {"xtc", 'x', no_xtc},
 };
 
 enum { N_SAMPLER = sizeof samplers / sizeof *samplers };
@@ -111,15 +111,24 @@ static size_t sampler_of(const char *name)
     return i;
 }
 
+static size_t sampler_by_letter(char letter)
+{
+    size_t i = 0;
+    while (i < N_SAMPLER && samplers[i].letter != letter)
+        i++;
+    return i;
+}
+
 int lm_params_read_samplers(const json_t *v, struct lm_params *out, struct lm_api_error *e)
 {
     static const char name[] = "samplers";
+    const char *letters = json_string_value(v);
     bool on[N_SAMPLER] = {false};
-    size_t last = 0;
-    if (lm_params_check_strings(v, name, 2 * N_SAMPLER, e))
+    size_t last = 0, n = letters ? json_string_length(v) : json_array_size(v);
+    if (!letters && lm_params_check_strings(v, name, 2 * N_SAMPLER, e))
         return LM_EINVAL;
-    for (size_t i = 0; i < json_array_size(v); i++) {
-        size_t k = sampler_of(json_string_value(json_array_get(v, i)));
+    for (size_t i = 0; i < n; i++) {
+        size_t k = letters ? sampler_by_letter(letters[i]) : sampler_of(json_string_value(json_array_get(v, i)));
         if (k == N_SAMPLER)
             return lm_api_bad(e, name, "%s[%zu] is none of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, xtc, temperature.", name, i);
         if (k && k < last)

@@ -21,7 +21,7 @@ int lm_params_read_allowed(const json_t *v, uint32_t n_vocab, struct lm_arena *a
 /** An array of at most max strings, none empty. */
 int lm_params_check_strings(const json_t *v, const char *name, size_t max, struct lm_api_error *e);
 /**
- * llama-server's list of samplers: what it leaves out is off. Their order is this server's (ops/sample.h), and another is
+ * llama-server's list of samplers, by name or as a string of letters: what it leaves out is off. Their order is this server's (ops/sample.h), and another is
  * an error; only temperature may stand anywhere: it comes first.
  */
 int lm_params_read_samplers(const json_t *v, struct lm_params *out, struct lm_api_error *e);

@@ -268,6 +268,7 @@ void lm_shape_error(const struct lm_gen *g, struct lm_bytes *out)
 const struct lm_dialect lm_dialect_completions = {
     LM_COMPLETIONS, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = lm_shape_error, .answer = answer,
 };
+const struct lm_dialect lm_dialect_chat_batch = {LM_CHAT, .batch = true, .answer = answer};
 const struct lm_dialect lm_dialect_chat = {
     LM_CHAT, .ping = PING, .head = make_head, .chunk = chunk, .end = end, .error = lm_shape_error, .answer = answer,
 };

@@ -2,15 +2,37 @@
 #include "api/admin.h"
 #include "api/openai/gen.h"
 #include "api/openai/openai.h"
+#include "runtime/base/utf8.h"
 
 #include <stdlib.h>
 
 /* /tokenize, /detokenize, /tokenizer_info (vLLM's shapes), …/input_tokens and /apply-template (llama-server's). */
 
-static void add_tokens(const struct lm_gen *g, const struct lm_tokens *t, bool strings, struct lm_bytes *out)
+/* llama-server's form: a token that is no whole characters is its bytes. */
+static void add_pieces(const struct lm_gen *g, const struct lm_tokens *t, struct lm_bytes *out)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        size_t n = 0;
+        const char *s = lm_tokenizer_piece(g->model->text.tok, t->id[i], &n);
+        lm_bytes_addf(out, i ? ",{\"id\":%d,\"piece\":" : "{\"id\":%d,\"piece\":", t->id[i]);
+        if (!s || lm_utf8_valid(s, n)) {
+            lm_shape_string(out, s ? s : "", s ? n : 0);
+        } else {
+            lm_bytes_add_char(out, '[');
+            for (size_t k = 0; k < n; k++)
+                lm_bytes_addf(out, k ? ",%u" : "%u", (unsigned char)s[k]);
+            lm_bytes_add_char(out, ']');
+        }
+        lm_bytes_add_char(out, '}');
+    }
+}
+
+static void add_tokens(const struct lm_gen *g, const struct lm_tokens *t, bool strings, bool pieces, struct lm_bytes *out)
 {
     lm_bytes_addf(out, "{\"count\":%zu,\"max_model_len\":%u,\"tokens\":[", t->n, atomic_load(&g->model->max_model_len));
-    for (size_t i = 0; i < t->n; i++)
+    if (pieces)
+        add_pieces(g, t, out);
+    for (size_t i = 0; !pieces && i < t->n; i++)
         lm_bytes_addf(out, i ? ",%d" : "%d", t->id[i]);
     lm_bytes_add_str(out, "],\"token_strs\":");
     lm_bytes_add_str(out, strings ? "[" : "null");
@@ -41,13 +63,15 @@ static int read_flag(struct lm_gen *g, const char *name, bool *out)
 static int asked_text(struct lm_gen *g, struct lm_bytes *out)
 {
     const json_t *v = json_object_get(g->json, "prompt");
+    bool special = false;
     if (json_object_get(g->json, "messages")) {
         g->endpoint = LM_CHAT;
         return lm_gen_params(g) ? LM_EINVAL : lm_gen_render(g, out);
     }
-    v = v ? v : json_object_get(g->json, "content");
-    if (lm_gen_params(g))
+    bool llama = !v && (v = json_object_get(g->json, "content"));
+    if (lm_gen_params(g) || (llama && read_flag(g, "add_special", &special)))
         return LM_EINVAL;
+    g->params.add_special = llama ? special : g->params.add_special;
     if (!json_is_string(v))
         return lm_api_bad(&g->error, "prompt", "prompt must be a string, or messages an array, got %s.", lm_json_kind(v));
     lm_bytes_add(out, json_string_value(v), json_string_length(v));
@@ -58,10 +82,10 @@ static void tokenize(struct lm_gen *g)
 {
     struct lm_bytes text = {0};
     struct lm_tokens t = {0};
-    bool strings = false;
-    if (read_flag(g, "return_token_strs", &strings) == 0 && asked_text(g, &text) == 0 &&
+    bool strings = false, pieces = false;
+    if (read_flag(g, "return_token_strs", &strings) == 0 && read_flag(g, "with_pieces", &pieces) == 0 && asked_text(g, &text) == 0 &&
         lm_gen_tokenize(g, text.data ? text.data : "", text.len, 0, &t) == 0)
-        add_tokens(g, &t, strings, &g->out);
+        add_tokens(g, &t, strings, pieces, &g->out);
     free(t.id);
     lm_bytes_fini(&text);
 }
