@@ -24,15 +24,11 @@ check_PROGRAMS += %D%/spirv_files
 
 if HAVE_CHECK
 if WITH_ZE_POCL
-ze_tests = %D%/engine_test %D%/fault_test %D%/golden_test %D%/list_test %D%/ops_test %D%/peer_test %D%/weight_test %D%/ze_test
+ze_tests = %D%/engine_test %D%/fault_test %D%/golden_test %D%/launch_test %D%/list_test %D%/ops_test %D%/peer_test %D%/weight_test %D%/ze_test
 check_PROGRAMS += $(ze_tests)
 TESTS += $(ze_tests)
 ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"backends/ze/plugin_test.h"' \
 	-DTEST_DRIVER='"$(abs_top_builddir)/tests/drivers/.libs/ze_pocl.so"' -DTEST_CACHE='"$(abs_top_builddir)/ze-cache"'
-check_PROGRAMS += %D%/launch_bench
-%C%_launch_bench_SOURCES = %D%/launch_bench.c
-%C%_launch_bench_CFLAGS = $(AM_CFLAGS) $(ze_plugin) -DTEST_EMPTY
-%C%_launch_bench_LDADD = libmodel.la libqtype.la libbase.la
 %C%_engine_test_SOURCES = %D%/engine_test.c
 %C%_engine_test_CPPFLAGS = $(GOLDEN_CPPFLAGS) -DTEST_ENGINE='"$(abs_top_builddir)/llmserve-engine"' \
 	-DTEST_PLUGIN_DIR='"$(abs_top_builddir)/.libs"'
@@ -45,6 +41,9 @@ check_PROGRAMS += %D%/launch_bench
 %C%_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin) -DTEST_DEVICES='"4"'
 %C%_golden_test_LDADD = $(REFEXEC_LIBS)
+%C%_launch_test_SOURCES = %D%/launch_test.c
+%C%_launch_test_CFLAGS = $(AM_CFLAGS) $(ze_plugin) -DTEST_EMPTY -DTEST_MODEL='"$(abs_top_srcdir)/models/SmolLM2-135M-Instruct.Q4_1.gguf"'
+%C%_launch_test_LDADD = libmodel.la libqtype.la libbase.la
 %C%_list_test_SOURCES = %D%/list_test.c
 %C%_list_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_list_test_LDADD = libze.la $(TEST_LIBS)
