@@ -42,7 +42,7 @@ int ze_api_load(const struct ze_api **out, struct lm_err *err)
         return lm_fail(err, LM_ENOTFOUND, "libze_loader.so.1 is missing: install libze1 (Debian, Ubuntu) or oneapi-level-zero (Fedora)");
     ze_result_t code = api.Init(ZE_INIT_FLAG_GPU_ONLY);
     if (code == ZE_RESULT_ERROR_UNINITIALIZED)
-        return lm_fail(err, LM_ENOTFOUND, "no Level Zero driver for GPUs: install intel-opencl-icd (Debian 12), libze-intel-gpu1 (Debian 13, Ubuntu) or intel-level-zero (Fedora)");
+        return lm_fail(err, LM_ENOTFOUND, "no Level Zero driver for GPUs: install intel-opencl-icd (Debian 12), libze-intel-gpu1 (Ubuntu) or intel-level-zero (Fedora)");
     if (code != ZE_RESULT_SUCCESS)
         return ze_fail(err, code, "zeInit");
     *out = &api;

@@ -30,7 +30,7 @@ static struct lm_device_info hidden(const struct ze_drm *g, const struct lm_err 
     else if (mask && *mask)
         snprintf(info.problem, sizeof info.problem, "hidden by ZE_AFFINITY_MASK=%.60s", mask);
     else
-        snprintf(info.problem, sizeof info.problem, "the Level Zero driver does not know it: install a newer libze-intel-gpu1 (Debian, Ubuntu) or intel-level-zero (Fedora)");
+        snprintf(info.problem, sizeof info.problem, "the Level Zero driver does not know it: install a newer libze-intel-gpu1 (Ubuntu) or intel-level-zero (Fedora)");
     return info;
 }
 
