@@ -18,7 +18,8 @@ if HAVE_CHECK
 cl_tests = %D%/cl_test %D%/golden_test %D%/ops_test %D%/option_test %D%/sample_test %D%/selftest_test %D%/weight_test
 check_PROGRAMS += $(cl_tests)
 TESTS += $(cl_tests)
-cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"backends/cl/plugin_test.h"'
+cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"backends/cl/plugin_test.h"' \
+	-DTEST_CACHE='"$(abs_top_builddir)/cl-cache"'
 %C%_cl_test_SOURCES = %D%/cl_test.c
 %C%_cl_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_cl_test_LDADD = $(TEST_LIBS)
@@ -44,7 +45,7 @@ cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"
 
 # The kernels for Intel's matrix engine, on Intel's runtime for processors.
 EXTRA_DIST += tests/drivers/xmx_shim.cl
-CLEANFILES += xmx-cache/*
+CLEANFILES += cl-cache/* xmx-cache/*
 cl_xmx_tests = %D%/xmx8_ops_test %D%/xmx16_ops_test %D%/xmx8_weight_test %D%/xmx16_weight_test %D%/xmx16_golden_test
 check_PROGRAMS += $(cl_xmx_tests)
 TESTS += $(cl_xmx_tests)

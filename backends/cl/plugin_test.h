@@ -4,6 +4,7 @@
 /**
  * The built plugin for the tests of it: on $LLMSERVE_TEST_CL_PLATFORM's first device, or the Portable Computing
  * Language's, so that a result does not depend on what else the machine has. Without a device the test ends with 77.
+ * Of another platform than that, which keeps its binaries itself, they are kept in TEST_CACHE for all tests of a build.
  */
 #include "backends/gpu/plugin_test_open.h"
 
@@ -21,10 +22,10 @@ static inline struct lm_option test_option(void)
 
 static inline const struct lm_option *test_options(size_t *n)
 {
-    static struct lm_option option;
-    option = test_option();
-    *n = 1;
-    return &option;
+    static struct lm_option options[] = {{NULL, NULL}, {"cache", TEST_CACHE}};
+    options[0] = test_option();
+    *n = getenv("LLMSERVE_TEST_CL_PLATFORM") ? 2 : 1;
+    return options;
 }
 
 /** Ends the process with 77 when no device can be opened because there is none. */

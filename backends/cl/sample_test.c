@@ -75,7 +75,8 @@ static void compare(const struct lm_backend *be, struct lm_dev *dev, struct lm_p
 
 START_TEST(test_cl_sample__draws_what_the_reference_draws)
 {
-    const struct lm_option option = test_option();
+    size_t n_option;
+    const struct lm_option *option = test_options(&n_option);
     const struct lm_backend *be = test_plugin();
     struct lm_act act = {LM_ROWS_OUT, VOCAB};
     struct lm_op op = {.kind = LM_OP_SAMPLE, .x = 0, .x2 = LM_NONE, .y = LM_NONE};
@@ -84,7 +85,7 @@ START_TEST(test_cl_sample__draws_what_the_reference_draws)
     struct lm_plan *plan;
     struct lm_dev *dev;
     struct lm_err err = {0};
-    ck_assert_msg(be->open(&(struct lm_open_desc){.option = &option, .n_option = 1}, &dev, &err) == 0, "%s", err.msg);
+    ck_assert_msg(be->open(&(struct lm_open_desc){.option = option, .n_option = n_option}, &dev, &err) == 0, "%s", err.msg);
     ck_assert_msg(be->prepare(dev, &desc, &plan, &err) == 0, "%s", err.msg);
     for (uint64_t counter = 0; counter < 6; counter++)
         compare(be, dev, plan, counter, counter == 3);

@@ -26,11 +26,14 @@ static void keep_known(struct gpu_driver *d, const char *source, const char *opt
     n_kept++;
 }
 
-/* A driver of PoCL's device; NULL: there is none. */
+/* A driver of $LLMSERVE_TEST_CL_PLATFORM's device, or PoCL's; NULL: there is none. */
 static struct gpu_driver *open_driver(void)
 {
     static struct cl_device device[CL_MAX_DEVICES];
-    const struct cl_option option = {.platform = "Portable", .cache = "no", .self_test = GPU_SELF_TEST_YES};
+    const char *name = getenv("LLMSERVE_TEST_CL_PLATFORM");
+    struct cl_option option = {.platform = "Portable", .cache = "no", .self_test = GPU_SELF_TEST_YES};
+    if (name)
+        snprintf(option.platform, sizeof option.platform, "%s", name);
     struct gpu_driver *drv = NULL;
     struct lm_err err = {0};
     if (cl_device_list(&option, device, &err) <= 0)
