@@ -56,10 +56,11 @@ static void load(struct bench *b)
 {
     struct lm_err err = {0};
     struct lm_group_desc *s = &b->split;
+    const struct lm_model_split all = lm_group_share(s);
     if (s->n_rank * s->n_stage == 1) {
         need(lm_model_load(b->g, NULL, b->be, b->dev, MAX_LEN, NULL, NULL, NULL, b->part, &err), &err, "load");
     } else {
-        need(lm_model_load_parts(b->g, NULL, b->be, b->device, s->n_rank, s->n_stage, MAX_LEN, NULL, NULL, b->part, &err), &err, "load");
+        need(lm_model_load_parts(b->g, NULL, b->be, b->device, &all, MAX_LEN, NULL, NULL, b->part, &err), &err, "load");
         need(lm_group_create(s, &b->dev, &err), &err, "group");
         b->be = &lm_group_backend;
     }
@@ -78,7 +79,7 @@ static void open_bench(struct bench *b, const char *plugin, const char *path, co
     }
     b->be = dlsym(so, "lm_backend");
     uint64_t t0 = lm_now_us();
-    b->split = (struct lm_group_desc){b->be, b->device, b->part, split->n_rank, split->n_stage, 120000000};
+    b->split = (struct lm_group_desc){b->be, b->device, b->part, split->n_rank, split->n_stage, 120000000, NULL};
     for (uint32_t i = 0; i < split->n_rank * split->n_stage; i++)
         need(b->be->open(&(struct lm_open_desc){.device = i, .option = option, .n_option = n}, &b->device[i], &err), &err, "open");
     b->dev = b->device[0];

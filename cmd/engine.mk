@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # The engine program, and tests of it and of the tool's commands that run an engine.
 pkglibexec_PROGRAMS += llmserve-engine
-llmserve_engine_SOURCES = %D%/llmserve-engine.c
+llmserve_engine_SOURCES = %D%/llmserve-engine.c %D%/launch.c %D%/launch.h
 llmserve_engine_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 llmserve_engine_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
-llmserve_engine_LDADD = libengine.la libplugin.la libmodel.la libconf.la libbase.la
+llmserve_engine_LDADD = libengine.la libparallel.la libplugin.la libmodel.la libconf.la libbase.la
 
 if HAVE_CHECK
 engine_cmd_tests = %D%/llmserve-engine_test %D%/llmserve/devices_test %D%/llmserve/run_test

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * llmserve-engine: one model on one device, behind the socket on file descriptor 3. Started by llmserved, which
+ * llmserve-engine: one model, behind the socket on file descriptor 3. Started by llmserved, which
  * gives the model's settings as flags. Exit status 0 drained or the front is gone, 1 failed, 78 configuration.
+ * With nodes it starts itself on each by mpirun (launch.h): the first of these serves, the others follow it.
  */
+#include "cmd/launch.h"
 #include "conf/conf.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -22,6 +24,7 @@ enum { FRONT_FD = 3, EXIT_CONFIG = 78, LOADING_US = 100000, GRACE_US = 2000000 }
 
 struct watch {
     int stop_fd;
+    bool follows;
     uint64_t told_us;
 };
 
@@ -45,7 +48,7 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
 {
     struct watch *w = arg;
     uint64_t now_us = lm_now_us();
-    if (now_us - w->told_us < LOADING_US)
+    if (w->follows || now_us - w->told_us < LOADING_US)
         return;
     w->told_us = now_us;
     struct pollfd p = {.fd = w->stop_fd, .events = POLLIN};
@@ -54,8 +57,9 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
         _exit(0);
 }
 
-/* SIGTERM becomes readable at the descriptor that this returns, in every thread there will be; -1 on failure. */
-static int take_signals(void)
+/* SIGTERM becomes readable at the descriptor that this returns, in every thread there will be; -1 on failure. One of many processes
+   is ended by it: that is how mpirun ends all when one is gone. */
+static int take_signals(bool is_one_of_many)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -63,7 +67,7 @@ static int take_signals(void)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGALRM, SIG_DFL);
     signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the whole group: the front decides */
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+    if (is_one_of_many || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
@@ -109,37 +113,105 @@ static int serve(const struct lm_conf *c, const struct lm_boot *boot, int stop_f
     return rc;
 }
 
+/* Run the steps of the first process. */
+static int follow(const struct lm_boot *boot, struct lm_err *err)
+{
+    struct lm_plan *plan = NULL;
+    int rc = boot->be->prepare(boot->dev, &boot->engine.plan, &plan, err);
+    if (!rc)
+        rc = lm_group_follow(boot->dev, plan, err);
+    if (rc) {
+        lm_log(LM_ERROR, "engine", "%s", err->msg);
+        _exit(exit_status(rc));
+    }
+    boot->be->release(boot->dev, plan);
+    return 0;
+}
+
+static void on_lost(void *arg, const struct lm_err *why)
+{
+    lm_log(LM_ERROR, "engine", "%s", why->msg);
+    _exit(1); /* others may hold what a longer way would wait for */
+}
+
+/* The others that share the model; in the first of them the front's socket is there afterwards. */
+static int meet_others(const struct lm_conf *c, const char *join, struct lm_link **out, struct lm_err *err)
+{
+    const struct lm_conf_model *m = &c->model[0];
+    const struct lm_group_desc split = {.n_rank = (uint32_t)m->tensor_parallel_size, .n_stage = (uint32_t)m->pipeline_parallel_size};
+    struct lm_conf_nodes nodes;
+    int rc = lm_conf_nodes(m, &nodes, err);
+    if (!rc)
+        rc = lm_group_check(&split, nodes.n_process, err);
+    if (rc)
+        return rc;
+    const struct lm_link_desc desc = {.team_size = lm_group_team(&split, nodes.n_process), .lost = on_lost};
+    rc = lm_link_open(c->server.plugin_dir, "mpi", &desc, out, err);
+    if (!rc && lm_link_place(*out)->size != nodes.n_process)
+        rc = lm_fail(err, LM_ECONFIG, "mpi-command started %u processes, not %u: is it of the MPI that llmserve was built with?",
+                     lm_link_place(*out)->size, nodes.n_process);
+    return rc || lm_link_place(*out)->rank ? rc : lm_launch_join(join, FRONT_FD, err);
+}
+
+static int load_and_serve(const struct lm_conf *c, struct lm_link *link, struct watch *watch, struct lm_err *err)
+{
+    struct lm_boot *boot = NULL;
+    int rc = lm_guard_begin(watch->follows ? -1 : FRONT_FD, err);
+    if (!rc)
+        rc = lm_boot_create(c, 0, link, on_progress, watch, &boot, err);
+    if (!rc && boot->warning.code)
+        lm_log(LM_WARN, "engine", "%s", boot->warning.msg);
+    if (rc && !watch->follows)
+        lm_loop_send_failed(FRONT_FD, err);
+    else if (!rc)
+        rc = watch->follows ? follow(boot, err) : serve(c, boot, watch->stop_fd, err);
+    lm_boot_destroy(boot);
+    return rc;
+}
+
+static bool front_is_there(void)
+{
+    struct stat st;
+    return fstat(FRONT_FD, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 int main(int argc, char **argv)
 {
     struct lm_conf conf;
+    struct lm_conf_nodes nodes = {0};
+    struct lm_link *link = NULL;
     struct lm_err err = {0};
-    struct lm_boot *boot = NULL;
-    struct stat st;
+    const char *join = lm_launch_take_flag(&argc, argv);
     prctl(PR_SET_NAME, "llmserve-engine");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (fstat(FRONT_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+    if (!join && !front_is_there()) {
         fprintf(stderr, "llmserve-engine is started by llmserved; to run a model by hand: llmserve run\n");
         return 2;
     }
-    struct watch watch = {.stop_fd = take_signals()};
+    struct watch watch = {.stop_fd = take_signals(join != NULL)};
     int rc = read_conf(&conf, argc, argv, &err);
     if (!rc)
-        rc = lm_guard_begin(FRONT_FD, &err);
-    if (!rc) {
         lm_log_set_level(conf.server.log_level);
+    if (!rc && !join)
+        rc = lm_conf_nodes(&conf.model[0], &nodes, &err);
+    if (!rc && nodes.n_process)
+        return lm_launch(&conf.model[0], &nodes, FRONT_FD, argc, argv);
+    if (!rc && join)
+        rc = meet_others(&conf, join, &link, &err);
+    if (!rc) {
+        watch.follows = link && lm_link_place(link)->rank;
         tell_dtype(&conf.model[0]);
-        rc = lm_boot_create(&conf, 0, on_progress, &watch, &boot, &err);
-    }
-    if (!rc && boot->warning.code)
-        lm_log(LM_WARN, "engine", "%s", boot->warning.msg);
-    if (rc)
+        rc = load_and_serve(&conf, link, &watch, &err);
+    } else if (front_is_there()) {
         lm_loop_send_failed(FRONT_FD, &err);
-    else
-        rc = serve(&conf, boot, watch.stop_fd, &err);
+    }
     if (rc)
-        lm_log(LM_DEBUG, "engine", "%s", err.msg) /* the front says it */;
-    lm_boot_destroy(boot);
+        lm_log(link ? LM_ERROR : LM_DEBUG, "engine", "%s", err.msg) /* the front says it */;
+    if (rc && join)
+        _exit(exit_status(rc));
+    if (link)
+        lm_link_place(link)->ops->close(link);
     lm_conf_fini(&conf);
     return exit_status(rc);
 }

@@ -3,6 +3,7 @@
 
 #include "conf/knob.h"
 #include "conf/lora.h"
+#include "conf/nodes.h"
 #include "conf/section.h"
 #include "conf/speculative.h"
 
@@ -137,6 +138,10 @@ static int check_model(const struct lm_conf_model *m, struct lm_err *err)
         return lm_fail(err, LM_ECONFIG, "[model %.60s] block-size: %lld is not a power of two from 8 to 256", m->name, (long long)m->block_size);
     struct lm_conf_speculative spec;
     rc = lm_conf_speculative(m->speculative_config, m->spec_tokens, &spec, err);
+    if (rc)
+        return lm_fail_in(err, rc, "[model %.60s]", m->name);
+    struct lm_conf_nodes nodes;
+    rc = lm_conf_nodes(m, &nodes, err);
     if (rc)
         return lm_fail_in(err, rc, "[model %.60s]", m->name);
     struct lm_conf_lora *lora;

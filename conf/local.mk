@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libconf.la
 libconf_la_SOURCES = %D%/conf.c %D%/conf.h %D%/section.h %D%/knob.c %D%/knob.h %D%/knobs.def %D%/ini.c %D%/flags.c %D%/foreign.def %D%/foreign.c %D%/foreign.h %D%/text.c \
-	%D%/differ.c %D%/differ.h %D%/lora.c %D%/lora.h %D%/speculative.c %D%/speculative.h
+	%D%/differ.c %D%/differ.h %D%/lora.c %D%/lora.h %D%/nodes.c %D%/nodes.h %D%/speculative.c %D%/speculative.h
 libconf_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 libconf_la_LIBADD = libbase.la $(INIH_LIBS)
 
@@ -21,8 +21,11 @@ exampledir = $(docdir)
 dist_example_DATA = %D%/llmserve.ini
 
 if HAVE_CHECK
-check_PROGRAMS += %D%/conf_test %D%/differ_test %D%/foreign_test %D%/lora_test %D%/speculative_test
-TESTS += %D%/conf_test %D%/differ_test %D%/foreign_test %D%/lora_test %D%/speculative_test
+check_PROGRAMS += %D%/conf_test %D%/differ_test %D%/foreign_test %D%/lora_test %D%/nodes_test %D%/speculative_test
+TESTS += %D%/conf_test %D%/differ_test %D%/foreign_test %D%/lora_test %D%/nodes_test %D%/speculative_test
+%C%_nodes_test_SOURCES = %D%/nodes_test.c
+%C%_nodes_test_CFLAGS = $(TEST_CFLAGS)
+%C%_nodes_test_LDADD = libconf.la $(TEST_LIBS)
 %C%_conf_test_SOURCES = %D%/conf_test.c
 %C%_conf_test_CFLAGS = $(TEST_CFLAGS)
 %C%_conf_test_LDADD = libconf.la $(TEST_LIBS)

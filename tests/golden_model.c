@@ -4,7 +4,9 @@
 #include "runtime/model/model.h"
 #include "runtime/model/source.h"
 #include "runtime/parallel/group.h"
+#include "tests/memlink.h"
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { BLOCK = 8, LAG = 2 };
@@ -57,6 +59,7 @@ struct run {
     const struct golden *golden;
     const struct lm_golden_feed *feed;
     const struct lm_model *model;
+    bool follows; /* a process that has no part with logits */
     uint32_t n_tok, n_block; /* of a sequence */
     uint32_t *done;          /* [n_seq] tokens fed */
     struct lm_step step;
@@ -154,7 +157,9 @@ static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *d
     struct lm_plan *plan = NULL;
     double worst = 0, sum_errors = 0;
     int rc = be->prepare(dev, &desc, &plan, err);
-    while (rc == 0 && next_step(r)) {
+    if (rc == 0 && r->follows)
+        rc = lm_group_follow(dev, plan, err);
+    while (rc == 0 && !r->follows && next_step(r)) {
         if ((rc = be->launch(dev, plan, &r->step, err)) != 0 || (rc = be->sync(dev, 600u * 1000000u, err)) != 0 ||
             (rc = be->copy_out(dev, plan, r->model->logits_act, r->got, r->step.n_out, err)) != 0)
             break;
@@ -194,53 +199,106 @@ struct place {
     const struct lm_backend *be;
     struct lm_dev *dev;
     const struct lm_model *model;
+    bool follows;
 };
 
 static int feed_place(const struct golden *golden, const struct place *at, const struct lm_golden_feed *feed, size_t n_tok, size_t n_logits,
                       double *out_error, struct lm_err *err)
 {
-    struct run r = {.feed = feed, .model = at->model, .golden = golden};
+    struct run r = {.feed = feed, .model = at->model, .golden = golden, .follows = at->follows};
     if (n_tok == 0 || n_logits != n_tok * at->model->hp.n_vocab)
         return lm_fail(err, LM_EFORMAT, "%zu tokens and %zu golden logits of %u", n_tok, n_logits, at->model->hp.n_vocab);
     r.n_tok = (uint32_t)n_tok;
     r.n_block = (r.n_tok + BLOCK - 1) / BLOCK;
     init(&r);
-    if (feed->logits && !*feed->logits)
+    if (feed->logits && !*feed->logits && !at->follows)
         r.keep = *feed->logits = array(n_logits, sizeof *r.keep);
     int rc = feed_all(&r, at->be, at->dev, out_error, err);
     fini(&r);
     return rc;
 }
 
+/* One process, or the only one. */
+struct process {
+    const struct golden *golden;
+    const struct lm_golden_feed *feed;
+    struct lm_group_desc split;
+    size_t n_tok, n_logits;
+    double error;
+    int rc;
+    struct lm_err err;
+};
+
+static void *run_process(void *arg)
+{
+    struct process *p = arg;
+    struct lm_model *m[LM_GOLDEN_DEVICES] = {0};
+    struct lm_group_desc *s = &p->split;
+    const struct lm_model_split here = lm_group_share(s);
+    struct place at = {s->be, s->dev[0], NULL, s->link && lm_link_place(s->link)->rank};
+    const bool alone = s->n_rank * s->n_stage == 1;
+    s->model = m;
+    int rc = alone ? lm_model_load(p->golden->g, p->feed->low_bit, s->be, s->dev[0], 0, NULL, NULL, NULL, m, &p->err) :
+                     lm_model_load_parts(p->golden->g, p->feed->low_bit, s->be, s->dev, &here, 0, NULL, NULL, m, &p->err);
+    if (!rc && !alone) {
+        at.be = &lm_group_backend;
+        at.dev = NULL;
+        rc = lm_group_create(s, &at.dev, &p->err);
+    }
+    rc = lm_link_agree(s->link, rc, &p->err);
+    if (!rc) {
+        at.model = lm_group_model(s);
+        rc = feed_place(p->golden, &at, p->feed, p->n_tok, p->n_logits, &p->error, &p->err);
+    }
+    if (at.be == &lm_group_backend)
+        at.be->close(at.dev);
+    for (uint32_t i = 0; i < here.n; i++)
+        lm_model_destroy(m[i], s->be, s->dev[i]);
+    if (s->link)
+        lm_link_place(s->link)->ops->close(s->link);
+    p->rc = rc;
+    return NULL;
+}
+
+/* Each process has the devices of its parts. */
+static void run_processes(struct process *first, uint32_t n)
+{
+    struct lm_link *link[LM_GOLDEN_DEVICES];
+    struct process p[LM_GOLDEN_DEVICES];
+    pthread_t thread[LM_GOLDEN_DEVICES];
+    lm_memlink_create(n, lm_group_team(&first->split, n), link);
+    for (uint32_t i = 0; i < n; i++) {
+        p[i] = *first;
+        p[i].split.link = link[i];
+        p[i].split.dev += lm_group_share(&p[i].split).first;
+        if (i > 0 && pthread_create(&thread[i], NULL, run_process, &p[i]) != 0)
+            abort();
+    }
+    run_process(&p[0]);
+    for (uint32_t i = 1; i < n; i++)
+        pthread_join(thread[i], NULL);
+    *first = p[0];
+}
+
 int lm_golden_run_on(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name,
                      const struct lm_golden_feed *feed, double *out_error, struct lm_err *err)
 {
     struct golden golden = {0};
-    struct lm_model *m[LM_GOLDEN_DEVICES] = {0};
-    const struct lm_group_desc split = {be, dev, m, feed->n_rank ? feed->n_rank : 1, feed->n_stage ? feed->n_stage : 1, 600u * 1000000u};
-    const uint32_t n = split.n_rank * split.n_stage;
-    struct place at = {be, dev[0], NULL};
-    size_t n_tok = 0, n_logits = 0;
-    int rc = open_golden(folder, name, &golden, &n_tok, &n_logits, err);
+    struct process p = {.golden = &golden, .feed = feed, .split = {.be = be, .dev = dev, .n_rank = feed->n_rank ? feed->n_rank : 1,
+                        .n_stage = feed->n_stage ? feed->n_stage : 1, .step_timeout_us = 600u * 1000000u}};
+    p.rc = open_golden(folder, name, &golden, &p.n_tok, &p.n_logits, &p.err);
     golden.other = feed->logits ? *feed->logits : NULL;
-    if (!rc)
-        rc = n > 1 ? lm_model_load_parts(golden.g, feed->low_bit, be, dev, split.n_rank, split.n_stage, 0, NULL, NULL, m, err) :
-                     lm_model_load(golden.g, feed->low_bit, be, dev[0], 0, NULL, NULL, NULL, m, err);
-    if (!rc && n > 1) {
-        at = (struct place){&lm_group_backend, NULL, NULL};
-        rc = lm_group_create(&split, &at.dev, err);
-    }
-    if (!rc) {
-        at.model = lm_group_model(&split);
-        rc = feed_place(&golden, &at, feed, n_tok, n_logits, out_error, err);
-    }
-    if (n > 1 && at.dev != dev[0])
-        at.be->close(at.dev);
-    for (uint32_t i = 0; i < n; i++)
-        lm_model_destroy(m[i], be, dev[i]);
+    if (!p.rc && feed->n_process > 1)
+        run_processes(&p, feed->n_process);
+    else if (!p.rc)
+        run_process(&p);
     lm_gguf_close(golden.g);
     lm_st_close(golden.st);
-    return rc ? lm_fail_in(err, rc, "%s", name) : 0;
+    if (!p.rc)
+        *out_error = p.error;
+    else if (err)
+        *err = p.err;
+    return p.rc ? lm_fail_in(err, p.rc, "%s", name) : 0;
 }
 
 int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,

@@ -24,6 +24,7 @@ struct lm_golden_feed {
     const struct lm_low_bit *low_bit; /* NULL: weights as they are in the file */
     bool mean; /* the error is the mean over the rows, not the largest */
     uint32_t n_rank, n_stage; /* devices to split the model over, by heads and by layers; 0: one */
+    uint32_t n_process; /* that share these devices, each a thread here with a link to the others; 0: one, without a link */
     float **logits; /* [n_tok][n_vocab] of malloc: compare with them in the place of the golden ones; *logits NULL: keep them */
 };
 

@@ -74,7 +74,7 @@ int lm_local_load(struct lm_local *l, struct lm_err *err)
         lm_log(LM_WARN, "run", "trust-remote-code is ignored: no code of a model is run");
     int rc = lm_guard_begin(-1, err);
     if (!rc)
-        rc = lm_boot_create(&l->conf, 0, lm_progress_show, &bar, &l->boot, err);
+        rc = lm_boot_create(&l->conf, 0, NULL, lm_progress_show, &bar, &l->boot, err);
     lm_progress_end(&bar);
     if (!rc && l->boot->warning.code)
         fprintf(stderr, "llmserve %s: warning: %s\n", l->command, l->boot->warning.msg);

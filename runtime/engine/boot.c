@@ -2,6 +2,7 @@
 #include "runtime/engine/boot.h"
 
 #include "conf/lora.h"
+#include "conf/nodes.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/folder.h"
 #include "runtime/engine/guard.h"
@@ -69,6 +70,12 @@ int lm_boot_size(const struct lm_conf_model *m, const struct lm_boot_room *room,
 
 static uint32_t n_device(const struct lm_boot *b)
 {
+    return lm_group_share(&b->split).n;
+}
+
+/* Of all processes. */
+static uint32_t n_device_all(const struct lm_boot *b)
+{
     return b->split.n_rank * b->split.n_stage;
 }
 
@@ -84,8 +91,8 @@ static int read_index(const char **text, uint32_t *out, struct lm_err *err)
     return 0;
 }
 
-/* The indices of n devices: a list of n, or one to count from. */
-static int device_indices(const char *text, uint32_t n, uint32_t *out, struct lm_err *err)
+/* The indices of n devices: a list of n, or one to count from, which the processes of a node share out. */
+static int device_indices(const char *text, uint32_t n, uint32_t node_rank, uint32_t *out, struct lm_err *err)
 {
     uint32_t n_read = 0, i = 0;
     int rc;
@@ -98,9 +105,10 @@ static int device_indices(const char *text, uint32_t n, uint32_t *out, struct lm
     if (rc)
         return rc;
     if (n_read != n && n_read != 1)
-        return lm_fail(err, LM_ECONFIG, "device: %u indices, but tensor-parallel-size times pipeline-parallel-size is %u", n_read, n);
-    for (uint32_t k = n_read; k < n; k++)
-        out[k] = out[0] + k;
+        return lm_fail(err, LM_ECONFIG, "device: %u indices, but tensor-parallel-size times pipeline-parallel-size is %u%s", n_read, n,
+                       node_rank ? " of each process" : "");
+    for (uint32_t k = n_read == 1 ? 0 : n; k < n; k++)
+        out[k] = i + node_rank * n + k;
     return 0;
 }
 
@@ -140,7 +148,7 @@ static int open_devices(const struct lm_conf *c, const struct lm_conf_model *m, 
     uint32_t index[LM_BOOT_DEVICES] = {0};
     int rc = strcmp(m->backend, "auto") == 0 ? lm_registry_best(dir, &b->plugin, err) : lm_registry_load(dir, m->backend, &b->plugin, err);
     if (!rc)
-        rc = device_indices(m->device, n_device(b), index, err);
+        rc = device_indices(m->device, n_device(b), b->split.link ? lm_link_place(b->split.link)->node_rank : 0, index, err);
     for (size_t i = 0; i < c->n_backend && !rc; i++) {
         const struct lm_conf_backend *section = &c->backend[i];
         bool ours = strcmp(section->name, b->plugin->name) == 0;
@@ -155,14 +163,22 @@ static int open_devices(const struct lm_conf *c, const struct lm_conf_model *m, 
 }
 
 /* How many devices the model is split over. */
-static int read_split(const struct lm_conf_model *m, struct lm_boot *b, struct lm_err *err)
+static int read_split(const struct lm_conf_model *m, struct lm_link *link, struct lm_boot *b, struct lm_err *err)
 {
     const int64_t n = m->tensor_parallel_size * m->pipeline_parallel_size;
+    struct lm_conf_nodes nodes;
+    int rc = lm_conf_nodes(m, &nodes, err);
+    if (rc)
+        return rc;
+    if (nodes.n_process && !link)
+        return lm_fail(err, LM_EUNSUPPORTED, "nodes: only llmserved runs a model on many");
     if (n > LM_BOOT_DEVICES)
         return lm_fail(err, LM_ECONFIG, "tensor-parallel-size times pipeline-parallel-size is %lld, at most %d", (long long)n, LM_BOOT_DEVICES);
     b->split = (struct lm_group_desc){.dev = b->device, .model = b->part, .n_rank = (uint32_t)m->tensor_parallel_size,
                                       .n_stage = (uint32_t)m->pipeline_parallel_size, .step_timeout_us = (uint64_t)(m->step_timeout * 1e6)};
-    return 0;
+    rc = lm_group_check(&b->split, link ? lm_link_place(link)->size : 1, err);
+    b->split.link = rc ? NULL : link;
+    return rc;
 }
 
 /* The model on its device, or its parts on theirs, which are a group then. */
@@ -171,17 +187,18 @@ static int load(const struct lm_conf_model *m, const struct lm_low_bit *lb, cons
 {
     const uint32_t max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : 0;
     struct lm_group_desc *s = &b->split;
+    const struct lm_model_split here = lm_group_share(s);
     int rc;
     s->be = b->be = b->plugin;
     b->dev = b->device[0];
-    if (n_device(b) == 1) {
+    if (n_device_all(b) == 1) {
         rc = lm_model_load(b->gguf, lb, b->be, b->dev, max_len, room, progress, progress_arg, b->part, err);
     } else if (room->n_slot) {
         rc = lm_fail(err, LM_EUNSUPPORTED, "LoRA adapters (enable-lora, lora-modules) need tensor-parallel-size and pipeline-parallel-size 1");
     } else {
         b->be = &lm_group_backend;
         b->dev = NULL;
-        rc = lm_model_load_parts(b->gguf, lb, b->plugin, b->device, s->n_rank, s->n_stage, max_len, progress, progress_arg, b->part, err);
+        rc = lm_model_load_parts(b->gguf, lb, b->plugin, b->device, &here, max_len, progress, progress_arg, b->part, err);
         if (!rc)
             rc = lm_group_create(s, &b->dev, err);
     }
@@ -196,6 +213,50 @@ static size_t weight_bytes(const struct lm_boot *b)
     for (uint32_t i = 0; i < n_device(b); i++)
         bytes += b->part[i]->weight_bytes;
     return bytes;
+}
+
+/* What processes tell each other of their models. */
+struct loaded {
+    uint64_t hash, weight_bytes;
+};
+
+static uint64_t hash(uint64_t h, const void *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ ((const unsigned char *)data)[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* Of names, types and shapes. */
+static uint64_t hash_tensors(const struct lm_gguf *g)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < lm_gguf_n_tensors(g); i++) {
+        const struct lm_gguf_tensor *t = lm_gguf_tensor_at(g, i);
+        h = hash(h, t->name.s, t->name.n);
+        h = hash(h, &t->qtype, sizeof t->qtype);
+        h = hash(h, t->dim, sizeof t->dim);
+    }
+    return h;
+}
+
+/* All processes must have loaded the same model. */
+static int compare(struct lm_boot *b, struct lm_link *link, struct lm_err *err)
+{
+    const struct loaded mine = {hash_tensors(b->gguf), weight_bytes(b)};
+    b->weight_bytes = mine.weight_bytes;
+    if (!link)
+        return 0;
+    const struct lm_link_place *place = lm_link_place(link);
+    struct loaded *all = calloc(place->size, sizeof *all);
+    int rc = all ? place->ops->share(link, &mine, sizeof mine, all, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < place->size && !rc; i++) {
+        b->weight_bytes += i == place->rank ? 0 : all[i].weight_bytes;
+        if (all[i].hash != all[0].hash)
+            rc = lm_fail(err, LM_ECONFIG, "nodes: process %u of %u has another model at that path than the first: put the same files on every node", i, place->size);
+    }
+    free(all);
+    return rc;
 }
 
 static enum lm_kv_dtype kv_dtype(const struct lm_conf_model *m)
@@ -236,7 +297,7 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
     room.block_size = p->block_size;
     rc = lm_boot_size(m, &room, &p->n_block, &p->max_len, err);
     if (!rc)
-        b->hello.kv_bytes = (uint64_t)p->n_block * size.block_bytes * n_device(b);
+        b->hello.kv_bytes = (uint64_t)p->n_block * size.block_bytes * n_device_all(b);
     return rc;
 }
 
@@ -251,11 +312,11 @@ static void fill_hello(struct lm_boot *b, const struct lm_device_info *info, uin
     h->n_block = p->n_block;
     h->max_num_seqs = p->max_seq;
     h->max_num_batched_tokens = p->max_tok;
-    h->weight_bytes = weight_bytes(b);
+    h->weight_bytes = b->weight_bytes;
     h->load_us = lm_now_us() - start_us;
     snprintf(h->backend, sizeof h->backend, "%s", b->plugin->name);
-    if (n_device(b) > 1)
-        snprintf(h->device, sizeof h->device, "%u x %.80s", n_device(b), info->name);
+    if (n_device_all(b) > 1)
+        snprintf(h->device, sizeof h->device, "%u x %.80s", n_device_all(b), info->name);
     else
         snprintf(h->device, sizeof h->device, "%s", info->name);
 }
@@ -340,7 +401,7 @@ static int lora_room(const struct lm_conf_model *m, struct lm_lora_room *out, st
     return 0;
 }
 
-int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
+int lm_boot_create(const struct lm_conf *c, size_t model, struct lm_link *link, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
                    struct lm_err *err)
 {
     const struct lm_conf_model *m = &c->model[model];
@@ -354,13 +415,16 @@ int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progr
     if (!rc)
         rc = open_model(m, b, &lb, &low_bit, progress, progress_arg, err);
     if (!rc)
-        rc = read_split(m, b, err);
+        rc = read_split(m, link, b, err);
     if (!rc)
         rc = open_devices(c, m, b, &info, err);
     if (!rc)
         rc = lora_room(m, &room, err);
     if (!rc)
         rc = load(m, low_bit ? &lb : NULL, &room, b, progress, progress_arg, err);
+    rc = lm_link_agree(link, rc, err);
+    if (!rc)
+        rc = compare(b, link, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
     if (!rc) {

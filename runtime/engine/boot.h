@@ -20,22 +20,24 @@ struct lm_boot {
     struct lm_gguf *gguf;
     const struct lm_model *model; /* the part with the logits */
     const struct lm_backend *plugin;
-    struct lm_group_desc split;   /* of the device and model below, which have n_rank * n_stage */
+    struct lm_group_desc split;   /* of the device and model below, which have lm_group_share()'s n */
     struct lm_dev *device[LM_BOOT_DEVICES];
     struct lm_model *part[LM_BOOT_DEVICES];
     struct lm_engine_desc engine; /* for lm_engine_create() */
     struct lm_msg_hello hello;
+    uint64_t weight_bytes; /* of all processes */
     struct lm_err warning; /* code 0: none; for the caller's log */
 };
 
 /**
  * Load c->model[model]. progress may be NULL.
  *
+ * link     of the processes that `nodes` asks for, which all call this; NULL: there are none. Borrowed until lm_boot_destroy()
  * Owns     *out is the caller's until lm_boot_destroy(), after the engine's end; the file is the one that guard.h guards
  * Errors   LM_ECONFIG a knob; LM_ENOTFOUND, LM_EUNSUPPORTED, LM_EFORMAT plugin, device or model; LM_ENOMEM with needed
  *          and available bytes; LM_EDEVICE
  */
-int lm_boot_create(const struct lm_conf *c, size_t model, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
+int lm_boot_create(const struct lm_conf *c, size_t model, struct lm_link *link, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
                    struct lm_err *err);
 void lm_boot_destroy(struct lm_boot *b);
 

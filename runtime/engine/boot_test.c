@@ -108,7 +108,7 @@ static int boot(int argc, char **argv, struct lm_conf *c, struct lm_boot **out, 
         all[n++] = argv[i];
     ck_assert_int_eq(lm_conf_init(c, err), 0);
     ck_assert_int_eq(lm_conf_read_flags(c, &n, all, err), 0);
-    return lm_boot_create(c, 0, NULL, NULL, out, err);
+    return lm_boot_create(c, 0, NULL, NULL, NULL, out, err);
 }
 
 START_TEST(test_engine_boot__a_model_boots_on_a_plugin_and_runs)

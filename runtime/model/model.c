@@ -119,7 +119,7 @@ static int fill(const struct source *s, struct lm_model *const *m, size_t n_part
     return rc;
 }
 
-static int load(struct source *s, struct lm_dev *const *dev, uint32_t n_rank, uint32_t n_stage, lm_load_progress progress, void *progress_arg,
+static int load(struct source *s, struct lm_dev *const *dev, const struct lm_model_split *split, lm_load_progress progress, void *progress_arg,
                 struct lm_model **m, struct lm_err *err)
 {
     struct lm_hparams hp;
@@ -133,27 +133,28 @@ static int load(struct source *s, struct lm_dev *const *dev, uint32_t n_rank, ui
         rc = lm_low_bit_guess(s->low_bit, s->g, &with_guess, &guess, err);
         s->low_bit = &with_guess;
     }
-    for (uint32_t i = 0; i < n_rank * n_stage && !rc; i++) {
+    for (uint32_t i = 0; i < split->n && !rc; i++) {
+        const uint32_t part = split->first + i;
         rc = new_model(&hp, &m[i], err);
         if (!rc)
-            rc = build(m[i], s, dev[i], (struct lm_model_part){i % n_rank, n_rank, i / n_rank, n_stage}, err);
+            rc = build(m[i], s, dev[i], (struct lm_model_part){part % split->n_rank, split->n_rank, part / split->n_rank, split->n_stage}, err);
     }
     if (!rc)
         rc = lm_gguf_whole(s->g, err);
     if (!rc)
-        rc = fill(s, m, (size_t)n_rank * n_stage, progress, progress_arg, err);
+        rc = fill(s, m, split->n, progress, progress_arg, err);
     lm_importance_fini(&guess);
     return rc;
 }
 
 int lm_model_load_parts(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *const *dev,
-                        uint32_t n_rank, uint32_t n_stage, uint32_t max_len, lm_load_progress progress, void *progress_arg,
+                        const struct lm_model_split *split, uint32_t max_len, lm_load_progress progress, void *progress_arg,
                         struct lm_model **out, struct lm_err *err)
 {
     struct source s = {g, low_bit, be, max_len, NULL};
-    const size_t n = (size_t)n_rank * n_stage;
+    const size_t n = split->n;
     struct lm_model **m = calloc(n, sizeof *m);
-    int rc = m ? load(&s, dev, n_rank, n_stage, progress, progress_arg, m, err) : lm_fail(err, LM_ENOMEM, "no memory for %zu parts", n);
+    int rc = m ? load(&s, dev, split, progress, progress_arg, m, err) : lm_fail(err, LM_ENOMEM, "no memory for %zu parts", n);
     for (size_t i = 0; m && i < n; i++)
         if (rc)
             lm_model_destroy(m[i], be, dev[i]);
@@ -168,7 +169,7 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, con
 {
     struct source s = {g, low_bit, be, max_len, lora};
     struct lm_model *m = NULL;
-    int rc = load(&s, &dev, 1, 1, progress, progress_arg, &m, err);
+    int rc = load(&s, &dev, &(struct lm_model_split){1, 1, 0, 1}, progress, progress_arg, &m, err);
     if (rc)
         lm_model_destroy(m, be, dev);
     else

@@ -32,6 +32,9 @@ struct lm_lora_room { uint32_t n_slot, max_rank; };
  */
 struct lm_model_part { uint32_t rank, n_rank, stage, n_stage; };
 
+/** Those of the n_rank * n_stage parts, stage by stage, that are loaded here: n from `first` on. */
+struct lm_model_split { uint32_t n_rank, n_stage, first, n; };
+
 struct lm_model {
     struct lm_hparams hp;
     struct lm_graph graph;
@@ -66,13 +69,13 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, con
                   uint32_t max_len, const struct lm_lora_room *lora, lm_load_progress progress, void *progress_arg, struct lm_model **out, struct lm_err *err);
 
 /**
- * The same of a model that is split over devices: out[stage * n_rank + rank] is the part on dev of that index. The
+ * The same of a model that is split over devices: out[stage * n_rank + rank - first] is the part on dev of that index. The
  * file is read once for all of them.
  *
  * Errors   also LM_ECONFIG it cannot be split among so many; LM_EUNSUPPORTED a family that cannot be split by ranks
  */
 int lm_model_load_parts(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *const *dev,
-                        uint32_t n_rank, uint32_t n_stage, uint32_t max_len, lm_load_progress progress, void *progress_arg,
+                        const struct lm_model_split *split, uint32_t max_len, lm_load_progress progress, void *progress_arg,
                         struct lm_model **out, struct lm_err *err);
 /** The tensor that a weight of the graph came from: out as lm_gguf_quote() shows it; NULL when w is not the model's. */
 const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE]);

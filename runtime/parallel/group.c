@@ -2,7 +2,7 @@
 #include "runtime/parallel/group.h"
 #include "ops/graph.h"
 #include "runtime/base/clock.h"
-#include "runtime/parallel/plan.h"
+#include "runtime/parallel/span.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -22,29 +22,44 @@ struct meeting {
 
 struct lm_dev {
     struct lm_group_desc desc; /* dev and model are this one's copies */
-    uint32_t n, n_started;
+    uint32_t n, first;         /* the parts that are here */
+    uint32_t n_mate;           /* ranks of one stage that are here */
+    uint32_t n_started;
     struct rank *rank;         /* [n] */
     struct lm_group_time time;
     pthread_mutex_t lock;      /* of what follows */
     pthread_cond_t changed;
-    struct meeting *meeting;   /* [n_stage] */
+    struct meeting *meeting;   /* [n / n_mate] */
     struct lm_plan *plan;      /* whose step runs */
     const struct lm_step *step;
     uint64_t launch, launch_us; /* how many there were; when the last one */
     uint32_t n_done;           /* ranks that have ended it */
     uint32_t n_stage_done;
     bool runs, stop;
+    bool leads;                /* others follow this process */
     struct lm_err lost;        /* code 0: not lost */
 };
 
 const struct lm_model *lm_group_model(const struct lm_group_desc *desc)
 {
-    return desc->model[(size_t)desc->n_rank * (desc->n_stage - 1)];
+    const struct lm_model_split here = lm_group_share(desc);
+    return desc->model[here.n > here.n_rank ? here.n - here.n_rank : 0];
 }
 
 static uint32_t stage_of(const struct rank *r)
 {
-    return r->index / r->group->desc.n_rank;
+    return (r->group->first + r->index) / r->group->desc.n_rank;
+}
+
+/* Of the stage's ranks that are here the first one: what runs once for them is its work. */
+static bool leads(const struct rank *r)
+{
+    return r->index % r->group->n_mate == 0;
+}
+
+static bool is_shared(const struct lm_dev *g)
+{
+    return g->n_mate < g->desc.n_rank;
 }
 
 static void lose(struct lm_dev *g, const struct lm_err *why)
@@ -57,12 +72,13 @@ static void lose(struct lm_dev *g, const struct lm_err *why)
 }
 
 /* False: the group is lost. */
-static bool meet(struct lm_dev *g, uint32_t stage)
+static bool meet(const struct rank *r)
 {
-    struct meeting *m = &g->meeting[stage];
+    struct lm_dev *g = r->group;
+    struct meeting *m = &g->meeting[r->index / g->n_mate];
     pthread_mutex_lock(&g->lock);
     const uint64_t turn = m->turn;
-    if (++m->n_here == g->desc.n_rank) {
+    if (++m->n_here == g->n_mate) {
         m->n_here = 0;
         m->turn++;
         pthread_cond_broadcast(&g->changed);
@@ -90,6 +106,20 @@ static int fail_lost(struct lm_dev *g, struct lm_err *err)
     return lm_fail(err, LM_EDEVICE, "a device of the group was lost: %.180s", g->lost.msg);
 }
 
+/* What the ranks of a stage have together: all of them, or those that are here and then the other processes'. */
+static int join(struct rank *r, const struct lm_step *step, uint32_t i, uint32_t turn, uint32_t rows, struct lm_err *err)
+{
+    struct lm_dev *g = r->group;
+    struct lm_group_part *p = &g->plan->part[r->index], *first = p - r->index % g->n_mate;
+    if (!is_shared(g)) {
+        if (p->graph->op[i].y != LM_NONE)
+            lm_group_join(first, g->n_mate, i, turn, step->token, rows, p->in);
+        return 0;
+    }
+    int rc = leads(r) ? lm_span_join(g->plan->span, first, i, turn, step->token, rows, err) : 0;
+    return rc || meet(r) ? rc : LM_EDEVICE;
+}
+
 /* What ranks share goes out, they meet, and each takes what comes of it. */
 static int collect(struct rank *r, const struct lm_step *step, uint32_t i, uint32_t turn, struct lm_err *err)
 {
@@ -103,12 +133,11 @@ static int collect(struct rank *r, const struct lm_step *step, uint32_t i, uint3
     int rc = g->desc.be->copy_out(g->desc.dev[r->index], p->plan, op->x, p->out[turn % 2], rows, err);
     if (rc)
         return rc;
-    if (!meet(g, stage_of(r)))
+    if (!meet(r))
         return LM_EDEVICE;
-    if (op->y != LM_NONE) {
-        lm_group_join(p - r->index % g->desc.n_rank, g->desc.n_rank, i, turn % 2, step->token, rows, p->in);
-        rc = g->desc.be->copy_in(g->desc.dev[r->index], p->plan, op->y, p->in, rows, err);
-    }
+    rc = join(r, step, i, turn % 2, rows, err);
+    if (!rc && op->y != LM_NONE)
+        rc = g->desc.be->copy_in(g->desc.dev[r->index], p->plan, op->y, is_shared(g) ? g->plan->span->joined : p->in, rows, err);
     r->collect_us += lm_now_us() - start_us;
     return rc;
 }
@@ -148,30 +177,52 @@ static void end_stage(struct lm_dev *g)
     pthread_mutex_unlock(&g->lock);
 }
 
+/* The residual stream from the stage before, which may be another process's. */
+static int take_stream(struct rank *r, uint32_t n_tok, struct lm_err *err)
+{
+    struct lm_dev *g = r->group;
+    const uint32_t stage = stage_of(r);
+    int rc = 0;
+    if (r->index == 0) {
+        rc = lm_span_receive(g->plan->span, g->first, g->plan->x, n_tok, err);
+        if (!rc)
+            end_stage(g);
+    }
+    if (rc || !wait_for_stage(g, stage))
+        return rc ? rc : LM_EDEVICE;
+    return g->desc.be->copy_in(g->desc.dev[r->index], g->plan->part[r->index].plan, g->desc.model[r->index]->x_act, g->plan->x, n_tok, err);
+}
+
+static int pass_stream(struct rank *r, uint32_t n_tok, struct lm_err *err)
+{
+    struct lm_dev *g = r->group;
+    int rc = g->desc.be->copy_out(g->desc.dev[r->index], g->plan->part[r->index].plan, g->desc.model[r->index]->x_act, g->plan->x, n_tok, err);
+    if (!rc && r->index + g->desc.n_rank >= g->n)
+        rc = lm_span_send(g->plan->span, g->first + r->index, g->plan->x, n_tok, err);
+    if (!rc)
+        end_stage(g);
+    return rc;
+}
+
 static int run_step(struct rank *r, struct lm_err *err)
 {
-    struct lm_dev *g = r->group, *dev = g->desc.dev[r->index];
-    const struct lm_group_part *p = &g->plan->part[r->index];
-    const uint32_t stage = stage_of(r), x_act = g->desc.model[r->index]->x_act;
+    struct lm_dev *g = r->group;
+    const uint32_t stage = stage_of(r);
     struct lm_step part = *g->step;
     int rc = 0;
     r->collect_us = 0;
-    if (stage > 0 && !wait_for_stage(g, stage))
-        return LM_EDEVICE;
     uint64_t start_us = lm_now_us();
     if (stage > 0)
-        rc = g->desc.be->copy_in(dev, p->plan, x_act, g->plan->x, part.n_tok, err);
+        rc = take_stream(r, part.n_tok, err);
     r->collect_us += lm_now_us() - start_us;
-    lm_group_tokens(p, &part);
+    lm_group_tokens(&g->plan->part[r->index], &part);
     if (!rc)
         rc = run_ops(r, &part, err);
-    if (rc || r->index % g->desc.n_rank || stage + 1 == g->desc.n_stage)
+    if (rc || (g->first + r->index) % g->desc.n_rank || stage + 1 == g->desc.n_stage)
         return rc;
     start_us = lm_now_us();
-    rc = g->desc.be->copy_out(dev, p->plan, x_act, g->plan->x, part.n_tok, err);
+    rc = pass_stream(r, part.n_tok, err);
     r->collect_us += lm_now_us() - start_us;
-    if (!rc)
-        end_stage(g);
     return rc;
 }
 
@@ -203,6 +254,8 @@ static void group_close(struct lm_dev *g)
 {
     if (!g)
         return;
+    if (g->leads && !g->lost.code)
+        lm_link_place(g->desc.link)->ops->tell(g->desc.link, "", 0, g->desc.step_timeout_us, NULL);
     pthread_mutex_lock(&g->lock);
     g->stop = true;
     pthread_cond_broadcast(&g->changed);
@@ -241,12 +294,15 @@ int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struc
     struct lm_dev *g = calloc(1, sizeof *g);
     if (!g)
         return lm_fail(err, LM_ENOMEM, "no memory for a group of devices");
+    const struct lm_model_split here = lm_group_share(desc);
     g->desc = *desc;
-    g->n = desc->n_rank * desc->n_stage;
+    g->n = here.n;
+    g->first = here.first;
+    g->n_mate = here.n < here.n_rank ? here.n : here.n_rank;
     g->desc.dev = copy(desc->dev, g->n * sizeof(*desc->dev));
     g->desc.model = copy(desc->model, g->n * sizeof(*desc->model));
     g->rank = calloc(g->n, sizeof *g->rank);
-    g->meeting = calloc(desc->n_stage, sizeof *g->meeting);
+    g->meeting = calloc(g->n / g->n_mate, sizeof *g->meeting);
     pthread_mutex_init(&g->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -260,16 +316,37 @@ int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struc
     return rc;
 }
 
+/* What is the least, or the most, of all processes; the first one's error is that of all. */
+static int agree(struct lm_dev *g, bool least, int rc, uint64_t *a, uint64_t *b, struct lm_err *err)
+{
+    uint64_t mine[2] = {*a, *b}, (*all)[2];
+    if (!g->desc.link || (rc = lm_link_agree(g->desc.link, rc, err)) != 0)
+        return rc;
+    const struct lm_link_place *place = lm_link_place(g->desc.link);
+    all = calloc(place->size, sizeof *all);
+    if (!all)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    rc = place->ops->share(g->desc.link, mine, sizeof mine, all, err);
+    for (uint32_t i = 0; i < place->size && !rc; i++) {
+        *a = (all[i][0] < *a) == least ? all[i][0] : *a;
+        *b = (all[i][1] < *b) == least ? all[i][1] : *b;
+    }
+    free(all);
+    return rc;
+}
+
 static int group_mem(struct lm_dev *g, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
 {
     uint64_t least_free = UINT64_MAX, least_total = UINT64_MAX, free_bytes, total;
-    for (uint32_t i = 0; i < g->n; i++) {
-        int rc = g->desc.be->mem(g->desc.dev[i], &free_bytes, &total, err);
-        if (rc)
-            return rc;
-        least_free = free_bytes < least_free ? free_bytes : least_free;
-        least_total = total < least_total ? total : least_total;
+    int rc = 0;
+    for (uint32_t i = 0; i < g->n && !rc; i++) {
+        rc = g->desc.be->mem(g->desc.dev[i], &free_bytes, &total, err);
+        least_free = !rc && free_bytes < least_free ? free_bytes : least_free;
+        least_total = !rc && total < least_total ? total : least_total;
     }
+    rc = agree(g, true, rc, &least_free, &least_total, err);
+    if (rc)
+        return rc;
     *out_free = least_free;
     *out_total = least_total;
     return 0;
@@ -278,17 +355,19 @@ static int group_mem(struct lm_dev *g, uint64_t *out_free, uint64_t *out_total, 
 static int group_measure(struct lm_dev *g, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err)
 {
     struct lm_plan_desc part = *desc;
-    struct lm_plan_size most = {0}, size;
-    for (uint32_t i = 0; i < g->n; i++) {
+    struct lm_plan_size size;
+    uint64_t scratch = 0, block = 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < g->n && !rc; i++) {
         part.graph = &g->desc.model[i]->graph;
-        int rc = g->desc.be->measure(g->desc.dev[i], &part, &size, err);
-        if (rc)
-            return rc;
-        most.scratch_bytes = size.scratch_bytes > most.scratch_bytes ? size.scratch_bytes : most.scratch_bytes;
-        most.block_bytes = size.block_bytes > most.block_bytes ? size.block_bytes : most.block_bytes;
+        rc = g->desc.be->measure(g->desc.dev[i], &part, &size, err);
+        scratch = !rc && size.scratch_bytes > scratch ? size.scratch_bytes : scratch;
+        block = !rc && size.block_bytes > block ? size.block_bytes : block;
     }
-    *out = most;
-    return 0;
+    rc = agree(g, false, rc, &scratch, &block, err);
+    if (!rc)
+        *out = (struct lm_plan_size){.scratch_bytes = scratch, .block_bytes = block};
+    return rc;
 }
 
 /* Wait until no step runs; false: it does still. */
@@ -321,17 +400,27 @@ static void group_release(struct lm_dev *g, struct lm_plan *plan)
     lm_group_plan_destroy(plan);
 }
 
-static int group_prepare(struct lm_dev *g, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
+static int prepare_parts(struct lm_dev *g, const struct lm_plan_desc *desc, struct lm_plan *plan, struct lm_err *err)
 {
-    struct lm_plan *plan = NULL;
     struct lm_plan_desc part = *desc;
-    int rc = lm_group_plan_create(&g->desc, desc, &plan, err);
-    if (rc)
-        return rc;
+    int rc = 0;
     for (uint32_t i = 0; i < g->n && !rc; i++) {
         part.graph = plan->part[i].graph;
         rc = g->desc.be->prepare(g->desc.dev[i], &part, &plan->part[i].plan, err);
     }
+    return rc;
+}
+
+static int group_prepare(struct lm_dev *g, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
+{
+    struct lm_plan *plan = NULL;
+    int rc = lm_group_plan_create(&g->desc, desc, &plan, err);
+    if (!rc)
+        rc = prepare_parts(g, desc, plan, err);
+    rc = lm_link_agree(g->desc.link, rc, err);
+    if (!rc && plan->span)
+        rc = lm_span_meet(plan->span, plan, err);
+    g->leads = !rc && plan->span && lm_link_place(g->desc.link)->rank == 0;
     if (rc)
         group_release(g, plan);
     else
@@ -339,9 +428,10 @@ static int group_prepare(struct lm_dev *g, const struct lm_plan_desc *desc, stru
     return rc;
 }
 
+/* The part with the logits, where this process has it. */
 static uint32_t head(const struct lm_dev *g)
 {
-    return g->desc.n_rank * (g->desc.n_stage - 1);
+    return g->n - g->n_mate;
 }
 
 static int group_copy_in(struct lm_dev *g, struct lm_plan *plan, uint32_t act, const float *src, uint32_t rows, struct lm_err *err)
@@ -354,8 +444,9 @@ static int group_copy_out(struct lm_dev *g, struct lm_plan *plan, uint32_t act, 
     return g->desc.be->copy_out(g->desc.dev[head(g)], plan->part[head(g)].plan, act, dst, rows, err);
 }
 
-static int group_launch(struct lm_dev *g, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
+static int launch_here(struct lm_dev *g, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
 {
+    const uint32_t first_stage = g->first / g->desc.n_rank;
     int rc = 0;
     pthread_mutex_lock(&g->lock);
     if (g->lost.code)
@@ -365,7 +456,8 @@ static int group_launch(struct lm_dev *g, struct lm_plan *plan, const struct lm_
     if (!rc) {
         g->plan = plan;
         g->step = step;
-        g->n_done = g->n_stage_done = 0;
+        g->n_done = 0;
+        g->n_stage_done = first_stage > 0 ? first_stage - 1 : 0;
         g->runs = true;
         g->launch++;
         g->launch_us = lm_now_us();
@@ -375,11 +467,17 @@ static int group_launch(struct lm_dev *g, struct lm_plan *plan, const struct lm_
     return rc;
 }
 
+static int group_launch(struct lm_dev *g, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
+{
+    int rc = plan->span ? lm_span_tell(plan->span, step, err) : 0;
+    return rc ? rc : launch_here(g, plan, step, err);
+}
+
 static void add_time(struct lm_dev *g)
 {
     g->time.step_us += lm_now_us() - g->launch_us;
-    for (uint32_t s = 0; s < g->desc.n_stage; s++)
-        g->time.collect_us += g->rank[(size_t)s * g->desc.n_rank].collect_us;
+    for (uint32_t i = 0; i < g->n; i += g->n_mate)
+        g->time.collect_us += g->rank[i].collect_us;
 }
 
 /* The first error is told as it is, later steps are of a lost device. */
@@ -397,6 +495,20 @@ static int group_sync(struct lm_dev *g, uint64_t deadline_us, struct lm_err *err
     if (g->lost.code && err)
         *err = g->lost;
     return g->lost.code;
+}
+
+int lm_group_follow(struct lm_dev *g, struct lm_plan *plan, struct lm_err *err)
+{
+    const struct lm_step *step;
+    int rc;
+    while ((rc = lm_span_hear(plan->span, &step, err)) == 0 && step) {
+        rc = launch_here(g, plan, step, err);
+        if (!rc)
+            rc = group_sync(g, g->desc.step_timeout_us, err);
+        if (rc)
+            break;
+    }
+    return rc;
 }
 
 struct lm_group_time lm_group_time(const struct lm_dev *g)

@@ -13,19 +13,33 @@
  * Of the table there is what runs steps: measure() and mem() tell the most that a device needs and the least that one has,
  * copy_in() and copy_out() are those of the part with the logits. Weights are not made by it.
  *
+ * With a link the parts are shared out over its processes (span.h): each has a group of its own parts and makes the same calls, but
+ * that launch() and what follows are the first process's, which has the part with the logits; the others lm_group_follow().
+ *
  * A device that fails, or a deadline that passes, loses the group: every further step is LM_EDEVICE.
  *
  * Thread   [engine]; calls of one device come from one thread at a time, those of a step from the device's own
  */
 #include "runtime/model/model.h"
+#include "runtime/parallel/link.h"
 
 struct lm_group_desc {
     const struct lm_backend *be;
-    struct lm_dev *const *dev;     /* [n_stage * n_rank], as in lm_model_load_parts() */
+    struct lm_dev *const *dev;     /* [n_stage * n_rank], as in lm_model_load_parts(); of lm_group_share() with a link */
     struct lm_model *const *model;
     uint32_t n_rank, n_stage;
     uint64_t step_timeout_us;      /* of each wait for a device */
+    struct lm_link *link;          /* NULL: all parts are here. Borrowed until close(), which ends what follows */
 };
+
+/** The parts of this process: the split of lm_model_load_parts(). */
+struct lm_model_split lm_group_share(const struct lm_group_desc *desc);
+
+/** Can n processes share out the parts?  LM_ECONFIG */
+int lm_group_check(const struct lm_group_desc *desc, uint32_t n_process, struct lm_err *err);
+
+/** How many processes have parts of one stage. */
+uint32_t lm_group_team(const struct lm_group_desc *desc, uint32_t n_process);
 
 extern const struct lm_backend lm_group_backend;
 
@@ -37,6 +51,9 @@ int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struc
 
 /** The part that has the logits, whose graph plans of the group are asked for. Borrowed. */
 const struct lm_model *lm_group_model(const struct lm_group_desc *desc);
+
+/** Run the steps that the first process launches until it closes its group.  Errors LM_EDEVICE, LM_ETIMEOUT: the group is lost */
+int lm_group_follow(struct lm_dev *group, struct lm_plan *plan, struct lm_err *err);
 
 /** Ranks of one step: how long its collective ops took of all, on the first rank of each stage. */
 struct lm_group_time { uint64_t step_us, collect_us; };

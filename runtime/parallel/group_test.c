@@ -70,6 +70,25 @@ START_TEST(test_parallel_group__stages_of_ranks_give_them)
 }
 END_TEST
 
+START_TEST(test_parallel_group__processes_with_a_link_give_them)
+{
+    static const struct { uint32_t n_rank, n_stage, n_process; } split[] = {
+        {2, 1, 2}, /* a rank in each: sums and logits go over the link */
+        {1, 2, 2}, /* a stage in each: the stream does */
+        {4, 1, 2}, /* two ranks in each */
+        {2, 2, 2}, /* a stage of two ranks in each */
+        {2, 2, 4}, /* a stage of ranks with a process each */
+        {1, 4, 2}, /* two stages in each */
+        {3, 1, 3}, /* uneven shares */
+    };
+    for (size_t i = 0; i < sizeof split / sizeof *split; i++) {
+        const struct lm_golden_feed feed = {.chunk = 5, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = split[i].n_rank, .n_stage = split[i].n_stage,
+                                            .n_process = split[i].n_process};
+        ck_assert_msg(run_list(lm_golden_models, feed) >= (split[i].n_stage == 4 ? 1 : 5), "split %zu", i);
+    }
+}
+END_TEST
+
 /* The reference, whose third launch on the device that is named fails or never ends. */
 static struct { struct lm_dev *dev; int n_launch, code; } bad;
 
@@ -102,4 +121,5 @@ END_TEST
 
 SUITE_MAIN("parallel/group", test_parallel_group__two_ranks_give_the_logits_of_transformers, test_parallel_group__four_ranks_give_them,
            test_parallel_group__three_ranks_have_uneven_shares, test_parallel_group__two_stages_give_them_in_every_family,
-           test_parallel_group__stages_of_ranks_give_them, test_parallel_group__a_rank_that_fails_ends_the_step_of_all)
+           test_parallel_group__stages_of_ranks_give_them, test_parallel_group__processes_with_a_link_give_them,
+           test_parallel_group__a_rank_that_fails_ends_the_step_of_all)

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libparallel.la
-libparallel_la_SOURCES = %D%/group.c %D%/group.h %D%/plan.c %D%/plan.h
+libparallel_la_SOURCES = %D%/group.c %D%/group.h %D%/link.c %D%/link.h %D%/plan.c %D%/plan.h %D%/span.c %D%/span.h
 libparallel_la_LIBADD = libmodel.la libops.la
+
+if WITH_MPI
+backends_LTLIBRARIES += mpi.link.la
+mpi_link_la_SOURCES = %D%/mpi.c
+mpi_link_la_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS)
+mpi_link_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_link_module$$'
+mpi_link_la_LIBADD = libbase.la $(MPI_LIBS)
+endif
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/group_test

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/parallel/plan.h"
+#include "runtime/parallel/span.h"
 #include "ops/graph.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static bool make_part(struct lm_group_part *p, const struct lm_plan_desc *d)
 
 int lm_group_plan_create(const struct lm_group_desc *group, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
 {
-    const uint32_t n = group->n_rank * group->n_stage;
+    const uint32_t n = lm_group_share(group).n;
     struct lm_plan *plan = calloc(1, sizeof *plan + n * sizeof *plan->part);
     if (!plan)
         return lm_fail(err, LM_ENOMEM, "no memory for a plan");
@@ -42,6 +42,10 @@ int lm_group_plan_create(const struct lm_group_desc *group, const struct lm_plan
     for (uint32_t i = 0; i < n && good; i++) {
         plan->part[i].graph = &group->model[i]->graph;
         good = make_part(&plan->part[i], desc);
+    }
+    if (good && group->link && lm_span_create(group, desc, plan, err) != 0) {
+        lm_group_plan_destroy(plan);
+        return LM_ENOMEM;
     }
     if (!good) {
         lm_group_plan_destroy(plan);
@@ -59,6 +63,7 @@ void lm_group_plan_destroy(struct lm_plan *plan)
         free(plan->part[i].in);
         free(plan->part[i].token);
     }
+    lm_span_destroy(plan->span);
     free(plan->x);
     free(plan);
 }
@@ -109,6 +114,8 @@ static void sum(const struct lm_group_part *part, uint32_t n_rank, uint32_t i, u
                 memcpy(out + r * dim, x, dim * sizeof *x);
             any = true;
         }
+        if (!any) /* a token of another process's */
+            memset(out + r * dim, 0, dim * sizeof *out);
     }
 }
 

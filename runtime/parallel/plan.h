@@ -17,6 +17,7 @@ struct lm_group_part {
 struct lm_plan {
     uint32_t n;
     float *x; /* [max_tok][dim] from stage to stage */
+    struct lm_span *span; /* what it takes to share activations with other processes; NULL: no other has parts */
     struct lm_group_part part[];
 };
 
