@@ -75,21 +75,21 @@ bool lm_admin_named(struct lm_call *call, size_t *out_first, size_t *out_end)
     return false;
 }
 
-static void for_each(struct lm_call *call, void (*act)(struct lm_supervisor *engine))
+static void for_each(struct lm_call *call, void (*act)(struct lm_server *s, struct lm_served *m))
 {
     size_t i, end;
     struct lm_bytes b = {0};
     if (!lm_admin_named(call, &i, &end))
         return;
     for (; i < end; i++)
-        act(call->server->model[i]->engine);
+        act(call->server, call->server->model[i]);
     lm_bytes_add_str(&b, "{}");
     reply(call, &b);
 }
 
-static void reset(struct lm_supervisor *engine)
+static void reset(struct lm_server *s, struct lm_served *m)
 {
-    lm_supervisor_send(engine, LM_MSG_RESET_PREFIX_CACHE, NULL, 0);
+    lm_supervisor_send(m->engine, LM_MSG_RESET_PREFIX_CACHE, NULL, 0);
 }
 
 void lm_admin_reset_prefix_cache(struct lm_call *call)
@@ -97,7 +97,7 @@ void lm_admin_reset_prefix_cache(struct lm_call *call)
     for_each(call, reset);
 }
 
-static void reset_nothing(struct lm_supervisor *engine)
+static void reset_nothing(struct lm_server *s, struct lm_served *m)
 {
 }
 
@@ -106,14 +106,25 @@ void lm_admin_reset_no_cache(struct lm_call *call)
     for_each(call, reset_nothing);
 }
 
+static void put_to_sleep(struct lm_server *s, struct lm_served *m)
+{
+    lm_loader_unload(s->loader, m, true);
+}
+
 void lm_admin_sleep(struct lm_call *call)
 {
-    for_each(call, lm_supervisor_sleep);
+    for_each(call, put_to_sleep);
+}
+
+static void wake_up(struct lm_server *s, struct lm_served *m)
+{
+    if (lm_served_sleeps(m))
+        lm_loader_load(s->loader, m);
 }
 
 void lm_admin_wake_up(struct lm_call *call)
 {
-    for_each(call, lm_supervisor_wake);
+    for_each(call, wake_up);
 }
 
 void lm_admin_is_sleeping(struct lm_call *call)
@@ -124,7 +135,7 @@ void lm_admin_is_sleeping(struct lm_call *call)
     if (!lm_admin_named(call, &i, &end))
         return;
     for (; i < end; i++)
-        all &= lm_supervisor_sleeps(call->server->model[i]->engine);
+        all &= lm_served_sleeps(call->server->model[i]);
     lm_bytes_addf(&b, "{\"is_sleeping\":%s}", all ? "true" : "false");
     reply(call, &b);
 }

@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
 	%D%/metrics_more.c %D%/metrics_text.h \
-	%D%/supervisor.c %D%/supervisor.h %D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/page.c %D%/page.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
+	%D%/fleet.c %D%/fleet.h %D%/loader.c %D%/loader.h %D%/supervisor.c %D%/supervisor.h %D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/page.c %D%/page.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
 	%D%/reload.c %D%/reload.h %D%/status.c %D%/status.h %D%/routes.c %D%/routes.h \
 	%D%/record.c %D%/record.h %D%/trace.c %D%/trace.h %D%/otlp.c %D%/otlp.h %D%/service.c %D%/service.h
 # openapi.c holds the file itself.
@@ -20,13 +20,16 @@ libapi_la_LIBADD = libhttp.la libguard.la libprotocol.la libtools.la libtext.la 
 EXTRA_DIST += $(page_files) %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
-api_tests = %D%/card_test %D%/json_test %D%/keys_test %D%/metrics_test %D%/trace_test %D%/workers_test
+api_tests = %D%/card_test %D%/fleet_test %D%/json_test %D%/keys_test %D%/metrics_test %D%/trace_test %D%/workers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 %C%_card_test_SOURCES = %D%/card_test.c
 %C%_card_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_card_test_CFLAGS = $(TEST_CFLAGS)
 %C%_card_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_fleet_test_SOURCES = %D%/fleet_test.c
+%C%_fleet_test_CFLAGS = $(TEST_CFLAGS)
+%C%_fleet_test_LDADD = libapi.la $(TEST_LIBS)
 %C%_json_test_SOURCES = %D%/json_test.c
 %C%_json_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
 %C%_json_test_LDADD = libapi.la $(TEST_LIBS)

@@ -128,7 +128,7 @@ static struct lm_hist step_hist(const struct lm_model_metrics *m)
 
 enum scalar {
     RUNNING, WAITING, KV_USAGE, PREFIX_QUERIES, PREFIX_HITS, PREEMPTIONS, PROMPT_TOKENS, PROMPT_CACHED, OUTPUT_TOKENS,
-    CORRUPTED, DRAFTS, DRAFT_TOKENS, ACCEPTED_TOKENS, REFUSED, ENGINE_UP, ENGINE_STARTS, SCALAR_COUNT
+    CORRUPTED, DRAFTS, DRAFT_TOKENS, ACCEPTED_TOKENS, REFUSED, ENGINE_UP, ENGINE_STARTS, UNLOADS, SCALAR_COUNT
 };
 
 static const struct { const char *name, *type, *help; } scalars[SCALAR_COUNT] = {
@@ -148,6 +148,7 @@ static const struct { const char *name, *type, *help; } scalars[SCALAR_COUNT] = 
     [REFUSED] = {"llmserve:requests_refused_total", "counter", "Requests answered 429."},
     [ENGINE_UP] = {"llmserve:engine_up", "gauge", "1 while the engine serves."},
     [ENGINE_STARTS] = {"llmserve:engine_starts_total", "counter", "Times an engine became ready."},
+    [UNLOADS] = {"llmserve:model_unloads_total", "counter", "Times the model was unloaded."},
 };
 
 /* What vLLM 0.6 did not have under this name. */
@@ -161,7 +162,7 @@ static double scalar(const struct lm_metrics_model *model, enum scalar which)
     const struct lm_model_metrics *m = model->m;
     switch (which) {
     case RUNNING: return m->last.n_running;
-    case WAITING: return m->last.n_waiting;
+    case WAITING: return (double)(m->last.n_waiting + model->n_waiting);
     case KV_USAGE: return m->last.n_block ? (double)m->last.n_block_used / m->last.n_block : 0;
     case PREFIX_QUERIES: return (double)(m->past.n_prefix_query_tok + m->last.n_prefix_query_tok);
     case PREFIX_HITS: return (double)(m->past.n_prefix_hit_tok + m->last.n_prefix_hit_tok);
@@ -176,6 +177,7 @@ static double scalar(const struct lm_metrics_model *model, enum scalar which)
     case REFUSED: return (double)m->n_refused;
     case ENGINE_UP: return model->up;
     case ENGINE_STARTS: return (double)m->n_engine_start;
+    case UNLOADS: return (double)model->n_unload;
     default: return 0;
     }
 }

@@ -43,6 +43,8 @@ struct lm_metrics_model {
     const char *cache_dtype;
     bool prefix_caching, up, asleep;
     unsigned names; /* LM_METRICS_CURRENT, LM_METRICS_OLD, or-ed */
+    size_t n_waiting; /* for the engine to be there */
+    uint64_t n_unload;
 };
 
 enum { LM_METRICS_CURRENT = 1, LM_METRICS_OLD = 2 }; /* those of vLLM now; those it had in 0.6 */

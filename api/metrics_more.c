@@ -24,6 +24,11 @@ static double waiting(const struct lm_metrics_model *model)
     return model->m->last.n_waiting;
 }
 
+static double deferred(const struct lm_metrics_model *model)
+{
+    return (double)model->n_waiting;
+}
+
 static double awake(const struct lm_metrics_model *model)
 {
     return !model->asleep;
@@ -103,7 +108,7 @@ static const struct row {
     double (*value)(const struct lm_metrics_model *model);
 } rows[] = {
     {3, "vllm:num_requests_waiting_by_reason", "gauge", "reason=\"capacity\"", "Requests that wait, by reason.", waiting},
-    {3, "vllm:num_requests_waiting_by_reason", "gauge", "reason=\"deferred\"", NULL, none},
+    {3, "vllm:num_requests_waiting_by_reason", "gauge", "reason=\"deferred\"", NULL, deferred},
     {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"awake\"", "Whether the engine sleeps: 1 in one of the states.", awake},
     {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"weights_offloaded\"", NULL, none},
     {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"discard_all\"", NULL, asleep},

@@ -46,7 +46,7 @@ const struct lm_route lm_routes[] = {
     {"GET", "/lora-adapters", 0, lm_llama_lora_adapters},
     {"POST", "/lora-adapters", ADMIN, lm_llama_lora_scale},
     {"POST", "/models/load", ADMIN, lm_llama_model_load},
-    {"POST", "/models/unload", ADMIN, lm_llama_model_load},
+    {"POST", "/models/unload", ADMIN, lm_llama_model_unload},
     {"POST", "/v1/embeddings", 0, lm_openai_embeddings},
     {"POST", "/v2/embed", 0, lm_cohere_embed},
     {"POST", "/pooling", 0, lm_openai_pooling},

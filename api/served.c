@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/served.h"
+#include "api/fleet.h"
 #include "config.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
@@ -50,10 +51,12 @@ static void announce(struct lm_served *m)
     if (m->announced || !lm_served_serves(m) || lm_adapters_unsure(&m->adapters))
         return;
     m->announced = true;
+    atomic_store(&m->up, true);
     const struct lm_msg_hello *h = &m->hello;
     lm_log(LM_INFO, "server", "ready model=%s seconds=%.2f backend=%s device=\"%s\" max-model-len=%u weight-mib=%llu kv-mib=%llu",
            m->conf->name, (double)(lm_now_us() - m->start_us) / 1e6, h->backend, h->device, h->max_model_len, (unsigned long long)h->weight_bytes >> 20,
            (unsigned long long)h->kv_bytes >> 20);
+    m->on_turn(m->arg, m, LM_SERVED_LOADED);
 }
 
 /* FNV-1a over what answers depend on. */
@@ -85,7 +88,6 @@ static void on_hello(void *arg, const struct lm_msg_hello *h)
     for (size_t i = 0; i < m->adapters.n; i++)
         send_adapter(m, m->adapters.entry[i]);
     announce(m);
-    m->on_ready(m->arg);
 }
 
 static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
@@ -122,13 +124,23 @@ static void on_stats(void *arg, const struct lm_msg_stats *stats)
     m->metrics.last = *stats;
 }
 
+/* It serves and cannot be used: it goes, and has failed then. */
+static void fail_load(struct lm_served *m, int code, const char *msg)
+{
+    lm_log(LM_ERROR, "server", "not loaded model=%s: %s", m->conf->name, msg);
+    m->failure = code;
+    lm_supervisor_sleep(m->engine);
+}
+
 /* One of lora-modules that cannot be loaded at first is a wrong configuration; later the others serve on. */
 static void on_lora(void *arg, const struct lm_msg_lora *answer)
 {
     struct lm_served *m = arg;
     bool first = false;
     const struct lm_adapter_entry *e = lm_adapters_answer(&m->adapters, answer, &first);
-    if (e && answer->code && first)
+    if (e && answer->code && first && atomic_load(&m->on_demand))
+        fail_load(m, answer->code, answer->msg);
+    else if (e && answer->code && first)
         m->on_fatal(m->arg, answer->code, answer->msg);
     else if (e && answer->code)
         lm_log(LM_ERROR, "lora", "not loaded again name=%s: %s", e->name, answer->msg);
@@ -145,9 +157,27 @@ static void on_lost(void *arg)
     struct lm_served *m = arg;
     m->start_us = lm_now_us();
     m->announced = false;
+    atomic_store(&m->up, false);
     lm_metrics_engine_lost(&m->metrics);
     lm_adapters_lost(&m->adapters);
+    m->on_turn(m->arg, m, LM_SERVED_LOST);
     lm_served_lose_all(m);
+}
+
+static void on_asleep(void *arg)
+{
+    struct lm_served *m = arg;
+    if (!m->failure)
+        lm_log(LM_INFO, "engine", "%s model=%s", lm_served_sleeps(m) ? "asleep" : "unloaded", m->conf->name);
+    m->on_turn(m->arg, m, m->failure ? LM_SERVED_FAILED : LM_SERVED_GONE);
+}
+
+static void on_failed(void *arg, int code, const char *msg)
+{
+    struct lm_served *m = arg;
+    lm_log(LM_ERROR, "server", "not loaded model=%s: %s", m->conf->name, msg);
+    m->failure = code;
+    m->on_turn(m->arg, m, LM_SERVED_FAILED);
 }
 
 static void on_fatal(void *arg, int code, const char *msg)
@@ -156,7 +186,7 @@ static void on_fatal(void *arg, int code, const char *msg)
     m->on_fatal(m->arg, code, msg);
 }
 
-static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal, on_lora};
+static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal, on_lora, on_asleep, on_failed};
 
 static int add_name(struct lm_served *m, const char *s, size_t n, struct lm_err *err)
 {
@@ -229,12 +259,13 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
     m->max_seq_tok = (size_t)d->conf->server.max_queued_tokens;
     m->free_slot = NO_SLOT;
     m->on_fatal = d->on_fatal;
-    m->on_ready = d->on_ready;
+    m->on_turn = d->on_turn;
     m->arg = d->arg;
     m->desc = (struct lm_supervisor_desc){
         .program = d->engine_path, .flag = d->flag, .name = m->conf->name, .events = &events, .arg = m,
-        .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US,
+        .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US, .asleep = lm_served_is_lazy(m),
     };
+    atomic_store(&m->on_demand, lm_served_is_lazy(m));
     int rc = lm_adapters_init(&m->adapters, m->conf->lora_modules, err);
     if (rc == 0)
         rc = add_names(m, err);
@@ -249,6 +280,9 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
     }
     if (m->conf->trust_remote_code)
         lm_log(LM_WARN, "server", "trust-remote-code is ignored: no code of a model is run model=%s", m->conf->name);
+    int64_t len = m->conf->max_model_len > 0 ? m->conf->max_model_len : (int64_t)m->card.hp.n_ctx_train;
+    if (lm_served_is_lazy(m))
+        atomic_store(&m->max_model_len, (uint32_t)len);
     *out = m;
     return 0;
 }
@@ -256,6 +290,7 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
 int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err)
 {
     m->start_us = lm_now_us();
+    m->desc.once = atomic_load(&m->on_demand);
     int rc = lm_supervisor_create(base, &m->desc, &m->engine, err);
     return rc ? lm_fail_in(err, rc, "model %s", m->conf->name) : 0;
 }
@@ -290,7 +325,59 @@ bool lm_served_serves(const struct lm_served *m)
 
 const char *lm_served_state(const struct lm_served *m)
 {
-    return lm_served_serves(m) ? "serving" : lm_supervisor_sleeps(m->engine) ? "asleep" : "loading";
+    if (lm_served_serves(m))
+        return "serving";
+    if (lm_served_sleeps(m))
+        return "asleep";
+    if (m->place->state == LM_FLEET_LOADING || m->place->wished || m->place->n_waiting)
+        return "loading";
+    return m->place->state == LM_FLEET_LEAVING ? "unloading" : m->place->failed ? "failed" : "unloaded";
+}
+
+bool lm_served_sleeps(const struct lm_served *m)
+{
+    return m->place->asleep;
+}
+
+bool lm_served_is_lazy(const struct lm_served *m)
+{
+    return strcmp(m->conf->load, "lazy") == 0;
+}
+
+bool lm_served_ready(const struct lm_served *m)
+{
+    if (lm_served_serves(m))
+        return lm_served_healthy(m);
+    return lm_served_is_lazy(m) || (m->dismissed && !m->place->asleep && !m->place->failed && !m->place->wished);
+}
+
+const char *lm_served_problem(const struct lm_served *m)
+{
+    switch (m->failure) {
+    case LM_ENOMEM:
+        return "there is too little memory";
+    case LM_EDEVICE:
+    case LM_ETIMEOUT:
+        return "the device failed";
+    default:
+        return "the server's log says why";
+    }
+}
+
+void lm_served_load(struct lm_served *m)
+{
+    m->failure = 0;
+    m->start_us = lm_now_us();
+    lm_supervisor_wake(m->engine);
+}
+
+void lm_served_unload(struct lm_served *m)
+{
+    atomic_store(&m->on_demand, true);
+    atomic_store(&m->up, false);
+    m->dismissed = true;
+    m->n_unload++;
+    lm_supervisor_sleep(m->engine);
 }
 
 bool lm_served_healthy(const struct lm_served *m)

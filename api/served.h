@@ -30,6 +30,16 @@ struct lm_seq {
 
 struct lm_served_slot { struct lm_seq *seq; uint32_t turn, next_free; };
 
+/** What became of an engine. */
+enum lm_served_turn {
+    LM_SERVED_LOADED, /* it takes requests */
+    LM_SERVED_LOST,   /* another one starts by itself */
+    LM_SERVED_GONE,   /* as lm_served_unload() asked */
+    LM_SERVED_FAILED, /* one that lm_served_load() asked for could not load: see failure */
+};
+
+struct lm_fleet_model;
+
 struct lm_served {
     const struct lm_conf_model *conf;
     struct lm_supervisor_desc desc;
@@ -39,7 +49,9 @@ struct lm_served {
     struct lm_model_text text;      /* [any] */
     struct lm_sampling_defaults defaults; /* [any] */
     struct lm_model_card card;      /* [any] */
-    _Atomic uint32_t max_model_len; /* [any] 0 before the first hello */
+    _Atomic uint32_t max_model_len; /* [any] before the first hello 0, of a lazy model what its file says */
+    _Atomic bool on_demand;         /* [any] requests wait for an engine, where there is none */
+    _Atomic bool up;                /* [any] there is one */
     struct lm_adapters adapters;
 
     struct lm_supervisor *engine;
@@ -54,8 +66,13 @@ struct lm_served {
 
     uint64_t start_us; /* of the engine's start */
     bool announced, told_vocab; /* the engine that runs has text.vocab */
+    const struct lm_fleet_model *place; /* of the loader */
+    size_t index;
+    bool dismissed; /* it was unloaded once */
+    int failure;    /* of the last load; LM_E* */
+    uint64_t n_unload;
     void (*on_fatal)(void *arg, int code, const char *msg);
-    void (*on_ready)(void *arg);
+    void (*on_turn)(void *arg, struct lm_served *m, enum lm_served_turn turn);
     void *arg;
 };
 
@@ -65,7 +82,7 @@ struct lm_served_desc {
     const char *engine_path;
     char *const *flag;          /* for the engine, NULL-terminated */
     void (*on_fatal)(void *arg, int code, const char *msg); /* it can never serve; LM_E* */
-    void (*on_ready)(void *arg); /* an engine of it serves */
+    void (*on_turn)(void *arg, struct lm_served *m, enum lm_served_turn turn);
     void *arg;
 };
 
@@ -75,7 +92,7 @@ struct lm_served_desc {
  * Errors   as lm_gguf_open(), lm_model_hparams() and lm_model_text_init(), naming the model
  */
 int lm_served_create(const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
-/** Start the engine.  Errors as lm_supervisor_create(), naming the model */
+/** Start the engine, unless the model is lazy.  Errors as lm_supervisor_create(), naming the model */
 int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err);
 /** Calls on_lost of what is in the engine. Takes NULL. */
 void lm_served_destroy(struct lm_served *m);
@@ -83,10 +100,22 @@ void lm_served_destroy(struct lm_served *m);
 bool lm_served_has_name(const struct lm_served *m, const char *name);
 /** Requests can be taken. */
 bool lm_served_serves(const struct lm_served *m);
-/** "serving", "loading", "asleep" */
+/** "serving", "loading", "asleep", "unloading", "unloaded", "failed" */
 const char *lm_served_state(const struct lm_served *m);
 /** Serves and makes progress. */
 bool lm_served_healthy(const struct lm_served *m);
+/** Healthy, or without an engine as it is to be. */
+bool lm_served_ready(const struct lm_served *m);
+/** It is loaded at its first request. */
+bool lm_served_is_lazy(const struct lm_served *m);
+bool lm_served_sleeps(const struct lm_served *m);
+/** Why the last load failed, in words for clients. */
+const char *lm_served_problem(const struct lm_served *m);
+
+/** Start an engine, tried once; told is LM_SERVED_LOADED or LM_SERVED_FAILED. Only while there is none. */
+void lm_served_load(struct lm_served *m);
+/** Let the engine finish what it has and end, also while it loads; told is LM_SERVED_GONE. */
+void lm_served_unload(struct lm_served *m);
 /** There is room for n_seq more sequences with n_tok prompt tokens together. */
 bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
 

@@ -207,11 +207,18 @@ static void on_fatal(void *arg, int code, const char *msg)
     event_base_loopbreak(s->base);
 }
 
-static void on_ready(void *arg)
+static void tell_ready(struct lm_server *s)
 {
-    struct lm_server *s = arg;
     if (lm_service_on_ready(s->service))
         lm_http_server_accept(s->http);
+}
+
+static void on_turn(void *arg, struct lm_served *m, enum lm_served_turn turn)
+{
+    struct lm_server *s = arg;
+    lm_loader_tell(s->loader, m, turn);
+    if (turn == LM_SERVED_LOADED)
+        tell_ready(s);
 }
 
 static void fail_models(struct lm_server *s)
@@ -231,6 +238,7 @@ static bool engines_stopped(const struct lm_server *s)
 static void stop_engines(struct lm_server *s, uint64_t now)
 {
     s->stopped_us = now;
+    lm_loader_stop(s->loader);
     for (size_t i = 0; i < s->n_model; i++)
         lm_supervisor_stop(s->model[i]->engine);
 }
@@ -329,13 +337,13 @@ static int open_models(struct lm_server *s, struct lm_err *err)
     for (size_t i = 0; i < s->conf->n_model && rc == 0; i++) {
         rc = lm_conf_model_flags(s->conf, i, &s->flag[i], err);
         struct lm_served_desc d = {
-            .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .on_ready = on_ready, .arg = s,
+            .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .on_turn = on_turn, .arg = s,
         };
         if (rc == 0)
             rc = lm_served_create(&d, &s->model[i], err);
         s->n_model += rc == 0;
     }
-    return rc;
+    return rc ? rc : lm_loader_create(s->base, s->model, s->n_model, (size_t)s->conf->server.max_loaded_models, &s->loader, err);
 }
 
 /* Keys, and what is told of requests. */
@@ -382,6 +390,7 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
         return rc;
     }
     announce(s);
+    tell_ready(s);
     *out = s;
     return 0;
 }
@@ -397,11 +406,14 @@ void lm_server_destroy(struct lm_server *s)
 {
     if (!s)
         return;
+    if (s->loader)
+        lm_loader_stop(s->loader);
     fail_models(s);
     lm_http_server_destroy(s->http);
     lm_workers_destroy(s->workers);
     for (size_t i = 0; i < s->n_model; i++)
         lm_served_destroy(s->model[i]);
+    lm_loader_destroy(s->loader);
     free(s->model);
     for (size_t i = 0; s->flag && i < s->conf->n_model; i++) {
         size_t n = 0;
@@ -449,7 +461,7 @@ bool lm_server_progresses(const struct lm_server *s)
 bool lm_server_ready(const struct lm_server *s)
 {
     for (size_t i = 0; i < s->n_model; i++)
-        if (!lm_served_healthy(s->model[i]))
+        if (!lm_served_ready(s->model[i]))
             return false;
     return !s->draining;
 }

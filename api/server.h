@@ -13,7 +13,7 @@
 #include "api/guard.h"
 #include "api/record.h"
 #include "api/http/http.h"
-#include "api/served.h"
+#include "api/loader.h"
 
 #define LM_OUT_HIGH_BYTES (256u << 10) /* queued for a client: above it a stream waits */
 
@@ -58,6 +58,7 @@ struct lm_server {
     struct lm_workers *workers;
     struct lm_served **model;
     size_t n_model;
+    struct lm_loader *loader;
     char *engine_path;
     char ***flag; /* [n_model] */
     struct lm_guard guard;
@@ -95,7 +96,7 @@ void lm_server_set_live(struct lm_server *s, const struct lm_conf_server *c);
 struct lm_served *lm_server_model(const struct lm_server *s, const char *name);
 /** The model that has an adapter of this name, and its id; NULL.  Thread [any] */
 struct lm_served *lm_server_adapter(const struct lm_server *s, const char *name, uint32_t *out_id);
-/** Every model serves and makes progress, and the server is not ending. */
+/** Every model that is to have an engine serves and makes progress, and the server is not ending. */
 bool lm_server_ready(const struct lm_server *s);
 
 /** Every model's engine moves its work, or is being replaced. */

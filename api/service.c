@@ -80,7 +80,7 @@ bool lm_service_on_ready(struct lm_service *v)
     if (!v || v->ready)
         return false;
     for (size_t i = 0; i < v->server->n_model; i++)
-        if (!lm_served_serves(v->server->model[i]))
+        if (!lm_served_ready(v->server->model[i]))
             return false;
     v->ready = true;
     snprintf(state, sizeof state, "READY=1\nSTATUS=Serving %zu model%s on port %u", v->server->n_model, v->server->n_model == 1 ? "" : "s",

@@ -5,7 +5,7 @@
  * What a service manager is told (sd_notify) and gives (sockets). Without one, or built without libsystemd, all of it does
  * nothing.
  *
- * READY=1 goes out when every model serves for the first time; connections to sockets that were handed over wait for that in
+ * READY=1 goes out when every model that is loaded at start serves for the first time; connections to sockets that were handed over wait for that in
  * the socket's queue, so that a restart costs time and no answer. The watchdog is fed only while the loop runs and the
  * schedulers make progress (lm_supervisor_progresses()). An engine that hangs is replaced after step-timeout: a watchdog's
  * time beyond that restarts only a server that failed to do so.

@@ -31,8 +31,10 @@ void lm_status_ready(struct lm_call *call)
     }
     const char *why = s->draining ? "The server is shutting down." : "The engine is loading.";
     for (size_t i = 0; i < s->n_model && !s->draining; i++)
-        if (lm_supervisor_sleeps(s->model[i]->engine))
+        if (lm_served_sleeps(s->model[i]) && !lm_served_ready(s->model[i]))
             why = "The engine is asleep.";
+        else if (s->model[i]->place->failed && !lm_served_ready(s->model[i]))
+            why = "The engine failed to load.";
         else if (lm_served_serves(s->model[i]) && !lm_served_healthy(s->model[i]))
             why = "The engine makes no progress.";
     lm_api_fail(&e, 503, NULL, "%s", why);
@@ -78,6 +80,17 @@ static void add_lora(const struct lm_server *s, const struct lm_metrics_model *r
     }
 }
 
+static void add_states(const struct lm_server *s, const struct lm_metrics_model *row, struct lm_bytes *out)
+{
+    static const char name[] = "llmserve:model_state", *const states[] = {"serving", "loading", "asleep", "unloading", "unloaded", "failed"};
+    lm_metrics_head(out, name, "gauge", "1 in the state that the model is in.");
+    for (size_t i = 0; i < s->n_model; i++)
+        for (size_t k = 0; k < sizeof states / sizeof *states; k++) {
+            lm_metrics_series(out, name, &row[i]);
+            lm_bytes_addf(out, ",state=\"%s\"} %d\n", states[k], strcmp(states[k], lm_served_state(s->model[i])) == 0);
+        }
+}
+
 void lm_status_metrics(struct lm_call *call)
 {
     const struct lm_server *s = call->server;
@@ -87,12 +100,14 @@ void lm_status_metrics(struct lm_call *call)
         const struct lm_served *m = s->model[i];
         lm_metrics_rates(&s->model[i]->metrics, lm_now_us());
         row[i] = (struct lm_metrics_model){m->name[0], &m->metrics, &m->hello, m->conf->kv_cache_dtype, m->conf->enable_prefix_caching,
-                                           lm_served_serves(m), lm_supervisor_sleeps(m->engine), metric_names(s)};
+                                           lm_served_serves(m), lm_served_sleeps(m), metric_names(s), lm_loader_n_waiting(m), m->n_unload};
     }
     if (row)
         lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);
     if (row)
         add_lora(s, row, &b);
+    if (row)
+        add_states(s, row, &b);
     lm_reload_metrics(s, &b);
     lm_otlp_metrics(s->sink.otlp, &b);
     lm_call_reply(call, row ? 200 : 500, "text/plain; version=0.0.4; charset=utf-8", &b);

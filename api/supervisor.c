@@ -39,7 +39,8 @@ struct lm_supervisor {
     char **argv;
     enum state state;
     bool stopping, ever_served, failed;
-    bool sleeping, waking; /* no engine is wanted; the last one was told to go and a new one is wanted */
+    bool sleeping; /* no engine is wanted */
+    bool once;     /* a failed load is told, not tried again */
     pid_t pid;
     int fd;
     struct event *readable, *writable, *child, *timer, *watch;
@@ -99,6 +100,7 @@ static int on_hello(struct lm_supervisor *s, const void *p, size_t n, struct lm_
         return lm_fail(err, LM_EFORMAT, "hello of version %u, expected %u", h.version, LM_PROTOCOL_VERSION);
     s->state = SERVING;
     s->ever_served = true;
+    s->once |= s->d.once;
     s->served_us = lm_now_us();
     s->d.events->hello(s->d.arg, &h);
     return 0;
@@ -302,6 +304,26 @@ static bool means_configuration(int status)
     return WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) >= EXIT_NOT_RUN);
 }
 
+static void rest(struct lm_supervisor *s)
+{
+    s->state = ASLEEP;
+    if (s->failed)
+        s->d.events->failed(s->d.arg, s->failure.code, s->failure.msg);
+    else
+        s->d.events->asleep(s->d.arg);
+}
+
+/* It could not load. */
+static void give_up(struct lm_supervisor *s, int status, const char *how)
+{
+    if (!s->failed) {
+        s->failure.code = means_configuration(status) ? LM_ECONFIG : LM_EDEVICE;
+        snprintf(s->failure.msg, sizeof s->failure.msg, "the engine %s", how);
+    }
+    s->failed = s->sleeping = true;
+    rest(s);
+}
+
 static void reaped(struct lm_supervisor *s, int status)
 {
     char how[64];
@@ -314,11 +336,10 @@ static void reaped(struct lm_supervisor *s, int status)
     if (s->stopping) {
         s->state = STOPPED;
     } else if (s->sleeping) {
-        s->state = ASLEEP;
-        lm_log(LM_INFO, "engine", "asleep model=%s", s->d.name);
-    } else if (s->waking) {
-        s->waking = false;
-        spawn_or_wait(s);
+        s->failed = false;
+        rest(s);
+    } else if (s->once && !s->served_us) {
+        give_up(s, status, how);
     } else if (!s->ever_served && s->failed && !curable(s->failure.code)) {
         s->state = STOPPED;
         s->d.events->fatal(s->d.arg, s->failure.code, s->failure.msg);
@@ -350,6 +371,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct lm_supervisor *s = arg;
     if (s->state == ENDING)
         kill(s->pid, SIGKILL);
+    else if (s->state == WAITING && s->sleeping)
+        rest(s);
     else if (s->state == WAITING)
         spawn_or_wait(s);
 }
@@ -409,10 +432,17 @@ static void spawn_or_wait(struct lm_supervisor *s)
     if (spawn(s, &err) == 0)
         return;
     lm_log(LM_ERROR, "engine", "%s", err.msg);
-    if (s->pid > 0)
+    if (s->pid > 0) {
         end_engine(s);
-    else
+    } else if (s->once) {
+        s->failure.code = err.code;
+        snprintf(s->failure.msg, sizeof s->failure.msg, "%s", err.msg);
+        s->failed = s->sleeping = true;
+        s->state = WAITING;
+        arm(s->timer, 0);
+    } else {
         wait_and_restart(s);
+    }
 }
 
 int lm_supervisor_create(struct event_base *base, const struct lm_supervisor_desc *desc, struct lm_supervisor **out, struct lm_err *err)
@@ -433,7 +463,9 @@ int lm_supervisor_create(struct event_base *base, const struct lm_supervisor_des
         goto out;
     s->argv[0] = (char *)(uintptr_t)desc->program;
     memcpy(s->argv + 1, desc->flag, n * sizeof *s->argv);
-    rc = spawn(s, err);
+    s->sleeping = s->d.asleep;
+    s->state = ASLEEP;
+    rc = s->sleeping ? 0 : spawn(s, err);
     if (rc == 0)
         *out = s;
 out:
@@ -444,7 +476,7 @@ out:
 
 bool lm_supervisor_serves(const struct lm_supervisor *s)
 {
-    return s->state == SERVING && !s->stopping && !s->sleeping && !s->waking;
+    return s->state == SERVING && !s->stopping && !s->sleeping;
 }
 
 bool lm_supervisor_healthy(const struct lm_supervisor *s)
@@ -482,29 +514,21 @@ void lm_supervisor_sleep(struct lm_supervisor *s)
     if (s->sleeping || s->stopping)
         return;
     s->sleeping = true;
-    s->waking = false;
+    s->failed = false;
     lm_supervisor_send(s, LM_MSG_DRAIN, NULL, 0);
     if (s->state == LOADING)
         kill(s->pid, SIGTERM);
-    if (s->state != WAITING)
-        return;
-    event_del(s->timer);
-    s->state = ASLEEP;
+    if (s->state == WAITING)
+        arm(s->timer, 0);
 }
 
 void lm_supervisor_wake(struct lm_supervisor *s)
 {
-    if (!s->sleeping)
+    if (s->state != ASLEEP)
         return;
-    s->sleeping = false;
-    s->waking = s->state != ASLEEP;
-    if (!s->waking)
-        spawn_or_wait(s);
-}
-
-bool lm_supervisor_sleeps(const struct lm_supervisor *s)
-{
-    return s->sleeping;
+    s->sleeping = s->failed = false;
+    s->once = true;
+    spawn_or_wait(s);
 }
 
 void lm_supervisor_stop(struct lm_supervisor *s)

@@ -7,7 +7,8 @@
  * When the engine ends, closes its socket, sends something malformed or makes no progress for stall_us with work
  * pending, it is killed, lost() is called once, and a new one starts after 0.1 s, doubled at each failure up to
  * 10 s; 60 s of service reset the wait. Before the first HELLO ever, a failure that another try cannot cure
- * (configuration, format, missing, unsupported, memory) calls fatal() instead.
+ * (configuration, format, missing, unsupported, memory) calls fatal() instead. An engine that is started on demand (by
+ * lm_supervisor_wake(), or again with `once`) is tried once: failed() is told, and it sleeps.
  *
  * The child gets the socket as fd 3, /dev/null as standard input, its own session and default signals. The session
  * keeps terminal signals away and is a scheduling group of its own (Linux autogroup): the engine's threads, which wait
@@ -29,6 +30,8 @@ struct lm_supervisor_events {
     void (*lost)(void *arg);                               /* all that was submitted is gone */
     void (*fatal)(void *arg, int code, const char *msg);   /* LM_E* */
     void (*lora)(void *arg, const struct lm_msg_lora *m);
+    void (*asleep)(void *arg);                             /* no process is left, as lm_supervisor_sleep() asked */
+    void (*failed)(void *arg, int code, const char *msg);  /* it could not load, and sleeps; LM_E* */
 };
 
 struct lm_supervisor_desc {
@@ -36,12 +39,14 @@ struct lm_supervisor_desc {
     char *const *flag;    /* NULL-terminated, without argv[0]; borrowed for the supervisor's life */
     const char *name;     /* of the model, for the log; borrowed */
     uint64_t stall_us;    /* without a message while work is pending: the engine is killed */
+    bool asleep;          /* none is started yet */
+    bool once;            /* what cannot load again after it was lost is not tried without end */
     const struct lm_supervisor_events *events; /* borrowed */
     void *arg;
 };
 
 /**
- * Start the first engine.
+ * Start the first engine, unless it is to sleep.
  *
  * Errors   LM_ECONFIG the program cannot be run; LM_EIO; LM_ENOMEM
  */
@@ -62,9 +67,8 @@ void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const st
 
 /** No engine from now on: it finishes what it has and ends. What is submitted meanwhile is lost: serves() is false. */
 void lm_supervisor_sleep(struct lm_supervisor *s);
-/** Start an engine again. Nothing happens when it does not sleep. */
+/** Start an engine again, once asleep() or failed() was told. */
 void lm_supervisor_wake(struct lm_supervisor *s);
-bool lm_supervisor_sleeps(const struct lm_supervisor *s);
 
 /** No restart from now on: ask the engine to drain and close the socket's other work. */
 void lm_supervisor_stop(struct lm_supervisor *s);

@@ -185,6 +185,15 @@ bool lm_conf_model_answers(const struct lm_conf_model *m, const char *name)
     return false;
 }
 
+static int check_places(const struct lm_conf *c, struct lm_err *err)
+{
+    int64_t n = 0, max = c->server.max_loaded_models;
+    for (size_t i = 0; i < c->n_model; i++)
+        n += strcmp(c->model[i].load, "start") == 0;
+    return max && n > max ? lm_fail(err, LM_ECONFIG, "max-loaded-models: %lld models are to be loaded at start, there are places for %lld; "
+                                    "load = lazy loads one at its first request", (long long)n, (long long)max) : 0;
+}
+
 int lm_conf_check(const struct lm_conf *c, struct lm_err *err)
 {
     if (c->n_model == 0)
@@ -194,7 +203,8 @@ int lm_conf_check(const struct lm_conf *c, struct lm_err *err)
         if (rc)
             return *c->path ? lm_fail_in(err, rc, "%.100s", c->path) : rc;
     }
-    return check_names(c, err);
+    int rc = check_places(c, err);
+    return rc ? rc : check_names(c, err);
 }
 
 static const char *default_path(void)

@@ -19,4 +19,5 @@ void lm_llama_lora_adapters(struct lm_call *call);
 void lm_llama_slot_action(struct lm_call *call);
 void lm_llama_lora_scale(struct lm_call *call);
 void lm_llama_model_load(struct lm_call *call);
+void lm_llama_model_unload(struct lm_call *call);
 #endif

@@ -45,7 +45,7 @@ void lm_llama_props(struct lm_call *call)
     const char *bos = json_string_value(json_object_get(m->text.vars, "bos_token")), *eos = json_string_value(json_object_get(m->text.vars, "eos_token"));
     add_string(&b, "bos_token", bos ? bos : "");
     add_string(&b, "eos_token", eos ? eos : "");
-    lm_bytes_addf(&b, ",\"modalities\":{\"vision\":false,\"audio\":false},\"is_sleeping\":%s}", lm_supervisor_sleeps(m->engine) ? "true" : "false");
+    lm_bytes_addf(&b, ",\"modalities\":{\"vision\":false,\"audio\":false},\"is_sleeping\":%s}", lm_served_sleeps(m) ? "true" : "false");
     reply(call, &b);
 }
 
@@ -107,9 +107,4 @@ void lm_llama_slot_action(struct lm_call *call)
 void lm_llama_lora_scale(struct lm_call *call)
 {
     not_here(call, "Adapters have no global scale: a request names its adapter as its model, or under lora.");
-}
-
-void lm_llama_model_load(struct lm_call *call)
-{
-    not_here(call, "Models are not loaded or unloaded while the server runs: name them in its configuration; POST /sleep and /wake_up free and take their devices.");
 }

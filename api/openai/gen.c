@@ -22,9 +22,18 @@ static struct lm_choice *of_seq(struct lm_seq *q)
     return (struct lm_choice *)((char *)q - offsetof(struct lm_choice, seq));
 }
 
+static void uncount_body(struct lm_gen *g)
+{
+    if (g->counted)
+        g->call.server->n_busy_bytes -= g->n_body;
+    g->counted = false;
+}
+
 static void destroy(struct lm_gen *g)
 {
     struct lm_server *s = g->call.server;
+    uncount_body(g);
+    lm_loader_forget(s->loader, &g->wait);
     lm_gen_tell(g);
     for (size_t i = 0; i < g->n_choice; i++) {
         struct lm_choice *c = &g->choice[i];
@@ -33,6 +42,8 @@ static void destroy(struct lm_gen *g)
         lm_served_cancel(g->model, &c->seq);
         lm_choice_fini(c);
     }
+    if (g->held)
+        lm_loader_release(s->loader, g->model);
     for (size_t i = 0; i < g->n_prompt; i++) {
         free(g->prompt[i].id);
         if (g->prompt_text)
@@ -459,8 +470,7 @@ static int start_beams(struct lm_gen *g)
     return g->beam ? rc : LM_ENOMEM;
 }
 
-/* Into the engine's queue, or the reason why not. */
-static int admit(struct lm_gen *g)
+static int submit_all(struct lm_gen *g)
 {
     size_t n_tok = 0, n_seq = g->n_prompt * (size_t)g->params.best_of;
     uint32_t max = atomic_load(&g->model->max_model_len);
@@ -469,8 +479,6 @@ static int admit(struct lm_gen *g)
         if (g->prompt[i].n >= max)
             return lm_api_fail(&g->error, 503, NULL, "The engine restarted with less room; try again.");
     }
-    if (!lm_served_serves(g->model))
-        return lm_api_fail(&g->error, 503, NULL, "The engine is %s.", lm_served_state(g->model));
     if (!lm_served_has_room(g->model, n_seq, n_tok))
         return lm_api_fail(&g->error, 429, NULL, "The queue is full; try again later.");
     int rc = make_choices(g);
@@ -480,6 +488,54 @@ static int admit(struct lm_gen *g)
     for (size_t i = 0; rc == 0 && i < g->n_choice; i++)
         rc = submit(g, &g->choice[i]);
     return rc ? no_memory(g) : 0;
+}
+
+static struct lm_gen *of_wait(struct lm_wait *w)
+{
+    return (struct lm_gen *)((char *)w - offsetof(struct lm_gen, wait));
+}
+
+static void hold(struct lm_gen *g)
+{
+    if (!g->held)
+        lm_loader_hold(g->call.server->loader, g->model);
+    g->held = true;
+}
+
+static void on_failed_wait(struct lm_wait *w, const struct lm_api_error *e)
+{
+    struct lm_gen *g = of_wait(w);
+    g->error = *e;
+    fail(g);
+    lm_gen_leave(g);
+}
+
+/* go: what is to be done once the engine is there. */
+static int wait_for_engine(struct lm_gen *g, void (*go)(struct lm_wait *w))
+{
+    g->wait.go = go;
+    g->wait.fail = on_failed_wait;
+    return lm_loader_wait(g->call.server->loader, g->model, &g->wait, &g->error);
+}
+
+static void take_up(struct lm_gen *g);
+
+static void on_engine(struct lm_wait *w)
+{
+    hold(of_wait(w));
+    take_up(of_wait(w));
+}
+
+/* Into the engine's queue, or the one for the engine, or the reason why not. */
+static int admit(struct lm_gen *g)
+{
+    if (lm_served_serves(g->model) && (g->held || lm_fleet_takes(g->model->place))) {
+        hold(g);
+        return submit_all(g);
+    }
+    if (atomic_load(&g->model->on_demand))
+        return wait_for_engine(g, on_engine);
+    return lm_api_fail(&g->error, 503, NULL, "The engine is %s.", lm_served_state(g->model));
 }
 
 static void reply_now(struct lm_gen *g)
@@ -502,18 +558,40 @@ static void run(struct lm_job *job)
         malloc_trim(0); /* what a large body took is not kept for the next one */
 }
 
-static void done(struct lm_job *job)
+static void take_up(struct lm_gen *g)
 {
-    struct lm_gen *g = of_job(job);
-    g->in_worker = false;
-    g->call.server->n_busy_bytes -= g->n_body;
     if (g->call.req && !g->error.status && g->dialect->work)
         reply_now(g);
     else if (g->call.req && (g->error.status || admit(g)))
         fail(g);
-    else if (g->call.req && g->dialect->detach)
+    else if (g->call.req && g->dialect->detach && !g->wait.pprev)
         g->dialect->detach(g);
     lm_gen_leave(g);
+}
+
+static void send_to_worker(struct lm_gen *g)
+{
+    struct lm_server *s = g->call.server;
+    lm_api_fail(&g->error, 503, NULL, "The server is shutting down."); /* if no worker gets it */
+    g->in_worker = true;
+    g->absent = false;
+    lm_workers_submit(s->workers, &g->job);
+}
+
+static void on_engine_for_body(struct lm_wait *w)
+{
+    hold(of_wait(w));
+    send_to_worker(of_wait(w));
+}
+
+static void done(struct lm_job *job)
+{
+    struct lm_gen *g = of_job(job);
+    g->in_worker = false;
+    if (g->absent && g->call.req && !wait_for_engine(g, on_engine_for_body))
+        return;
+    uncount_body(g);
+    take_up(g);
 }
 
 static bool type_is_json(const char *type)
@@ -526,7 +604,7 @@ static bool type_is_json(const char *type)
 static bool any_serves(const struct lm_server *s)
 {
     for (size_t i = 0; i < s->n_model; i++)
-        if (lm_served_serves(s->model[i]))
+        if (lm_served_serves(s->model[i]) || (atomic_load(&s->model[i]->on_demand) && !lm_served_sleeps(s->model[i])))
             return true;
     return false;
 }
@@ -578,8 +656,6 @@ void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
     g->n_body = req->n_body;
     g->start_us = req->start_us;
     g->created = (long long)time(NULL);
-    g->in_worker = true;
-    lm_api_fail(&g->error, 503, NULL, "The server is shutting down.");
     req->on_gone = on_gone;
     req->on_drain = on_drain;
     req->arg = g;
@@ -587,7 +663,8 @@ void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
         g->call.record->held = true;
     s->n_busy++;
     s->n_busy_bytes += g->n_body;
-    lm_workers_submit(s->workers, &g->job);
+    g->counted = true;
+    send_to_worker(g);
 }
 
 void lm_openai_completions(struct lm_call *call)

@@ -112,6 +112,11 @@ struct lm_gen {
     struct lm_tokens think_open, think_close; /* of a thought with a budget */
     struct lm_program *program;   /* whose texts alone may be the answer; NULL: any */
 
+    struct lm_wait wait;       /* for the model's engine */
+    bool absent;               /* made by the worker: the engine must be there before the body can be read */
+    bool held;                 /* the model stays loaded for it */
+    bool counted;              /* in the server's n_busy_bytes */
+
     struct lm_choice *choice;  /* [n_choice], prompt-major */
     size_t n_choice, n_open;
     struct lm_beam **beam;     /* [n_prompt]; NULL: no beam search */

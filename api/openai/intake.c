@@ -50,7 +50,8 @@ static int find_model(struct lm_gen *g)
         g->model = tagged_model(g, json_string_value(name));
     if (!g->model)
         return lm_api_fail(&g->error, 404, "model", "The model `%s` does not exist.", json_string_value(name));
-    if (!atomic_load(&g->model->max_model_len))
+    g->absent = !g->dialect->work && atomic_load(&g->model->on_demand) && !atomic_load(&g->model->up);
+    if (!g->absent && !atomic_load(&g->model->max_model_len))
         return lm_api_fail(&g->error, 503, NULL, "The engine is loading.");
     return 0;
 }
@@ -368,7 +369,7 @@ int lm_gen_prepare(struct lm_gen *g)
 
 static void take(struct lm_gen *g)
 {
-    if (lm_json_parse(g->body, g->n_body, &g->json, &g->error) || find_model(g))
+    if (lm_json_parse(g->body, g->n_body, &g->json, &g->error) || find_model(g) || g->absent)
         return;
     free(g->body);
     g->body = NULL;

@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/openai.h"
 
+/* As llama-server's router tells it. */
+static void add_status(const struct lm_served *m, struct lm_bytes *out)
+{
+    const char *state = lm_served_state(m);
+    bool failed = strcmp(state, "failed") == 0;
+    lm_bytes_addf(out, ",\"status\":{\"value\":\"%s\"", strcmp(state, "serving") == 0 ? "loaded" : strcmp(state, "asleep") == 0 ? "sleeping" : state);
+    if (failed)
+        lm_bytes_addf(out, ",\"failed\":true,\"message\":\"%s\"", lm_served_problem(m));
+    lm_bytes_add_char(out, '}');
+}
+
 /* adapter NULL: of the model itself. An adapter's root is where it lies, its parent the model. */
 static void add_card(const struct lm_call *call, const struct lm_served *m, const char *name, const struct lm_adapter_entry *adapter,
                      struct lm_bytes *out)
@@ -21,6 +32,7 @@ static void add_card(const struct lm_call *call, const struct lm_served *m, cons
         lm_bytes_addf(out, "%u", max);
     else
         lm_bytes_add_str(out, "null");
+    add_status(m, out);
     lm_bytes_add_str(out, ",\"permission\":[{\"id\":\"modelperm-");
     lm_bytes_add_json(out, name, strlen(name));
     lm_bytes_addf(out,

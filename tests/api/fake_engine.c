@@ -12,7 +12,7 @@
  *
  * An adapter is loaded unless its path has "bad" in it; those of the path "gate" answer once the file is there.
  *
- * $LLMSERVE_FAKE_START: gate (before HELLO), fail=CODE:text, exit=N. $LLMSERVE_FAKE_LOG: a file that gets a line
+ * $LLMSERVE_FAKE_START: gate (before HELLO), fail=CODE:text and exit=N (while there is no gate file). $LLMSERVE_FAKE_LOG: a file that gets a line
  * for each message and each start.
  */
 #include "runtime/engine/protocol.h"
@@ -44,6 +44,7 @@ struct engine {
     struct lm_bytes in, out;
     struct lm_msg_stats stats;
     uint32_t max_model_len;
+    const char *name; /* of the model */
     bool draining;
 };
 
@@ -371,14 +372,14 @@ static int count_open_files(void)
 static void start(struct engine *e)
 {
     const char *how = getenv("LLMSERVE_FAKE_START");
-    note("start pid=%d files=%d\n", (int)getpid(), count_open_files());
+    note("start pid=%d files=%d name=%s\n", (int)getpid(), count_open_files(), e->name);
     if (how && strcmp(how, "gate") == 0)
         for (struct pollfd p = {.fd = 3}; !gate_is_open();)
             if (poll(&p, 1, 5) > 0)
                 exit(0);
-    if (how && strncmp(how, "exit=", 5) == 0)
+    if (how && strncmp(how, "exit=", 5) == 0 && !gate_is_open())
         exit(atoi(how + 5));
-    if (how && strncmp(how, "fail=", 5) == 0) {
+    if (how && strncmp(how, "fail=", 5) == 0 && !gate_is_open()) {
         struct lm_msg_failed f = {.code = atoi(how + 5)};
         snprintf(f.msg, sizeof f.msg, "%s", strchr(how, ':') + 1);
         send_message(e, LM_MSG_FAILED, &f, sizeof f);
@@ -395,11 +396,13 @@ static void start(struct engine *e)
 
 int main(int argc, char **argv)
 {
-    static struct engine e = {.max_model_len = 2048};
+    static struct engine e = {.max_model_len = 2048, .name = ""};
     signal(SIGPIPE, SIG_IGN);
     for (int i = 1; i < argc; i++)
         if (strncmp(argv[i], "--max_model_len=", 16) == 0 && atoi(argv[i] + 16) > 0)
             e.max_model_len = (uint32_t)atoi(argv[i] + 16);
+        else if (strncmp(argv[i], "--served_model_name=", 20) == 0)
+            e.name = argv[i] + 20;
     start(&e);
     for (size_t n_ran = 0;;) {
         struct pollfd p = {.fd = 3, .events = POLLIN};

@@ -52,15 +52,19 @@ class Reply:
 
 
 class Server:
-    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m", plugins=None, listen=None):
-        """listen: a listening socket that is handed over as a service manager does it."""
+    def __init__(self, *flags, model=None, fake=True, env=None, wait_ready=True, wait_port=True, name="m", plugins=None, listen=None, ini=None):
+        """listen: a listening socket that is handed over as a service manager does it; ini: the configuration, with {model} for the toy model's path."""
         self.dir = tempfile.TemporaryDirectory(prefix="llmserve-test-")
         self.log_path, self.gate_path = self.dir.name + "/fake.log", self.dir.name + "/gate"
         if model is None:
             import toy_gguf
             model = self.dir.name + "/toy.gguf"
             toy_gguf.write(model)
-        command = [os.path.join(BUILD, "llmserved"), "--port", "0", "--model", model, "--served-model-name", name, *flags]
+        if ini:
+            with open(self.dir.name + "/many.ini", "w") as f:
+                f.write(ini.replace("{model}", model))
+        which = ["--config", self.dir.name + "/many.ini"] if ini else ["--model", model, "--served-model-name", name]
+        command = [os.path.join(BUILD, "llmserved"), "--port", "0", *which, *flags]
         command += ["--engine-path", FAKE] if fake else ["--plugin-dir", plugins or os.path.join(BUILD, ".libs")]
         environment = {**os.environ, "LLMSERVE_FAKE_LOG": self.log_path, "LLMSERVE_FAKE_GATE": self.gate_path, **(env or {})}
         if listen:
