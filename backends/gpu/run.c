@@ -104,7 +104,7 @@ static int run_xmx(struct gpu_plan *p, uint32_t i, uint32_t rows, struct lm_err 
         buf(&a, vector_of(p, op->b)), u32(&a, op->b != NULL);
         u32(&a, c->rows), u32(&a, w->weight.cols), u32(&a, rows), u32(&a, w->weight.rows), u32(&a, c->first);
         if (rows > XV_ROWS)
-            rc = run(p, m->xmm, &a, (c->rows + 63) / 64, (rows + XMM_ROWS - 1) / XMM_ROWS, 4 * sg, err);
+            rc = run(p, m->xmm, &a, (c->rows + 63) / 64, (rows + XMM_ROWS - 1) / XMM_ROWS, 64, err);
         else
             rc = run(p, rows == 1 ? m->xv1 : rows <= 8 ? m->xv8 : m->xv16, &a, (c->rows + 15) / 16, 1, XV_SPLIT * sg, err);
     }

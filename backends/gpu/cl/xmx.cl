@@ -291,43 +291,40 @@ static void store_rows(float8 v, uint row, uint rows, float b, __global const fl
 }
 
 /*
- * Many rows, in f16: a sub-group takes 32 rows and 16 outputs, over all columns; four of a group have outputs side by
- * side, so that they read the same x. A block's scale and offset are applied to its 32 columns' sums, in f32.
+ * Many rows, in f16: a sub-group takes 32 rows and SG outputs, over all columns; those of a group have outputs side by
+ * side, so that they read the same x. 16 outputs for 8 lanes would need more registers than there are. A block's scale
+ * and offset are applied to its 32 columns' sums, in f32.
  * Work       groups (ceil(n / 64), ceil(rows / 32))
- * Engine     for a block, of 16 outputs 8 NB products of 8 rows, and some 110 NB other instructions
+ * Engine     for a block and sub-group 8 products of 8 rows, and some 110 other instructions
  */
-__kernel SUB_GROUPS(4)
+__kernel SUB_GROUPS(4 * NB)
 void xmm(__global const uint *w, uint s_at, uint d_at, __global const uint *x, uint sum_at, uint x_at, __global float *y,
          __global const float *bias, uint has_bias, uint n, uint k, uint rows, uint y_dim, uint y_at)
 {
-    uint lane = get_sub_group_local_id(), tile = get_group_id(0) * 4 + get_sub_group_id(), tile0 = get_group_id(1) * TILES_MM;
+    uint lane = get_sub_group_local_id(), tile = get_group_id(0) * 4 + get_sub_group_id() / NB, j = get_sub_group_id() % NB;
+    uint tile0 = get_group_id(1) * TILES_MM;
     struct weight m = weight_at(w, s_at, d_at, k);
-    float8 acc[TILES_MM][NB];
+    float8 acc[TILES_MM];
     if (tile * 16 >= n)
         return;
     for (uint t = 0; t < TILES_MM; t++)
-        for (uint j = 0; j < NB; j++)
-            acc[t][j] = 0;
+        acc[t] = 0;
     for (uint b = 0; b < m.n_block; b++) {
         uint8 q[NB];
         read_words(m, tile, b, q);
-        for (uint j = 0; j < NB; j++) {
-            float2 d = scaling_of(m, tile, b, j * SG + lane);
-            int8 low = halves_of(q[j], 0), high = halves_of(q[j], 1);
-            d.s1 -= d.s0 * BIAS;
-            for (uint t = 0; t < TILES_MM; t++) {
-                size_t at = (size_t)(tile0 + t) * m.n_block + b;
-                float8 dot = intel_sub_group_f16_f16_matrix_mad_k16(read_a8(x + at * 128), low, (float8)(0));
-                dot = intel_sub_group_f16_f16_matrix_mad_k16(read_a8(x + at * 128 + 64), high, dot);
-                acc[t][j] = fma(dot, d.s0, fma(vload8(at, (__global const float *)(x + sum_at)), d.s1, acc[t][j]));
-            }
+        float2 d = scaling_of(m, tile, b, j * SG + lane);
+        int8 low = halves_of(j ? q[NB - 1] : q[0], 0), high = halves_of(j ? q[NB - 1] : q[0], 1);
+        d.s1 -= d.s0 * BIAS;
+        for (uint t = 0; t < TILES_MM; t++) {
+            size_t at = (size_t)(tile0 + t) * m.n_block + b;
+            float8 dot = intel_sub_group_f16_f16_matrix_mad_k16(read_a8(x + at * 128), low, (float8)(0));
+            dot = intel_sub_group_f16_f16_matrix_mad_k16(read_a8(x + at * 128 + 64), high, dot);
+            acc[t] = fma(dot, d.s0, fma(vload8(at, (__global const float *)(x + sum_at)), d.s1, acc[t]));
         }
     }
     __global const float *scale = (__global const float *)(x + x_at) + tile0 * 8;
-    for (uint j = 0; j < NB; j++) {
-        uint out = tile * 16 + j * SG + lane;
-        for (uint t = 0; t < TILES_MM && out < n; t++)
-            store_rows(acc[t][j], (tile0 + t) * 8, rows, has_bias ? bias[y_at + out] : 0, scale + t * 8,
-                       y + (size_t)(tile0 + t) * 8 * y_dim + y_at + out, y_dim);
-    }
+    uint out = tile * 16 + j * SG + lane;
+    for (uint t = 0; t < TILES_MM && out < n; t++)
+        store_rows(acc[t], (tile0 + t) * 8, rows, has_bias ? bias[y_at + out] : 0, scale + t * 8, y + (size_t)(tile0 + t) * 8 * y_dim + y_at + out,
+                   y_dim);
 }
