@@ -11,7 +11,7 @@ tmpfilesdir = $(prefix)/lib/tmpfiles.d
 dist_tmpfiles_DATA = %D%/systemd/llmserve-tmpfiles.conf
 dist_example_DATA += %D%/systemd/cpu-only.conf %D%/grafana/llmserve.json
 CLEANFILES += $(units)
-EXTRA_DIST += %D%/systemd/llmserved.service.in %D%/grafana/make.py %D%/docker %D%/rpm %D%/sbom debian tests/packages
+EXTRA_DIST += %D%/systemd/llmserved.service.in %D%/grafana/make.py %D%/docker %D%/haproxy/haproxy.cfg %D%/kubernetes/llmserve.yaml %D%/kubernetes/prometheus-adapter.yaml %D%/rpm %D%/sbom debian tests/packages
 
 # What these programs are made of, as SPDX 2.3.
 llmserve.spdx.json: $(bin_PROGRAMS) $(pkglibexec_PROGRAMS) $(backends_LTLIBRARIES)
@@ -36,5 +36,5 @@ unit = $(AM_V_GEN)$(MKDIR_P) %D%/systemd && sed -e 's,@bindir[@],$(bindir),' -e 
 %D%/systemd/llmserved@.service: %D%/systemd/llmserved.service.in Makefile
 	$(unit) -e 's,@config[@],%i,' -e 's,@of_instance[@], (%i),' $(srcdir)/%D%/systemd/llmserved.service.in > '$@'
 
-dist_check_SCRIPTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test
-TESTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test
+dist_check_SCRIPTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test %D%/haproxy/haproxy_test %D%/kubernetes/kubernetes_test
+TESTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test %D%/haproxy/haproxy_test %D%/kubernetes/kubernetes_test
