@@ -186,7 +186,7 @@ static void count_tokens(struct lm_gen *g)
 void lm_anthropic_messages(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_CHAT, .convert = convert, .ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n", .chunk = chunk, .end = end, .error = error,
+        LM_CHAT, .clamps = true, .convert = convert, .ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n", .chunk = chunk, .end = end, .error = error,
         .answer = answer,
     };
     lm_gen_begin(call, &d);

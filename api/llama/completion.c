@@ -108,7 +108,7 @@ static int convert(struct lm_gen *g)
 void lm_llama_completion(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_COMPLETIONS, .llama = true, .convert = convert, .ping = LM_LLAMA_PING, .chunk = lm_llama_chunk, .end = lm_llama_end,
+        LM_COMPLETIONS, .llama = true, .clamps = true, .convert = convert, .ping = LM_LLAMA_PING, .chunk = lm_llama_chunk, .end = lm_llama_end,
         .error = lm_shape_error, .answer = lm_llama_answer,
     };
     lm_gen_begin(call, &d);

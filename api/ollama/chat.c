@@ -162,7 +162,7 @@ static void error(const struct lm_gen *g, struct lm_bytes *out)
 void lm_ollama_chat(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_CHAT, .tagged = true, .convert = lm_ollama_convert_chat, .stream_type = stream_type, .chunk = chat_chunk, .end = chat_end,
+        LM_CHAT, .tagged = true, .clamps = true, .convert = lm_ollama_convert_chat, .stream_type = stream_type, .chunk = chat_chunk, .end = chat_end,
         .error = error, .answer = chat_answer,
     };
     lm_gen_begin(call, &d);
@@ -171,7 +171,7 @@ void lm_ollama_chat(struct lm_call *call)
 void lm_ollama_generate(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_CHAT, .tagged = true, .convert = lm_ollama_convert_generate, .stream_type = stream_type, .chunk = generate_chunk,
+        LM_CHAT, .tagged = true, .clamps = true, .convert = lm_ollama_convert_generate, .stream_type = stream_type, .chunk = generate_chunk,
         .end = generate_end, .error = error, .answer = generate_answer,
     };
     lm_gen_begin(call, &d);

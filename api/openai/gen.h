@@ -27,6 +27,7 @@ struct lm_dialect {
     enum lm_endpoint endpoint; /* whose parameters and prompt the request has, once converted */
     bool tagged;               /* a model's name may end in ":latest", and stand under "name" */
     bool batch;                /* messages is a list of chats, each a prompt of its own */
+    bool clamps;               /* more tokens may be asked for than the context has room for: its end is the limit then */
     bool llama;                /* log-probabilities carry ids, the prompt's text is kept, defaults are llama-server's */
     int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error, or g->out if g->dialect has work now; NULL: it is one */
     void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */

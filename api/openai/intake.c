@@ -62,10 +62,16 @@ static size_t prompt_limit(const struct lm_gen *g)
     return g->params.truncate_prompt_tokens != LM_UNSET ? 0 : (size_t)atomic_load(&g->model->max_model_len) + 1;
 }
 
+/* Tokens that must fit behind a prompt. */
+static int64_t least_room(const struct lm_gen *g)
+{
+    return g->params.max_tokens == LM_UNSET || g->dialect->clamps ? 1 : g->params.max_tokens;
+}
+
 static int too_long(struct lm_gen *g, size_t n, bool at_least)
 {
     uint32_t max = atomic_load(&g->model->max_model_len);
-    int64_t want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
+    int64_t want = least_room(g);
     long long total = want > INT64_MAX - (int64_t)n ? INT64_MAX : (long long)(want + (int64_t)n);
     return lm_api_bad_int(&g->error, "input_tokens", (int64_t)n,
                           "This model's maximum context length is %u tokens. However, you requested %lld output tokens and your "
@@ -219,7 +225,7 @@ static int take_words(struct lm_gen *g)
 
 static void truncate_prompt(struct lm_gen *g, struct lm_tokens *t)
 {
-    int64_t max = atomic_load(&g->model->max_model_len), want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
+    int64_t max = atomic_load(&g->model->max_model_len), want = least_room(g);
     int64_t keep = g->params.truncate_prompt_tokens;
     if (keep == LM_UNSET)
         return;
@@ -234,7 +240,7 @@ static void truncate_prompt(struct lm_gen *g, struct lm_tokens *t)
 
 static int check_length(struct lm_gen *g, const struct lm_tokens *t)
 {
-    int64_t max = atomic_load(&g->model->max_model_len), want = g->params.max_tokens == LM_UNSET ? 1 : g->params.max_tokens;
+    int64_t max = atomic_load(&g->model->max_model_len), want = least_room(g);
     if (!t->n)
         return lm_api_bad(&g->error, g->endpoint == LM_CHAT ? "messages" : "prompt", "The prompt must not be empty.");
     return want > max - (int64_t)t->n ? too_long(g, t->n, false) : 0;
