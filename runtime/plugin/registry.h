@@ -3,7 +3,8 @@
 #define LM_PLUGIN_REGISTRY_H
 /**
  * Finds, checks and opens backend plugins in one absolute directory: $(pkglibdir)/backends fixed at build, an
- * override by the INI key `backend-dir`, never the working directory or LD_LIBRARY_PATH. RTLD_NOW | RTLD_LOCAL, never closed.
+ * override by the INI key `plugin-dir`, never the working directory or LD_LIBRARY_PATH. RTLD_NOW | RTLD_LOCAL, never closed.
+ * A plugin and its folder belong to root or to who runs the process, and nobody else may write them.
  *
  * Thread   [any], one at a time
  */
@@ -14,7 +15,7 @@
  *
  * dir      NULL = the built-in one
  * Returns  *out borrowed, for the life of the process
- * Errors   LM_ENOTFOUND no such file; LM_EUNSUPPORTED not a plugin, wrong abi or size, with file, reason and the remedy
+ * Errors   LM_ENOTFOUND no such file; LM_EUNSUPPORTED not a plugin, others may change it, wrong abi or size, with file, reason and the remedy
  */
 int lm_registry_load(const char *dir, const char *name, const struct lm_backend **out, struct lm_err *err);
 

@@ -118,6 +118,35 @@ START_TEST(test_plugin_registry__what_is_no_plugin_file_is_refused_before_it_is_
 }
 END_TEST
 
+START_TEST(test_plugin_registry__what_others_may_change_is_refused_with_the_remedy)
+{
+    const struct { mode_t folder, file; uid_t uid; gid_t gid; const char *remedy; } row[] = {
+        {0755, 0644, 0, 0, "cannot be loaded"},
+        {0755, 0664, 0, 0, "cannot be loaded"}, /* its group is ours */
+        {0755, 0646, 0, 0, "x.so may be written by everyone, who could change plugins: run chmod o-w"},
+        {0757, 0644, 0, 0, "may be written by everyone, who could change plugins: run chmod o-w"},
+        {01777, 0644, 0, 0, "chmod o-w"},
+        {0755, 0644, 4321, 0, "x.so belongs to user 4321, who could change plugins: run chown root"},
+        {0755, 0664, 0, 4321, "x.so may be written by group 4321, which could change plugins: run chmod g-w"},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        char folder[] = "/tmp/registry_test_XXXXXX", file[64];
+        if ((row[i].uid || row[i].gid) && geteuid())
+            continue; /* only root gives files away */
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        snprintf(file, sizeof file, "%s/x.so", folder);
+        put(folder, "x.so", "not a shared object\n", row[i].file);
+        if (row[i].uid || row[i].gid)
+            ck_assert_int_eq(chown(file, row[i].uid, row[i].gid), 0);
+        ck_assert_int_eq(chmod(folder, row[i].folder), 0);
+        struct lm_err err = refused(folder, "x", LM_EUNSUPPORTED);
+        ck_assert_msg(strstr(err.msg, row[i].remedy) != NULL, "row %zu: %s", i, err.msg);
+        unlink(file);
+        rmdir(folder);
+    }
+}
+END_TEST
+
 START_TEST(test_plugin_registry__list_is_sorted_and_best_takes_the_highest_score_that_loads)
 {
     char **list;
@@ -157,5 +186,6 @@ SUITE_MAIN("plugin/registry", test_plugin_registry__a_good_plugin_loads_once, te
            test_plugin_registry__refusals_name_file_and_reason, test_plugin_registry__a_missing_plugin_is_named_with_those_that_are_there,
            test_plugin_registry__names_and_folders_cannot_lead_elsewhere,
            test_plugin_registry__what_is_no_plugin_file_is_refused_before_it_is_opened,
+           test_plugin_registry__what_others_may_change_is_refused_with_the_remedy,
            test_plugin_registry__list_is_sorted_and_best_takes_the_highest_score_that_loads,
            test_plugin_registry__best_loads_only_what_it_chooses)
