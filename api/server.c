@@ -248,7 +248,7 @@ static void on_drain_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct lm_server *s = arg;
     uint64_t now = lm_now_us();
-    bool fresh = now - s->drain_us < DRAIN_FRESH_US && lm_http_server_n_conn(s->http) > 0;
+    bool fresh = now - s->drain_us < DRAIN_FRESH_US && lm_http_server_may_be_asked(s->http);
     if (!s->stopped_us && (s->n_busy || fresh) && now < s->drain_until_us)
         return;
     if (!s->stopped_us) {

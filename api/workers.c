@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/workers.h"
+#include "runtime/base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+enum { TURN_US = 1000 }; /* of handing back, before others of the loop have their turn */
 
 struct queue { struct lm_job *first, **last; };
 
@@ -61,22 +64,34 @@ static void *work(void *arg)
     return NULL;
 }
 
-static void hand_back(struct lm_workers *w, struct queue *q)
+static struct lm_job *take(struct lm_workers *w, struct queue *q)
 {
     pthread_mutex_lock(&w->lock);
-    struct queue take = *q;
-    *q = (struct queue){0};
+    struct lm_job *job = pop(q);
     pthread_mutex_unlock(&w->lock);
-    for (struct lm_job *job; (job = pop(&take));)
-        job->done(job);
+    return job;
 }
 
 static void on_finished(evutil_socket_t fd, short what, void *arg)
 {
     struct lm_workers *w = arg;
+    uint64_t end_us = lm_now_us() + TURN_US;
+    struct lm_job *job;
     eventfd_t n;
     eventfd_read(fd, &n);
-    hand_back(w, &w->finished);
+    while ((job = take(w, &w->finished)) != NULL) {
+        job->done(job);
+        if (lm_now_us() >= end_us) {
+            eventfd_write(fd, 1); /* come back for the rest */
+            return;
+        }
+    }
+}
+
+static void hand_back(struct lm_workers *w, struct queue *q)
+{
+    for (struct lm_job *job; (job = take(w, q)) != NULL;)
+        job->done(job);
 }
 
 /* Signals are the loop's. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { MAX_SINGLE_WRITE = 256 << 10, BODY_BYTES_PER_S = 64 << 10, LINGER_US = 5000000, LINGER_BODIES = 4 };
+enum { MAX_SINGLE_WRITE = 256 << 10, BODY_BYTES_PER_S = 64 << 10, LINGER_US = 5000000, LINGER_BODIES = 4, PUSH_US = 1000 };
 
 static size_t queued(const struct lm_http_conn *c)
 {
@@ -30,6 +30,8 @@ static void unlink_pushed(struct lm_http_conn *c)
     *c->link_pushed = c->next_pushed;
     if (c->next_pushed)
         c->next_pushed->link_pushed = c->link_pushed;
+    else
+        c->server->pushed_end = c->link_pushed;
     c->link_pushed = NULL;
 }
 
@@ -297,13 +299,14 @@ void lm_http_conn_push(struct lm_http_conn *c)
     if (!c->own_writes)
         bufferevent_disable(c->bev, EV_WRITE);
     c->own_writes = true;
-    c->next_pushed = s->pushed;
-    c->link_pushed = &s->pushed;
-    if (s->pushed)
-        s->pushed->link_pushed = &c->next_pushed;
-    else
+    if (!s->pushed) {
+        s->pushed_end = &s->pushed;
         event_active(s->push, EV_TIMEOUT, 1);
-    s->pushed = c;
+    }
+    c->next_pushed = NULL;
+    c->link_pushed = s->pushed_end;
+    *s->pushed_end = c;
+    s->pushed_end = &c->next_pushed;
 }
 
 void lm_http_conn_queued(struct lm_http_conn *c)
@@ -315,9 +318,9 @@ void lm_http_conn_queued(struct lm_http_conn *c)
         lm_http_conn_lose(c);
 }
 
-void lm_http_conn_write_pushed(struct lm_http_server *s)
+bool lm_http_conn_write_pushed(struct lm_http_server *s)
 {
-    while (s->pushed) {
+    for (uint64_t end_us = lm_now_us() + PUSH_US; s->pushed && lm_now_us() < end_us;) {
         struct lm_http_conn *c = s->pushed;
         unlink_pushed(c);
         evbuffer_unfreeze(c->out, 1); /* as bev does around its own writes */
@@ -328,6 +331,7 @@ void lm_http_conn_write_pushed(struct lm_http_server *s)
         else
             on_write(c->bev, c);
     }
+    return !s->pushed;
 }
 
 static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)

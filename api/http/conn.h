@@ -41,7 +41,7 @@ struct lm_http_server {
     struct event *resume;  /* accepting starts again after the file descriptors ran out */
     uint32_t n_paused;
     struct event *watch;   /* runs while n_paused > 0 */
-    struct lm_http_conn *pushed; /* by next_pushed: written at the end of the loop's turn */
+    struct lm_http_conn *pushed, **pushed_end; /* by next_pushed, the oldest first: written at the end of the loop's turn */
     struct event *push;    /* active while there are any */
     struct lm_bytes scratch;
     time_t date_at;
@@ -110,8 +110,8 @@ void lm_http_conn_lose(struct lm_http_conn *c);
 void lm_http_conn_push(struct lm_http_conn *c);
 /** After something was queued in any other way: bev writes it. */
 void lm_http_conn_queued(struct lm_http_conn *c);
-/** Write what was pushed. */
-void lm_http_conn_write_pushed(struct lm_http_server *s);
+/** Write what was pushed, for at most a millisecond; false: there is more. */
+bool lm_http_conn_write_pushed(struct lm_http_server *s);
 
 /** reply.c: queue an error answer; 503 carries Retry-After. */
 void lm_http_reply_error(struct lm_http_conn *c, int status, const char *reason);

@@ -98,6 +98,8 @@ void lm_http_server_set_tls(struct lm_http_server *s, struct lm_tls *t);
 void lm_http_server_drain(struct lm_http_server *s);
 /** Connections that are open or still being closed. */
 uint32_t lm_http_server_n_conn(const struct lm_http_server *s);
+/** Whether a request may still come on one of them: it was accepted and has not asked, or not yet to the end. */
+bool lm_http_server_may_be_asked(const struct lm_http_server *s);
 /** Cuts what is open (on_gone is called). Not from inside a handler. Takes NULL. */
 void lm_http_server_destroy(struct lm_http_server *s);
 

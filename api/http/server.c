@@ -68,7 +68,9 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 
 static void on_push(evutil_socket_t fd, short what, void *arg)
 {
-    lm_http_conn_write_pushed(arg);
+    struct lm_http_server *s = arg;
+    if (!lm_http_conn_write_pushed(s) && event_add(s->push, &(struct timeval){0}) < 0) /* after what else has come */
+        event_active(s->push, EV_TIMEOUT, 1);
 }
 
 void lm_http_server_count_paused(struct lm_http_server *s, bool paused)
@@ -347,6 +349,14 @@ void lm_http_server_drain(struct lm_http_server *s)
 uint32_t lm_http_server_n_conn(const struct lm_http_server *s)
 {
     return s->n_conn;
+}
+
+bool lm_http_server_may_be_asked(const struct lm_http_server *s)
+{
+    const struct lm_http_conn *c = s->conns;
+    while (c && (c->lost || c->phase > LM_HTTP_IN_BODY))
+        c = c->next;
+    return c != NULL;
 }
 
 void lm_http_server_destroy(struct lm_http_server *s)

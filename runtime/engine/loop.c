@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum {
+    TOKENS_BYTES = 2 << 10, /* of a message: the front handles it in one go */
     OUT_LIMIT = 1 << 20,   /* unread by the front: no further step */
     READ_CHUNK = 64 << 10,
     KEEP_BYTES = 1 << 20,  /* of an empty buffer for what comes in */
@@ -40,14 +41,6 @@ static void put(struct loop *l, enum lm_msg_type type, const void *payload, size
     lm_msg_write(&l->out, type, &(struct lm_msg_part){payload, bytes}, 1);
 }
 
-static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
-{
-    struct loop *l = arg;
-    lm_bytes_add(&l->tokens, token, sizeof *token);
-    lm_bytes_add(&l->tokens, top, token->n_top * sizeof *top);
-    l->n_token++;
-}
-
 static void flush_tokens(struct loop *l)
 {
     const struct lm_msg_tokens head = {.n_token = l->n_token};
@@ -58,6 +51,16 @@ static void flush_tokens(struct loop *l)
     l->out.failed = l->out.failed || l->tokens.failed;
     lm_bytes_clear(&l->tokens);
     l->n_token = 0;
+}
+
+static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
+{
+    struct loop *l = arg;
+    lm_bytes_add(&l->tokens, token, sizeof *token);
+    lm_bytes_add(&l->tokens, top, token->n_top * sizeof *top);
+    l->n_token++;
+    if (l->tokens.len >= TOKENS_BYTES)
+        flush_tokens(l);
 }
 
 static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)

@@ -21,7 +21,7 @@ enum lm_msg_type {
     /* engine -> front */
     LM_MSG_LOADING = 1, /* struct lm_msg_loading: progress of the load, at most ten a second */
     LM_MSG_HELLO,       /* struct lm_msg_hello: ready to serve */
-    LM_MSG_TOKENS,      /* struct lm_msg_tokens: tokens of one step, every request that got one */
+    LM_MSG_TOKENS,      /* struct lm_msg_tokens: tokens of one step; of a large one some of them, others follow */
     LM_MSG_FINISHED,    /* struct lm_msg_finished: last message of a request */
     LM_MSG_STATS,       /* struct lm_msg_stats: after steps, at most ten a second, and once when it becomes idle */
     LM_MSG_FAILED,      /* struct lm_msg_failed: the engine cannot go on; it exits after this */

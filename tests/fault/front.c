@@ -56,7 +56,10 @@ static void hear(struct front *f, uint32_t type, const char *payload, size_t byt
     case LM_MSG_FAILED: memcpy(&f->failed, payload, sizeof f->failed); break;
     case LM_MSG_LOADING: f->n_loading++; break;
     case LM_MSG_FINISHED: hear_finished(f, payload); break;
-    case LM_MSG_TOKENS: hear_tokens(f, payload, bytes); break;
+    case LM_MSG_TOKENS:
+        f->most_bytes = bytes > f->most_bytes ? bytes : f->most_bytes;
+        hear_tokens(f, payload, bytes);
+        break;
     case LM_MSG_STATS:
         memcpy(&f->stats, payload, sizeof f->stats);
         f->n_stats++;

@@ -23,6 +23,7 @@ struct front {
     struct lm_msg_failed failed;
     struct lm_msg_stats stats;
     uint32_t n_stats, n_loading;
+    size_t most_bytes; /* of a message of tokens */
     int32_t got[FRONT_MAX_ID][FRONT_MAX_TOKENS];
     uint32_t n_got[FRONT_MAX_ID];
     struct lm_msg_finished end[FRONT_MAX_ID];
