@@ -15,12 +15,12 @@ page_files = %D%/page/index.html %D%/page/page.css %D%/page/icon.svg %D%/page/ma
 page_object = %D%/libapi_la-page.lo
 $(page_object): $(page_files)
 libapi_la_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
-libapi_la_LIBADD = libhttp.la libguard.la libprotocol.la libtools.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
+libapi_la_LIBADD = libhttp.la libguard.la libsandbox.la libprotocol.la libtools.la libtext.la libgrammar.la libmodel.la libconf.la libbase.la $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 
 EXTRA_DIST += $(page_files) %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
-api_tests = %D%/card_test %D%/fleet_test %D%/json_test %D%/keys_test %D%/metrics_test %D%/trace_test %D%/workers_test
+api_tests = %D%/card_test %D%/fleet_test %D%/json_test %D%/keys_test %D%/keys_timing_test %D%/metrics_test %D%/trace_test %D%/workers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 %C%_card_test_SOURCES = %D%/card_test.c
@@ -36,6 +36,9 @@ TESTS += $(api_tests)
 %C%_keys_test_SOURCES = %D%/keys_test.c
 %C%_keys_test_CFLAGS = $(TEST_CFLAGS)
 %C%_keys_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_keys_timing_test_SOURCES = %D%/keys_timing_test.c
+%C%_keys_timing_test_CFLAGS = $(TEST_CFLAGS)
+%C%_keys_timing_test_LDADD = libapi.la $(TEST_LIBS) -lm
 %C%_metrics_test_SOURCES = %D%/metrics_test.c
 %C%_metrics_test_CFLAGS = $(TEST_CFLAGS)
 %C%_metrics_test_LDADD = libapi.la $(TEST_LIBS)

@@ -11,6 +11,7 @@
 #include "runtime/engine/boot.h"
 #include "runtime/engine/guard.h"
 #include "runtime/engine/loop.h"
+#include "runtime/engine/sandbox.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -93,6 +94,15 @@ static void tell_dtype(const struct lm_conf_model *m)
         lm_log(LM_INFO, "engine", "dtype=%s is not used: kv-cache-dtype=%s, and weights keep the file's types", m->dtype, m->kv_cache_dtype);
 }
 
+/* Nothing of what is given up is needed once the model is loaded. */
+static void enter_sandbox(const struct lm_conf *c, const struct lm_boot *boot)
+{
+    struct lm_err err;
+    unsigned allowed = (boot->plugin->caps & LM_CAP_STARTS_NONE ? 0 : LM_SANDBOX_EXEC) | (boot->split.link ? LM_SANDBOX_SHARE : 0);
+    if (c->server.sandbox && lm_sandbox_enter(allowed, &err) != 0)
+        lm_log(LM_WARN, "engine", "sandbox: %s; going on without", err.msg);
+}
+
 static int serve(const struct lm_conf *c, const struct lm_boot *boot, int stop_fd, struct lm_err *err)
 {
     struct lm_engine *engine = NULL;
@@ -101,6 +111,7 @@ static int serve(const struct lm_conf *c, const struct lm_boot *boot, int stop_f
         lm_loop_send_failed(FRONT_FD, err);
         return rc;
     }
+    enter_sandbox(c, boot);
     const struct lm_msg_hello *h = &boot->hello;
     lm_log(LM_DEBUG, "engine", "ready model=%s backend=%s device=\"%s\" load_ms=%llu weight_mib=%llu kv_mib=%llu max_model_len=%u",
            c->model[0].name, h->backend, h->device, (unsigned long long)h->load_us / 1000, (unsigned long long)h->weight_bytes >> 20,
@@ -114,12 +125,14 @@ static int serve(const struct lm_conf *c, const struct lm_boot *boot, int stop_f
 }
 
 /* Run the steps of the first process. */
-static int follow(const struct lm_boot *boot, struct lm_err *err)
+static int follow(const struct lm_conf *c, const struct lm_boot *boot, struct lm_err *err)
 {
     struct lm_plan *plan = NULL;
     int rc = boot->be->prepare(boot->dev, &boot->engine.plan, &plan, err);
-    if (!rc)
+    if (!rc) {
+        enter_sandbox(c, boot);
         rc = lm_group_follow(boot->dev, plan, err);
+    }
     if (rc) {
         lm_log(LM_ERROR, "engine", "%s", err->msg);
         _exit(exit_status(rc));
@@ -164,7 +177,7 @@ static int load_and_serve(const struct lm_conf *c, struct lm_link *link, struct 
     if (rc && !watch->follows)
         lm_loop_send_failed(FRONT_FD, err);
     else if (!rc)
-        rc = watch->follows ? follow(boot, err) : serve(c, boot, watch->stop_fd, err);
+        rc = watch->follows ? follow(c, boot, err) : serve(c, boot, watch->stop_fd, err);
     lm_boot_destroy(boot);
     return rc;
 }
@@ -191,6 +204,8 @@ int main(int argc, char **argv)
     }
     struct watch watch = {.stop_fd = take_signals(join != NULL)};
     int rc = read_conf(&conf, argc, argv, &err);
+    if (!rc && conf.server.sandbox)
+        lm_sandbox_begin(join ? LM_SANDBOX_SHARE : 0);
     if (!rc)
         lm_log_set_level(conf.server.log_level);
     if (!rc && !join)

@@ -68,6 +68,41 @@ START_TEST(test_cmd_engine__what_cannot_load_is_told_and_makes_the_exit_status)
 }
 END_TEST
 
+/* The number behind a name in /proc/PID/status; -1: this kernel does not have it. */
+static int status_of(pid_t pid, const char *name)
+{
+    char path[64], line[256];
+    int value = -1;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f))
+        if (strncmp(line, name, strlen(name)) == 0)
+            value = atoi(line + strlen(name));
+    fclose(f);
+    return value;
+}
+
+START_TEST(test_cmd_engine__filters_its_system_calls_once_it_has_loaded_unless_told_not_to)
+{
+    static const char *const off[] = {"--sandbox=no", NULL};
+    for (int on = 0; on < 2; on++) {
+        struct front f;
+        front_start(&f, exec_engine, on ? no_flags : off);
+        front_wait_hello(&f);
+        ck_assert_uint_eq(f.hello.version, LM_PROTOCOL_VERSION);
+        int mode = status_of(f.pid, "Seccomp:"), here = status_of(getpid(), "Seccomp:"), filters = status_of(f.pid, "Seccomp_filters:");
+        ck_assert_int_eq(status_of(f.pid, "NoNewPrivs:"), 1);
+        if (filters >= 0)
+            ck_assert_int_eq(filters, status_of(getpid(), "Seccomp_filters:") + on);
+        else
+            ck_assert(mode == here || (on && mode == 2));
+        ck_assert_int_eq(kill(f.pid, SIGTERM), 0);
+        front_must_exit(&f, 0);
+    }
+}
+END_TEST
+
 START_TEST(test_cmd_engine__a_lost_device_ends_it_with_failed)
 {
     static const char *const flag[] = {"--backend-option=fault.fail-at=5", "--backend-option=fault.where=sync", NULL};
@@ -186,6 +221,7 @@ END_TEST
 
 SUITE_MAIN("cmd/engine", test_cmd_engine__says_hello_serves_and_drains_on_sigterm,
            test_cmd_engine__what_cannot_load_is_told_and_makes_the_exit_status, test_cmd_engine__a_lost_device_ends_it_with_failed,
+           test_cmd_engine__filters_its_system_calls_once_it_has_loaded_unless_told_not_to,
            test_cmd_engine__a_model_file_that_shrinks_is_named_with_the_remedy,
            test_cmd_engine__a_truncated_model_file_is_named_with_the_remedy,
            test_cmd_engine__a_hanging_device_ends_it_at_the_step_timeout, test_cmd_engine__dies_with_the_front,

@@ -4,6 +4,7 @@
 #include "cmd/health.h"
 #include "config.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/sandbox.h"
 
 #include <jansson.h>
 #include <malloc.h>
@@ -164,6 +165,8 @@ int main(int argc, char **argv)
         lm_conf_fini(&p.conf);
         return status;
     }
+    if (p.conf.server.sandbox)
+        lm_sandbox_begin(0);
     lm_log_set_level(p.conf.server.log_level);
     log_notes(&p.conf);
     struct event_base *base = event_base_new();

@@ -212,7 +212,7 @@ int lm_conf_model_flags(const struct lm_conf *c, size_t model, char ***out, stru
     struct lm_bytes b = {0};
     for (size_t i = 0; i < lm_n_knobs && ok; i++) {
         const struct lm_knob *k = &lm_knobs[i];
-        bool shared = lm_knob_same(k->name, "plugin_dir") || lm_knob_same(k->name, "log_level");
+        bool shared = lm_knob_same(k->name, "plugin_dir") || lm_knob_same(k->name, "log_level") || lm_knob_same(k->name, "sandbox");
         if (k->section == LM_KNOB_SERVER && !shared)
             continue;
         lm_bytes_addf(&b, "--%s=", k->name);

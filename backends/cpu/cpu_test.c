@@ -51,7 +51,7 @@ START_TEST(test_cpu_cpu__table_is_complete)
     ck_assert_uint_eq(be->abi, LM_BACKEND_ABI);
     ck_assert_uint_eq(be->size, sizeof *be);
     ck_assert_str_eq(be->name, "cpu");
-    ck_assert_uint_eq(be->caps, LM_CAP_BATCH_INVARIANT);
+    ck_assert_uint_eq(be->caps, LM_CAP_BATCH_INVARIANT | LM_CAP_STARTS_NONE);
     ck_assert_int_eq(be->score(), 10);
     teardown();
 }

@@ -26,6 +26,7 @@ static int exec_engine(int fd, int stop_fd, const void *fault)
     setenv("ZE_POCL_FAULT", fault, 1);
     execl(TEST_ENGINE, TEST_ENGINE, "--plugin-dir=" TEST_PLUGIN_DIR, "--log-level=error", "--backend=ze",
           strncmp(fault, "hang", 4) == 0 ? "--step-timeout=1" : "--step-timeout=60",
+          "--sandbox=no", /* the test driver's OpenCL runtime links kernels by a program when they first run */
           "--backend-option=ze.cache=" TEST_CACHE, "--backend-option=ze.memory=64M", "--model=" LM_GOLDEN_FOLDER "/llama-gqa-tied-f32.gguf",
           (char *)NULL);
     return 99;

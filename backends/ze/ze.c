@@ -77,6 +77,7 @@ const struct lm_backend lm_backend = {
     .size = sizeof(struct lm_backend),
     .name = "ze",
     .version = PACKAGE_VERSION,
+    .caps = LM_CAP_STARTS_NONE,
     .score = score,
     .devices = devices,
     .open = open_device,

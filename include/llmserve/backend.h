@@ -93,6 +93,7 @@ typedef void lm_bench_fn(void *arg, const struct lm_bench_row *row);
 
 enum { /* capability bits */
     LM_CAP_BATCH_INVARIANT = 1, /* a row's result does not depend on the other rows of a step */
+    LM_CAP_STARTS_NONE = 2,     /* it and its drivers start no program (a linker, say) after prepare(): the engine forbids it then */
 };
 
 struct lm_backend {

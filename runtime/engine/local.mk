@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-noinst_LTLIBRARIES += libprotocol.la libguard.la libengine.la
+noinst_LTLIBRARIES += libprotocol.la libguard.la libsandbox.la libengine.la
 libguard_la_SOURCES = %D%/guard.c %D%/guard.h
+libsandbox_la_SOURCES = %D%/sandbox.c %D%/sandbox.h
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
 libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/lora.c %D%/lora.h %D%/dry.c %D%/dry.h %D%/think.c %D%/think.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
 	%D%/sched.c %D%/sched.h %D%/step.c %D%/step.h \
 	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
-libengine_la_LIBADD = libparallel.la libguard.la libprotocol.la libgrammarrun.la
+libengine_la_LIBADD = libparallel.la libguard.la libsandbox.la libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
-engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test
+engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/loop_test %D%/boot_test %D%/sandbox_test
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 %C%_protocol_test_SOURCES = %D%/protocol_test.c
 %C%_protocol_test_CFLAGS = $(TEST_CFLAGS)
 %C%_protocol_test_LDADD = libprotocol.la libbase.la $(TEST_LIBS)
+%C%_sandbox_test_SOURCES = %D%/sandbox_test.c
+%C%_sandbox_test_CFLAGS = $(TEST_CFLAGS)
+%C%_sandbox_test_LDADD = libsandbox.la libbase.la $(TEST_LIBS)
 %C%_kv_test_SOURCES = %D%/kv_test.c
 %C%_kv_test_CFLAGS = $(TEST_CFLAGS)
 %C%_kv_test_LDADD = libengine.la libbase.la $(TEST_LIBS)

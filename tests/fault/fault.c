@@ -219,7 +219,7 @@ static int fault_sync(struct lm_dev *d, uint64_t deadline_us, struct lm_err *err
 }
 
 __attribute__((visibility("default"))) const struct lm_backend lm_backend = {
-    .abi = LM_BACKEND_ABI, .size = sizeof(struct lm_backend), .name = "fault", .version = "1", .caps = LM_CAP_BATCH_INVARIANT,
+    .abi = LM_BACKEND_ABI, .size = sizeof(struct lm_backend), .name = "fault", .version = "1", .caps = LM_CAP_BATCH_INVARIANT | LM_CAP_STARTS_NONE,
     .score = fault_score, .devices = fault_devices, .open = fault_open, .close = fault_close, .mem = fault_mem,
     .weight_create = fault_weight_create, .weight_destroy = fault_weight_destroy, .pack = fault_pack,
     .measure = fault_measure, .prepare = fault_prepare, .release = fault_release,

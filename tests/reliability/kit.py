@@ -12,7 +12,7 @@ from harness import Server, wait_for
 LONG = os.environ.get("LLMSERVE_RELIABILITY") == "long"
 PLUGINS = os.path.join(harness.BUILD, "tests", "fault", ".libs")
 SEED = int(os.environ.get("LLMSERVE_RELIABILITY_SEED", "0")) or int(time.time())
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 figures = []
 
 
