@@ -18,8 +18,10 @@ int lm_allgather_check(const struct lm_graph *g, const struct lm_op *op, struct 
     int rc = lm_check_act(g, op->x, "x", err);
     if (rc == 0 && op->y != LM_NONE)
         rc = lm_check_act(g, op->y, "y", err);
-    if (rc == 0 && op->y != LM_NONE && (op->x == op->y || g->act[op->x].rows != g->act[op->y].rows || g->act[op->x].dim > g->act[op->y].dim))
-        rc = lm_fail(err, LM_EINVAL, "y has no room for x beside others");
+    if (rc == 0 && op->y != LM_NONE && (op->x == op->y || g->act[op->x].rows != g->act[op->y].rows || op->u.gather.total != g->act[op->y].dim))
+        rc = lm_fail(err, LM_EINVAL, "y is not a row of all columns");
+    if (rc == 0 && (op->u.gather.first > op->u.gather.total || g->act[op->x].dim > op->u.gather.total - op->u.gather.first))
+        rc = lm_fail(err, LM_EINVAL, "columns from %u on, %u of %u", op->u.gather.first, g->act[op->x].dim, op->u.gather.total);
     return rc;
 }
 

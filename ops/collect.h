@@ -12,7 +12,7 @@
  * y        [rows][n] f32; of an allreduce it may be x
  * Accuracy exact (allgather); the rounding of one sum in f32, in the order of the ranks, the same on all of them (allreduce)
  *
- * A backend only stops before them: lm_step_check() keeps them out of what a launch runs.
+ * A backend stops before them: lm_step_check() keeps them out of what a launch runs, but where devices have joined.
  */
 #include <llmserve/backend.h>
 

@@ -39,11 +39,11 @@ END_TEST
 
 START_TEST(test_ops_collect__checks_refuse_what_disagrees)
 {
-    const struct lm_op sum = {.kind = LM_OP_ALLREDUCE, .x = 0, .y = 0}, gather = {.kind = LM_OP_ALLGATHER, .x = 0, .y = 1};
-    struct lm_op bad[7] = {sum, sum, sum, sum, gather, gather, gather};
+    const struct lm_op sum = {.kind = LM_OP_ALLREDUCE, .x = 0, .y = 0}, gather = {.kind = LM_OP_ALLGATHER, .x = 0, .y = 1, .u.gather = {.total = 5}};
+    struct lm_op bad[8] = {sum, sum, sum, sum, gather, gather, gather, gather};
     ck_assert_int_eq(lm_allreduce_check(&g, &sum, NULL), 0);
     ck_assert_int_eq(lm_allgather_check(&g, &gather, NULL), 0);
-    ck_assert_int_eq(lm_allgather_check(&g, &(struct lm_op){.x = 0, .y = LM_NONE}, NULL), 0);
+    ck_assert_int_eq(lm_allgather_check(&g, &(struct lm_op){.x = 0, .y = LM_NONE, .u.gather = {.total = 5}}, NULL), 0);
     bad[0].y = 1;
     bad[1].x = 3;
     bad[2].u.reduce.n_token = 11;
@@ -52,7 +52,8 @@ START_TEST(test_ops_collect__checks_refuse_what_disagrees)
     bad[4].y = 0;
     bad[5].y = 2;
     bad[6].x = 1, bad[6].y = 0;
-    for (int i = 0; i < 7; i++)
+    bad[7].u.gather.first = 5 - 1;
+    for (int i = 0; i < 8; i++)
         ck_assert_msg((i < 4 ? lm_allreduce_check : lm_allgather_check)(&g, &bad[i], NULL) == LM_EINVAL, "case %d", i);
 }
 END_TEST

@@ -165,7 +165,7 @@ static int check_range(const struct lm_graph *g, const struct lm_step *step, str
     bool good = first <= end && end <= g->n_op && (first == 0 || lm_op_is_collective(g->op[first - 1].kind)) &&
                 (end == g->n_op || lm_op_is_collective(g->op[end].kind));
     for (uint32_t i = first; i < end && good; i++)
-        good = !lm_op_is_collective(g->op[i].kind);
+        good = step->joined || !lm_op_is_collective(g->op[i].kind);
     return good ? 0 : lm_fail(err, LM_EINVAL, "ops %u to %u of %u are not what lies between collective ops", first, end, g->n_op);
 }
 

@@ -119,7 +119,7 @@ static bool next_step(struct run *r)
     for (uint32_t o = 0; o < n; o++)
         r->out_row[o] = n - 1 - o;
     r->step = (struct lm_step){n, n_seq, n, r->step_token, r->pos, r->seq_row, r->table, r->n_block, r->out_row,
-                               r->sampling, r->step.sampled, NULL, 0, 0};
+                               r->sampling, r->step.sampled, NULL, 0, 0, false, NULL};
     return n > 0;
 }
 

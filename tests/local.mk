@@ -29,7 +29,7 @@ EXTRA_DIST += %D%/golden/model/make_hf.py %D%/golden/model/hf %D%/golden/lora/ma
 if HAVE_CHECK
 # The reference backend and the golden models, for tests of backends and of what runs on one: link $(REFEXEC_LIBS).
 check_LTLIBRARIES += librefexec.la
-librefexec_la_SOURCES = %D%/refexec.c %D%/refexec.h %D%/golden_model.c %D%/golden_model.h %D%/golden_lora.c %D%/golden_lora.h %D%/memlink.c %D%/memlink.h
+librefexec_la_SOURCES = %D%/refexec.c %D%/refexec.h %D%/refjoin.c %D%/refjoin.h %D%/golden_model.c %D%/golden_model.h %D%/golden_lora.c %D%/golden_lora.h %D%/memlink.c %D%/memlink.h
 REFEXEC_LIBS = librefexec.la libparallel.la libmodel.la libopsuite.la libops.la libqtype.la libbase.la $(TEST_LIBS)
 GOLDEN_CPPFLAGS = $(AM_CPPFLAGS) -DLM_GOLDEN_FOLDER='"$(abs_top_srcdir)/tests/golden/model"' -DLM_LORA_FOLDER='"$(abs_top_srcdir)/tests/golden/lora"'
 check_PROGRAMS += %D%/golden_model_test

@@ -73,6 +73,7 @@ const struct lm_backend lm_backend = {
     .open = open_device,
     .close = gpu_dev_close,
     .mem = gpu_dev_mem,
+    .join = gpu_dev_join,
     .weight_create = gpu_dev_weight_create,
     .weight_destroy = gpu_dev_weight_destroy,
     .pack = gpu_dev_pack,

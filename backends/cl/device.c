@@ -99,7 +99,7 @@ unsigned cl_device_nvidia(const struct cl_device *d)
     return cl_device_uint(d->id, NVIDIA_MAJOR) * 10 + cl_device_uint(d->id, NVIDIA_MINOR);
 }
 
-static bool has_extensions(cl_device_id id, const char *const *names)
+bool cl_device_has(cl_device_id id, const char *const *names)
 {
     char all[8192] = "";
     if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof all - 1, all, NULL) != CL_SUCCESS)
@@ -114,7 +114,7 @@ uint32_t cl_device_xmx(const struct cl_device *d)
     static const char *const needed[] = {"cl_intel_subgroup_matrix_multiply_accumulate", "cl_intel_required_subgroup_size", "cl_intel_subgroups_short",
                                          "cl_khr_fp16", NULL};
     size_t size[MAX_SIZES], bytes = 0, least = 0;
-    if (!(d->type & CL_DEVICE_TYPE_GPU) || !has_extensions(d->id, needed) ||
+    if (!(d->type & CL_DEVICE_TYPE_GPU) || !cl_device_has(d->id, needed) ||
         clGetDeviceInfo(d->id, SUB_GROUP_SIZES_INTEL, sizeof size, size, &bytes) != CL_SUCCESS)
         return 0;
     for (size_t i = 0; i < bytes / sizeof *size; i++)

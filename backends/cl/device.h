@@ -8,6 +8,7 @@
  */
 #include "backends/cl/api.h"
 #include "backends/cl/option.h"
+#include <stdbool.h>
 
 enum { CL_MAX_DEVICES = 64 };
 
@@ -29,6 +30,9 @@ unsigned cl_device_nvidia(const struct cl_device *d);
 
 /** Width of the sub-groups that the matrix engine of a GPU of Intel's wants; 0 where there is none, or its driver hides it. */
 uint32_t cl_device_xmx(const struct cl_device *d);
+
+/** Has the device all of these extensions? names end with NULL. */
+bool cl_device_has(cl_device_id id, const char *const *names);
 
 cl_ulong cl_device_number(cl_device_id id, cl_device_info what); /* a cl_ulong property; 0 on failure */
 size_t cl_device_size(cl_device_id id, cl_device_info what);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/cl/driver.h"
+#include "backends/cl/peer.h"
 #include "backends/cl/program.h"
 #include "backends/gpu/host.h"
 #include "runtime/base/clock.h"
@@ -24,6 +25,7 @@ struct cl_driver {
 struct gpu_buf {
     cl_mem mem;
     size_t bytes;
+    bool external; /* of memory that is shared */
 };
 
 static struct cl_driver *of(struct gpu_driver *d)
@@ -79,11 +81,38 @@ static int buf_create(struct gpu_driver *d, size_t bytes, struct gpu_buf **out, 
     return 0;
 }
 
+static int drv_share(struct gpu_driver *d, size_t bytes, int *out_handle, struct lm_err *err)
+{
+    return cl_peer_share(&of(d)->builder.device, bytes, out_handle, err);
+}
+
+static int drv_map(struct gpu_driver *d, int handle, size_t bytes, struct gpu_buf **out, struct lm_err *err)
+{
+    struct cl_driver *c = of(d);
+    struct gpu_buf *b = calloc(1, sizeof *b);
+    if (!b)
+        return lm_fail(err, LM_ENOMEM, "no memory for a buffer");
+    int rc = cl_peer_map(c->builder.context, c->queue, &c->builder.device, handle, bytes, &b->mem, err);
+    if (rc < 0) {
+        free(b);
+        return rc;
+    }
+    b->bytes = bytes;
+    b->external = true;
+    atomic_fetch_add(&c->used, bytes);
+    c->launched = true;
+    *out = b;
+    return 0;
+}
+
 static void buf_destroy(struct gpu_driver *d, struct gpu_buf *b)
 {
     if (!b)
         return;
-    clReleaseMemObject(b->mem);
+    if (b->external)
+        cl_peer_unmap(of(d)->queue, &of(d)->builder.device, b->mem);
+    else
+        clReleaseMemObject(b->mem);
     atomic_fetch_sub(&of(d)->used, b->bytes);
     free(b);
 }
@@ -253,6 +282,8 @@ static const struct gpu_driver_call calls = {
     .launch = drv_launch,
     .flush = drv_flush,
     .wait = drv_wait,
+    .share = drv_share,
+    .map = drv_map,
     .known = drv_known,
     .keep_known = drv_keep_known,
 };
@@ -290,6 +321,13 @@ static struct gpu_caps caps_of(const struct cl_device *d, const struct cl_option
     };
 }
 
+/* Without a uuid nobody asks it to share memory. */
+static void find_uuid(const struct cl_device *d, struct gpu_caps *caps)
+{
+    if (cl_peer_can(d))
+        cl_peer_uuid(d, caps->uuid);
+}
+
 int cl_driver_open(const struct cl_device *device, const struct cl_option *option, struct gpu_driver **out, struct lm_err *err)
 {
     cl_int code;
@@ -297,6 +335,7 @@ int cl_driver_open(const struct cl_device *device, const struct cl_option *optio
     if (!c)
         return lm_fail(err, LM_ENOMEM, "no memory for a device");
     c->base = (struct gpu_driver){.call = &calls, .caps = caps_of(device, option)};
+    find_uuid(device, &c->base.caps);
     c->is_processor = (device->type & CL_DEVICE_TYPE_CPU) != 0;
     c->limit = option->memory;
     c->builder.device = *device;

@@ -4,7 +4,7 @@ if WITH_CL
 # All of the plugin but its table.
 noinst_LTLIBRARIES += libcl.la
 libcl_la_SOURCES = %D%/api.c %D%/api.h %D%/device.c %D%/device.h %D%/driver.c %D%/driver.h \
-	%D%/option.c %D%/option.h %D%/program.c %D%/program.h
+	%D%/option.c %D%/option.h %D%/peer.c %D%/peer.h %D%/program.c %D%/program.h
 libcl_la_CFLAGS = $(AM_CFLAGS) $(OPENCL_CFLAGS)
 libcl_la_LIBADD = libgpu.la $(OPENCL_LIBS)
 

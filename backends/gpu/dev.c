@@ -11,6 +11,7 @@ enum { LOST_DEADLINE_US = 5 * 1000 * 1000 };
 struct lm_dev {
     struct gpu_driver *drv;
     struct gpu_lib lib;
+    struct gpu_peer *peer; /* NULL: it has not joined others */
     struct gpu_plan *running;
     struct lm_err lost; /* code 0: not lost */
 };
@@ -42,9 +43,26 @@ void gpu_dev_close(struct lm_dev *dev)
 {
     if (!dev)
         return;
+    gpu_peer_destroy(dev->peer);
     gpu_lib_fini(&dev->lib);
     dev->drv->call->close(dev->drv);
     free(dev);
+}
+
+int gpu_dev_join(struct lm_dev *const *dev, uint32_t n, struct lm_err *err)
+{
+    struct gpu_lib *lib[GPU_MAX_RANK] = {NULL};
+    struct gpu_peer *peer[GPU_MAX_RANK] = {NULL};
+    if (n > GPU_MAX_RANK)
+        return lm_fail(err, LM_EUNSUPPORTED, "%u devices, at most %d", n, GPU_MAX_RANK);
+    for (uint32_t i = 0; i < n; i++)
+        lib[i] = &dev[i]->lib;
+    int rc = gpu_peer_join(lib, n, peer, err);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        gpu_peer_destroy(dev[i]->peer);
+        dev[i]->peer = peer[i];
+    }
+    return rc;
 }
 
 int gpu_dev_mem(struct lm_dev *dev, uint64_t *out_free, uint64_t *out_total, struct lm_err *err)
@@ -83,7 +101,7 @@ int gpu_dev_prepare(struct lm_dev *dev, const struct lm_plan_desc *desc, struct 
     struct gpu_plan *p = NULL;
     int rc = gpu_selftest_kernels(&dev->lib, desc, err);
     if (rc == 0)
-        rc = gpu_plan_create(&dev->lib, desc, &p, err);
+        rc = gpu_plan_create(&dev->lib, dev->peer, desc, &p, err);
     if (rc == 0)
         rc = gpu_selftest_fused(&dev->lib, p, err);
     if (rc == 0)

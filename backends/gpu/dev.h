@@ -17,6 +17,7 @@ int gpu_dev_create(struct gpu_driver *drv, struct lm_dev **out, struct lm_err *e
 struct gpu_driver *gpu_dev_driver(struct lm_dev *dev);
 
 void gpu_dev_close(struct lm_dev *dev);
+int gpu_dev_join(struct lm_dev *const *dev, uint32_t n, struct lm_err *err);
 int gpu_dev_mem(struct lm_dev *dev, uint64_t *out_free, uint64_t *out_total, struct lm_err *err);
 int gpu_dev_weight_create(struct lm_dev *dev, const struct lm_weight_desc *desc, struct lm_weight **out, bool *out_ready, struct lm_err *err);
 void gpu_dev_weight_destroy(struct lm_dev *dev, struct lm_weight *w);

@@ -36,6 +36,7 @@ struct gpu_caps {
     uint32_t max_group;  /* work-items of a group */
     uint32_t sub_group;  /* of GPU_XMX: the width that its matrix engine wants, 8 or 16 */
     bool self_test;      /* compare what it computes with the references before it serves */
+    unsigned char uuid[16]; /* of the device; zeros: not known */
 };
 
 /** One argument of a kernel. */
@@ -88,6 +89,13 @@ struct gpu_driver_call {
     int (*flush)(struct gpu_driver *d, struct lm_err *err);
     /** Wait for all that was queued. After LM_ETIMEOUT the device is lost. */
     int (*wait)(struct gpu_driver *d, uint64_t deadline_us, struct lm_err *err);
+
+    /**
+     * Optional, both or none: memory of this device that kernels of other devices store into. share() makes it, as a file
+     * descriptor that is the caller's to close; map() makes a buffer of it, on this or another device.
+     */
+    int (*share)(struct gpu_driver *d, size_t bytes, int *out_handle, struct lm_err *err);
+    int (*map)(struct gpu_driver *d, int handle, size_t bytes, struct gpu_buf **out, struct lm_err *err);
 
     /** Optional, both or none: does the driver remember, from an earlier run, that a program was kept as known on this device? */
     bool (*known)(struct gpu_driver *d, const char *source, const char *options);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/fuse_read.h"
+#include "backends/gpu/run.h"
 #include "ops/graph.h"
 
 #include <stdlib.h>
 
 enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 256 };
 
-_Static_assert(sizeof(struct gpu_phase) == 96 + 24 * 8, "struct phase of phase.cl has no padding");
+_Static_assert(sizeof(struct gpu_phase) == 104 + 25 * 8, "struct phase of phase.cl has no padding");
 
 struct gpu_fuse {
     struct gpu_phases one, many; /* of steps of one row; of more */
@@ -38,30 +39,7 @@ static void buffers_of(const struct gpu_plan *p, const struct gpu_fuse *f, struc
     out[s.part + 1] = f->count;
     out[s.part + 2] = f->best;
     out[s.part + 3] = p->token;
-}
-
-/* The device's addresses of all buffers, by a kernel that writes where its argument points. */
-static int read_addresses(struct gpu_plan *p, struct gpu_lib *lib, struct gpu_buf *const *buf, size_t n, uint64_t *out, struct lm_err *err)
-{
-    struct gpu_driver *d = p->drv;
-    struct gpu_kernel *k;
-    struct gpu_buf *list = NULL;
-    int rc = gpu_lib_kernel(lib, GPU_STEP_1, "address_of", &k, err);
-    if (rc == 0)
-        rc = d->call->buf_create(d, n * sizeof *out, &list, err);
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        const struct gpu_arg arg[] = {{.kind = GPU_ARG_BUF, .buf = buf[i]}, {.kind = GPU_ARG_BUF, .buf = list}, {.kind = GPU_ARG_U32, .u = (uint32_t)i}};
-        if (buf[i])
-            rc = d->call->launch(d, &(struct gpu_launch){.kernel = k, .groups = {1, 1}, .local = 1, .arg = arg, .n_arg = 3}, err);
-    }
-    if (rc == 0)
-        rc = d->call->read_later(d, list, 0, out, n * sizeof *out, err);
-    if (rc == 0)
-        rc = d->call->wait(d, GPU_COPY_DEADLINE_US, err);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        out[i] = buf[i] ? out[i] : 0;
-    d->call->buf_destroy(d, list);
-    return rc;
+    out[s.part + 4] = p->peer ? p->peer->address : NULL;
 }
 
 static bool is_matmul_input(const struct lm_graph *g, uint32_t act)
@@ -105,14 +83,19 @@ static uint32_t most_heads(const struct lm_graph *g)
     return n;
 }
 
+static bool make_phases(const struct lm_graph *g, struct gpu_phases *l)
+{
+    l->at = calloc((size_t)g->n_op + 2, sizeof *l->at);
+    l->reduce = calloc((size_t)g->n_op + 2, sizeof *l->reduce);
+    return l->at && l->reduce;
+}
+
 static int make_memory(const struct gpu_plan *p, struct gpu_fuse *f, struct lm_err *err)
 {
     const struct lm_graph *g = p->desc.graph;
     int rc = 0;
     f->half = calloc((size_t)g->n_act + 1, sizeof *f->half);
-    f->one.at = calloc((size_t)g->n_op + 2, sizeof *f->one.at);
-    f->many.at = calloc((size_t)g->n_op + 2, sizeof *f->many.at);
-    if (!f->half || !f->one.at || !f->many.at)
+    if (!f->half || !make_phases(g, &f->one) || !make_phases(g, &f->many))
         return lm_fail(err, LM_ENOMEM, "no memory for phases");
     for (uint32_t i = 0; i < g->n_act && rc == 0; i++)
         if (is_matmul_input(g, i))
@@ -132,7 +115,7 @@ static int get_kernels(const struct gpu_plan *p, struct gpu_lib *lib, struct gpu
         head_dim = g->op[i].kind == LM_OP_ATTENTION ? g->op[i].u.attn.head_dim : head_dim;
     enum gpu_program_id prefill = head_dim == 64 ? GPU_PREFILL_64 : GPU_PREFILL_128;
     struct gpu_need need = {0};
-    need.program[GPU_STEP_1] = need.program[GPU_STEP_16] = need.program[GPU_STEP_32] = need.program[prefill] = true;
+    need.program[GPU_STEP_1] = need.program[GPU_STEP_16] = need.program[GPU_STEP_32] = need.program[prefill] = need.program[GPU_PEER] = true;
     int rc = gpu_lib_build(lib, &need, err);
     for (int i = 0; i < 3 && rc == 0; i++)
         rc = gpu_lib_kernel(lib, (enum gpu_program_id)(GPU_STEP_1 + i), "step", &f->step[i], err);
@@ -152,7 +135,7 @@ static bool may_fuse(const struct gpu_plan *p)
         return false;
     for (uint32_t i = 0; i < g->n_op; i++) {
         const struct lm_op *op = &g->op[i];
-        if ((op->kind == LM_OP_MATMUL && gpu_weight_of(op->w)->layout != GPU_TILED) || lm_op_is_collective(op->kind))
+        if ((op->kind == LM_OP_MATMUL && gpu_weight_of(op->w)->layout != GPU_TILED) || (lm_op_is_collective(op->kind) && !p->peer))
             return false;
         if (op->kind == LM_OP_ATTENTION && head_dim && head_dim != op->u.attn.head_dim)
             return false;
@@ -170,7 +153,7 @@ static int read_graph(struct gpu_plan *p, struct gpu_lib *lib, struct gpu_fuse *
     int rc = buf && address && has_half ? 0 : lm_fail(err, LM_ENOMEM, "no memory for %zu addresses", n);
     if (rc == 0) {
         buffers_of(p, f, buf);
-        rc = read_addresses(p, lib, buf, n, address, err);
+        rc = gpu_peer_addresses(lib, buf, n, address, err);
     }
     if (rc == 0)
         *out_good = gpu_fuse_read(&(struct gpu_reader){.p = p, .merge = true, .has_half = has_half, .out = &f->one, .address = address}) &&
@@ -218,7 +201,7 @@ void gpu_fuse_destroy(struct gpu_plan *p, struct gpu_fuse *f)
         d->call->buf_destroy(d, f->half[i]);
     d->call->buf_destroy(d, f->one.buf), d->call->buf_destroy(d, f->many.buf);
     d->call->buf_destroy(d, f->bar), d->call->buf_destroy(d, f->count), d->call->buf_destroy(d, f->best);
-    free(f->half), free(f->one.at), free(f->many.at);
+    free(f->half), free(f->one.at), free(f->many.at), free(f->one.reduce), free(f->many.reduce);
     free(f);
 }
 
@@ -239,7 +222,7 @@ uint32_t gpu_fuse_step_tiles(const struct lm_step *step, int32_t *out)
     return n;
 }
 
-/* list and index, or list and length with the barrier; then the step's inputs; up to two more. */
+/* list and index, or list and length with the barrier; then the step's inputs; up to five more. */
 static int launch(struct gpu_plan *p, const struct lm_step *step, struct gpu_kernel *k, const struct gpu_arg *first, uint32_t n_first,
                   const uint32_t *more, uint32_t n_more, const uint32_t groups[2], uint32_t local, struct lm_err *err)
 {
@@ -290,11 +273,13 @@ static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_s
     int k = rows == 1 ? 0 : rows <= 16 ? 1 : 2;
     uint32_t warps = k == 2 ? 8 : 16, n_split = (longest + span - 1) / span;
     uint32_t width = n_split == 1 ? warps_for(items, longest, warps, n_group) : warps;
-    const uint32_t more[] = {n_split, span, width}, groups[] = {n_group, 1};
+    const uint32_t more[] = {n_split, span, width, p->peer ? p->peer->turn : 0, p->peer ? p->peer->rank : 0}, groups[] = {n_group, 1};
     const struct gpu_arg first[] = {{.kind = GPU_ARG_BUF, .buf = l->buf}, {.kind = GPU_ARG_U32, .u = l->n},
                                     {.kind = GPU_ARG_BUF, .buf = f->bar}, {.kind = GPU_ARG_U32, .u = f->target}};
     f->target += (l->n - 1) * n_group;
-    return launch(p, step, f->step[k], first, 4, more, 3, groups, warps * 32, err);
+    if (p->peer)
+        p->peer->turn += l->n_turn;
+    return launch(p, step, f->step[k], first, 4, more, 5, groups, warps * 32, err);
 }
 
 static int launch_phase(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, uint32_t i, uint32_t tiles_at, uint32_t n_tile,
@@ -314,15 +299,33 @@ static int launch_phase(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_
     }
 }
 
-int gpu_fuse_launch(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, bool *out_sampled, struct lm_err *err)
+/* The sum over ranks behind a phase, and the residual add that would be the phase's own. */
+static int launch_sum(struct gpu_plan *p, const struct gpu_fuse *f, const struct lm_step *step, uint32_t i, struct lm_err *err)
 {
-    *out_sampled = step->n_tok <= GPU_FUSE_ROWS && step->n_out <= GPU_FUSE_ROWS;
+    uint32_t op = f->many.reduce[i];
+    int rc = op ? gpu_run_op(p, step, op, err) : 0;
+    return rc == 0 && op && f->many.at[i].epi == EPI_ADD ? gpu_run_op(p, step, op + 1, err) : rc;
+}
+
+uint32_t gpu_fuse_first(const struct gpu_fuse *f)
+{
+    return f->many.first;
+}
+
+int gpu_fuse_launch(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, uint32_t *out_end, struct lm_err *err)
+{
+    const struct lm_graph *g = p->desc.graph;
+    bool few = step->n_tok <= GPU_FUSE_ROWS && step->n_out <= GPU_FUSE_ROWS, samples = g->op[f->many.end - 1].kind == LM_OP_SAMPLE;
+    *out_end = f->many.end - (samples && !few);
     if (step->n_tok == 0)
         return 0;
-    if (*out_sampled)
+    if (few)
         return launch_step(p, f, step, err);
     int rc = 0;
-    for (uint32_t i = 0; i < f->many.n && rc == 0; i++)
+    for (uint32_t i = 0; i < f->many.n && rc == 0; i++) {
         rc = launch_phase(p, f, step, i, p->tiles_at, p->n_tile, err);
+        if (rc == 0)
+            rc = launch_sum(p, f, step, i, err);
+    }
     return rc;
 }

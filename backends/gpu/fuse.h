@@ -6,7 +6,8 @@
  * a barrier of the grid between phases, more rows are a launch for each phase.
  *
  * Fused are: norm with the matmuls behind it (one row), matmuls of one input, rope and cache store behind them, gate
- * and up with their activation, a matmul with the residual add. Every activation gets its value all the same.
+ * and up with their activation, a matmul with the sum over ranks that have joined and the residual add. Every activation
+ * gets its value all the same, but a rank's own share of a sum.
  *
  * Phases point by addresses of the device, which the driver's buffers keep for their life.
  *
@@ -20,10 +21,10 @@ enum { GPU_FUSE_ROWS = 32 };
 /** One phase: struct phase of cl/phase.cl. Addresses are 0 where a phase has none. */
 struct gpu_phase {
     uint32_t kind, out, n_mat, epi, tiles[3], outputs[3];
-    uint32_t k, kc, head_dim, n_head, n_kv, n_rot, window, block, gelu;
+    uint32_t k, kc, head_dim, n_head, n_kv, n_rot, window, block, gelu, turn, n_rank;
     float eps, w_add, scale, cap, mscale;
     uint64_t w[3], s[3], y[3], bias[3];
-    uint64_t x, x2, y2, half_x, half_y, norm_w, norm_y, key, value, angles, part, count;
+    uint64_t x, x2, y2, half_x, half_y, norm_w, norm_y, key, value, angles, part, count, windows;
 };
 
 struct gpu_plan;
@@ -45,6 +46,9 @@ void gpu_fuse_destroy(struct gpu_plan *p, struct gpu_fuse *f); /* takes NULL */
 size_t gpu_fuse_step_words(const struct lm_plan_desc *desc);
 uint32_t gpu_fuse_step_tiles(const struct lm_step *step, int32_t *out);
 
-/** Queue all between the embedding and the greedy tokens. *out_sampled: the tokens too. */
-int gpu_fuse_launch(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, bool *out_sampled, struct lm_err *err);
+/** The first op that phases stand for; those before it are to be run by themselves. */
+uint32_t gpu_fuse_first(const struct gpu_fuse *f);
+
+/** Queue the ops from the first on, greedy tokens too where the rows are few. *out_end: the op behind them. */
+int gpu_fuse_launch(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_step *step, uint32_t *out_end, struct lm_err *err);
 #endif

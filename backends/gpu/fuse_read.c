@@ -20,12 +20,13 @@ struct gpu_places gpu_fuse_places(const struct gpu_plan *p)
     s.w = s.angles + p->n_angles;
     s.b = s.w + g->n_op;
     s.part = s.b + g->n_op;
-    s.n = s.part + 4;
+    s.n = s.part + 5;
     return s;
 }
 
 static struct gpu_phase *new_phase(const struct gpu_reader *r, uint32_t kind, uint32_t act)
 {
+    r->out->reduce[r->out->n] = 0;
     struct gpu_phase *p = &r->out->at[r->out->n++];
     *p = (struct gpu_phase){.kind = kind, .block = r->p->desc.block_size, .out = r->p->desc.graph->act[act].rows == LM_ROWS_OUT};
     return p;
@@ -135,9 +136,22 @@ static uint32_t take_glu(const struct gpu_reader *r, uint32_t i, struct gpu_phas
     return 1;
 }
 
-static uint32_t take_add(const struct gpu_reader *r, uint32_t i, struct gpu_phase *ph)
+/* The sum over ranks of the matmul at op i, a turn of the step; 0: there is none. */
+static uint32_t take_reduce(const struct gpu_reader *r, uint32_t i, struct gpu_phase *ph)
 {
     const struct lm_op *mat = op_at(r, i), *op = op_at(r, i + 1);
+    if (op->kind != LM_OP_ALLREDUCE || op->x != mat->y || op->y != mat->y || op->u.reduce.n_token || GPU_FUSE_ROWS * ph->outputs[0] > GPU_WINDOW)
+        return 0;
+    ph->turn = ++r->out->n_turn;
+    ph->n_rank = r->p->peer->n;
+    ph->windows = r->address[gpu_fuse_places(r->p).part + 4];
+    return 1;
+}
+
+/* The residual add, op i, of the matmul `mat`. */
+static uint32_t take_add(const struct gpu_reader *r, const struct lm_op *mat, uint32_t i, struct gpu_phase *ph)
+{
+    const struct lm_op *op = op_at(r, i);
     if (op->kind != LM_OP_ADD || (op->x == mat->y) == (op->x2 == mat->y) || op->y == mat->x || op->y == mat->y)
         return 0;
     ph->epi = EPI_ADD;
@@ -156,7 +170,7 @@ static bool writes(const struct gpu_phase *ph, uint64_t address)
 /* Matmuls at op i, behind norm op `norm` (LM_NONE: none) that may be merged. Returns the ops taken; 0: cannot. */
 static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t norm)
 {
-    uint32_t n = count_matmuls(r, i), x = op_at(r, i)->x, more = 0;
+    uint32_t n = count_matmuls(r, i), x = op_at(r, i)->x, more = 0, sum = 0;
     struct gpu_phase ph = {.kind = PH_MATMUL, .block = r->p->desc.block_size};
     if (norm == LM_NONE && !r->has_half[x] && !r->merge)
         return 0;
@@ -166,8 +180,10 @@ static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t no
         more = take_qkv(r, i, &ph);
     else if (n == 2)
         more = take_glu(r, i, &ph);
-    else
-        more = take_add(r, i, &ph);
+    else {
+        sum = take_reduce(r, i, &ph);
+        more = sum + take_add(r, op_at(r, i), i + 1 + sum, &ph);
+    }
     if (norm != LM_NONE) {
         set_norm(r, norm, &ph);
         if (writes(&ph, ph.x) || writes(&ph, ph.norm_y))
@@ -181,6 +197,7 @@ static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t no
     struct gpu_phase *to = new_phase(r, PH_MATMUL, op_at(r, i)->y);
     ph.out = to->out;
     *to = ph;
+    r->out->reduce[r->out->n - 1] = sum ? i + 1 : 0;
     return n + more;
 }
 
@@ -251,9 +268,10 @@ static uint32_t take_sample(const struct gpu_reader *r, uint32_t i)
 bool gpu_fuse_read(const struct gpu_reader *r)
 {
     const struct lm_graph *g = r->p->desc.graph;
-    if (op_at(r, 0)->kind != LM_OP_EMBED || op_at(r, g->n_op - 1)->kind != LM_OP_SAMPLE)
-        return false;
-    for (uint32_t i = 1, n = 0; i < g->n_op; i += n) {
+    uint32_t i = op_at(r, 0)->kind == LM_OP_EMBED;
+    i += i && op_at(r, i)->kind == LM_OP_ALLREDUCE; /* of tokens that others have: by itself */
+    r->out->first = i;
+    for (uint32_t n = 0; i < g->n_op && op_at(r, i)->kind != LM_OP_ALLGATHER; i += n) {
         switch (op_at(r, i)->kind) {
         case LM_OP_RMSNORM: n = take_norm(r, i); break;
         case LM_OP_MATMUL: n = take_matmuls(r, i, LM_NONE); break;
@@ -265,6 +283,7 @@ bool gpu_fuse_read(const struct gpu_reader *r)
         if (n == 0)
             return false;
     }
-    return true;
+    r->out->end = i;
+    return r->out->n > 0;
 }
 

@@ -15,13 +15,15 @@ enum { EPI_PLAIN, EPI_ADD, EPI_GLU, EPI_QKV };
 
 struct gpu_phases {
     struct gpu_phase *at; /* room for one an op and one more */
-    uint32_t n;
+    uint32_t n, n_turn;  /* phases; those whose result is summed over ranks */
+    uint32_t *reduce;    /* [n] the op that sums a phase's result over ranks; 0: none */
+    uint32_t first, end; /* ops that they stand for */
     struct gpu_buf *buf; /* the device's copy */
 };
 
 /**
  * Addresses, in one array: activations, their f16, keys, values, tables of angles, slices [0] of each op's w and b, then
- * parts of attention, counters of it, parts of argmax, tokens.
+ * parts of attention, counters of it, parts of argmax, tokens, addresses of the ranks' windows.
  */
 struct gpu_places { size_t half, key, value, angles, w, b, part, n; };
 struct gpu_places gpu_fuse_places(const struct gpu_plan *p);
@@ -35,6 +37,6 @@ struct gpu_reader {
     const uint64_t *address; /* gpu_fuse_places() of them */
 };
 
-/** All ops but the embedding, which comes first, into phases. False: one of them is none. */
+/** All ops into phases, but the embedding before them and what is behind an allgather. False: one of them is none. */
 bool gpu_fuse_read(const struct gpu_reader *r);
 #endif

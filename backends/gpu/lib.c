@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { MAX_THREADS = 8, OPTION_BYTES = 160 };
+enum { MAX_THREADS = 8, OPTION_BYTES = 160, MAX_FILE = 5 };
 
 struct job {
     struct gpu_lib *lib;
@@ -16,7 +16,7 @@ struct job {
 };
 
 /* The files of a program and its options; those of weights have none here. */
-static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
+static const struct { const char *file[MAX_FILE], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ROW] = {{"row.cl"}, ""},
     [GPU_ATTN_F16] = {{"attn.cl"}, "-DKV=0"},
     [GPU_ATTN_BF16] = {{"attn.cl"}, "-DKV=1"},
@@ -26,11 +26,12 @@ static const struct { const char *file[4], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ATTN_E5M2] = {{"attn.cl"}, "-DKV=5"},
     [GPU_SAMPLE] = {{"sample.cl"}, ""},
     [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
-    [GPU_STEP_1] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=0 -DTT=512"},
-    [GPU_STEP_16] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=1 -DTT=512"},
-    [GPU_STEP_32] = {{"nv.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=2 -DTT=256"},
-    [GPU_PREFILL_64] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=64 -cl-nv-maxrregcount=168"},
-    [GPU_PREFILL_128] = {{"nv.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=128 -cl-nv-maxrregcount=168"},
+    [GPU_STEP_1] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=0 -DTT=512"},
+    [GPU_STEP_16] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=1 -DTT=512"},
+    [GPU_STEP_32] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step.cl"}, "-DMT=2 -DTT=256"},
+    [GPU_PREFILL_64] = {{"nv.cl", "peer.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=64 -cl-nv-maxrregcount=168"},
+    [GPU_PREFILL_128] = {{"nv.cl", "peer.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=128 -cl-nv-maxrregcount=168"},
+    [GPU_PEER] = {{"nv.cl", "peer.cl", "exchange.cl"}, ""},
 };
 
 enum gpu_program_id gpu_lib_weight(const struct gpu_kind *k, enum gpu_layout layout)
@@ -51,7 +52,7 @@ enum gpu_program_id gpu_lib_attention(enum lm_kv_dtype dtype)
 
 bool gpu_lib_is_portable(enum gpu_program_id id)
 {
-    return id < GPU_STEP_1 || (id > GPU_PREFILL_128 && id < GPU_XMX_8);
+    return id < GPU_STEP_1 || (id > GPU_PEER && id < GPU_XMX_8);
 }
 
 uint32_t gpu_lib_sub_group(enum gpu_program_id id)
@@ -84,7 +85,7 @@ static void kind_options(const struct gpu_kind *k, uint32_t sub_group, char *out
 
 char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
 {
-    static const char *const weight[4] = {"weight.cl"}, *const xmx[4] = {"weight.cl", "xmx.cl"};
+    static const char *const weight[MAX_FILE] = {"weight.cl"}, *const xmx[MAX_FILE] = {"weight.cl", "xmx.cl"};
     const struct gpu_kind *k = kind_of(id);
     const char *const *file = !k ? fixed[id < GPU_WEIGHT ? id : 0].file : gpu_lib_sub_group(id) ? xmx : weight;
     char *source = NULL;
@@ -95,19 +96,27 @@ char *gpu_lib_source(enum gpu_program_id id, char *options, size_t n)
     else
         snprintf(options, n, "%s", fixed[id].options);
     size_t room = 1;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < MAX_FILE; i++)
         room += file[i] ? strlen(text_of(file[i])) : 0;
     source = calloc(room, 1);
-    for (int i = 0; i < 4 && source; i++)
+    for (int i = 0; i < MAX_FILE && source; i++)
         strcat(source, file[i] ? text_of(file[i]) : "");
     return source;
+}
+
+static const char *last_file(enum gpu_program_id id)
+{
+    int i = MAX_FILE - 1;
+    while (i > 0 && !fixed[id].file[i])
+        i--;
+    return fixed[id].file[i];
 }
 
 void gpu_lib_name(enum gpu_program_id id, char *out, size_t n)
 {
     const struct gpu_kind *k = kind_of(id);
     if (id < GPU_WEIGHT)
-        snprintf(out, n, "%s (%s)", fixed[id].file[3] ? fixed[id].file[3] : fixed[id].file[2] ? fixed[id].file[2] : fixed[id].file[0], fixed[id].options);
+        snprintf(out, n, "%s (%s)", last_file(id), fixed[id].options);
     else if (gpu_lib_sub_group(id))
         snprintf(out, n, "xmx.cl (%s, %u)", k ? k->name : "?", gpu_lib_sub_group(id));
     else

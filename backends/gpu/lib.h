@@ -19,6 +19,7 @@ enum gpu_program_id {
     GPU_TILES,                              /* weight.cl for tiles */
     GPU_STEP_1, GPU_STEP_16, GPU_STEP_32,   /* step.cl for so many rows at most */
     GPU_PREFILL_64, GPU_PREFILL_128,        /* prefill.cl for heads of so many columns */
+    GPU_PEER,                               /* peer.cl */
     GPU_WEIGHT,                             /* weight.cl for kind 0 and so on */
     GPU_XMX_8 = GPU_WEIGHT + GPU_MAX_KIND,  /* and xmx.cl, for sub-groups of 8 */
     GPU_XMX_16 = GPU_XMX_8 + GPU_MAX_KIND,  /* of 16 */

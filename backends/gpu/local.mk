@@ -2,12 +2,12 @@
 # What the plugins for GPUs share. It knows no driver.
 EXTRA_DIST += %D%/embed %D%/ocloc_test $(gpu_cl)
 gpu_cl = %D%/cl/row.cl %D%/cl/attn.cl %D%/cl/weight.cl %D%/cl/xmx.cl %D%/cl/sample.cl \
-	%D%/cl/nv.cl %D%/cl/phase.cl %D%/cl/step_matmul.cl %D%/cl/step.cl %D%/cl/prefill.cl
+	%D%/cl/nv.cl %D%/cl/peer.cl %D%/cl/exchange.cl %D%/cl/phase.cl %D%/cl/step_matmul.cl %D%/cl/step.cl %D%/cl/prefill.cl
 
 if WITH_GPU
 noinst_LTLIBRARIES += libgpu.la
 libgpu_la_SOURCES = %D%/build_log.c %D%/build_log.h %D%/cache.c %D%/cache.h %D%/dev.c %D%/dev.h %D%/driver.h %D%/host.c %D%/host.h %D%/kind.c %D%/kind.h %D%/lib.c %D%/lib.h %D%/plan.c %D%/plan.h \
-	%D%/fuse.c %D%/fuse.h %D%/fuse_read.c %D%/fuse_read.h %D%/run.c %D%/run.h %D%/tile.c %D%/tile.h %D%/weight.c %D%/weight.h \
+	%D%/fuse.c %D%/fuse.h %D%/fuse_read.c %D%/fuse_read.h %D%/peer.c %D%/peer.h %D%/run.c %D%/run.h %D%/tile.c %D%/tile.h %D%/weight.c %D%/weight.h \
 	%D%/option.c %D%/option.h %D%/selftest.c %D%/selftest.h
 nodist_libgpu_la_SOURCES = %D%/sources.c
 libgpu_la_LIBADD = libops.la libqtype.la libbase.la

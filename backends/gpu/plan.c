@@ -55,7 +55,8 @@ static uint32_t n_blocks_of(const struct lm_plan_desc *d)
 static size_t step_words(const struct lm_plan_desc *d)
 {
     size_t lora = d->graph->n_lora ? (size_t)d->max_tok + d->max_out : 0;
-    return 3 * (size_t)d->max_tok + d->max_out + lora + (size_t)d->max_seq * n_blocks_of(d) + gpu_fuse_step_words(d) + 8 * (size_t)d->max_out + 16;
+    size_t whole = d->graph->n_token ? d->max_tok : 0;
+    return 3 * (size_t)d->max_tok + d->max_out + whole + lora + (size_t)d->max_seq * n_blocks_of(d) + gpu_fuse_step_words(d) + 8 * (size_t)d->max_out + 16;
 }
 
 static size_t low_bytes(const struct lm_plan_desc *d)
@@ -386,12 +387,13 @@ static int get_kernels(struct gpu_plan *p, struct gpu_lib *lib, struct lm_err *e
     return rc;
 }
 
-int gpu_plan_create(struct gpu_lib *lib, const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err)
+int gpu_plan_create(struct gpu_lib *lib, struct gpu_peer *peer, const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err)
 {
     struct gpu_plan *p = NULL;
     int rc = new_plan(desc, &p, err);
     if (rc == 0) {
         p->drv = lib->drv;
+        p->peer = peer;
         rc = get_kernels(p, lib, err);
     }
     if (rc == 0)

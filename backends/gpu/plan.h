@@ -7,6 +7,7 @@
  * Thread   [engine]
  */
 #include "backends/gpu/lib.h"
+#include "backends/gpu/peer.h"
 #include "backends/gpu/weight.h"
 
 enum gpu_kernel_id {
@@ -34,6 +35,7 @@ struct gpu_kv { struct gpu_buf *k, *v; };
 struct gpu_plan {
     struct lm_plan_desc desc;
     struct gpu_driver *drv;
+    struct gpu_peer *peer;                         /* NULL: the device has not joined others */
     struct gpu_kernel *kernel[GPU_N_FIXED_KERNEL]; /* NULL: no op needs it */
     struct gpu_mat_kernels *mat;                   /* [n_op] */
     struct gpu_angles *angles;
@@ -50,6 +52,7 @@ struct gpu_plan {
     float *host_logits;  /* [GPU_LOGITS_ROWS][n_vocab] */
     void *sample_scratch;
     uint32_t pos_at, seq_at, out_at, table_at, stride, tiles_at, n_tile, draw_at; /* words in step: token from 0 */
+    uint32_t whole_at;                                                   /* tokens in the whole vocabulary, of a rank */
     uint32_t lora_at[2];                                                 /* slots of adapters by enum lm_rows */
     struct gpu_fuse *fuse;                                               /* NULL: op by op */
     const struct lm_step *running; /* until sync() */
@@ -58,8 +61,8 @@ struct gpu_plan {
 /** What a plan takes. Errors LM_EINVAL, LM_EUNSUPPORTED heads of more than GPU_MAX_HEAD_DIM columns, a cache of int16 or int4 */
 int gpu_plan_measure(const struct gpu_driver *drv, const struct lm_plan_desc *desc, struct lm_plan_size *out, struct lm_err *err);
 
-/** Allocate all, build the kernels. Errors also LM_ENOMEM: says needed, available and the knob to turn */
-int gpu_plan_create(struct gpu_lib *lib, const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err);
+/** Allocate all, build the kernels. peer: NULL, or the rank that runs the plan's collective ops. Errors also LM_ENOMEM: says needed, available and the knob to turn */
+int gpu_plan_create(struct gpu_lib *lib, struct gpu_peer *peer, const struct lm_plan_desc *desc, struct gpu_plan **out, struct lm_err *err);
 void gpu_plan_destroy(struct gpu_plan *p); /* takes NULL */
 
 /** Rows of an activation that the step has. */

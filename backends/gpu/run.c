@@ -380,7 +380,14 @@ static int run_argmax(struct gpu_plan *p, const struct lm_step *step, const stru
     return rc == 0 ? read_tokens(p, step, op, err) : rc;
 }
 
-static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
+static int run_exchange(struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, struct lm_err *err)
+{
+    const struct gpu_exchange e = {.op = op, .x = p->act[op->x], .y = op->y == LM_NONE ? p->token : p->act[op->y], .step = p->step,
+                                   .rows = gpu_plan_rows(p, step, op->x), .dim = p->desc.graph->act[op->x].dim, .token_at = p->whole_at};
+    return p->peer ? gpu_peer_exchange(p->peer, &e, err) : lm_fail(err, LM_EINVAL, "a collective op of a device that has not joined others");
+}
+
+int gpu_run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, struct lm_err *err)
 {
     const struct lm_op *op = &p->desc.graph->op[i];
     switch (op->kind) {
@@ -407,7 +414,7 @@ static int run_op(struct gpu_plan *p, const struct lm_step *step, uint32_t i, st
     case LM_OP_MOE_MATMUL: return run_experts(p, step, i, err);
     case LM_OP_LORA_MATMUL: return run_lora(p, step, op, err);
     case LM_OP_ALLREDUCE:
-    case LM_OP_ALLGATHER: /* never in a step's range */
+    case LM_OP_ALLGATHER: return run_exchange(p, step, op, err);
     case LM_OP_KIND_END: break;
     }
     return lm_fail(err, LM_EINVAL, "op %u of kind %d", i, (int)op->kind);
@@ -448,31 +455,42 @@ static int upload(struct gpu_plan *p, const struct lm_step *step, struct lm_err 
         lm_lora_rows(step, h + words, h + words + n);
         words += (size_t)n + step->n_out;
     }
+    p->whole_at = (uint32_t)words;
+    if (step->whole_token) {
+        memcpy(h + words, step->whole_token, n * sizeof *h);
+        words += n;
+    }
     p->draw_at = (uint32_t)words;
     for (uint32_t o = 0; o < step->n_out && draws(step); o++, words += 8)
         put_draw(&step->sampling[o], p->desc.graph->n_vocab, (uint32_t *)h + words);
     return words ? p->drv->call->write_later(p->drv, p->step, 0, h, words * sizeof *h, err) : 0;
 }
 
-/* The embedding, the phases, the greedy tokens. */
+/* What is before the phases, they, what is behind them. */
 static int run_fused(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
-    bool sampled = false;
-    int rc = run_op(p, step, 0, err);
+    const struct lm_graph *g = p->desc.graph;
+    uint32_t end = 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < gpu_fuse_first(p->fuse) && rc == 0; i++)
+        rc = gpu_run_op(p, step, i, err);
     if (rc == 0)
-        rc = gpu_fuse_launch(p, p->fuse, step, &sampled, err);
-    if (rc < 0)
-        return rc;
-    return sampled ? read_tokens(p, step, &p->desc.graph->op[p->desc.graph->n_op - 1], err) : run_op(p, step, p->desc.graph->n_op - 1, err);
+        rc = gpu_fuse_launch(p, p->fuse, step, &end, err);
+    if (rc == 0 && end == g->n_op && g->op[end - 1].kind == LM_OP_SAMPLE)
+        rc = read_tokens(p, step, &g->op[end - 1], err);
+    for (uint32_t i = end; i < g->n_op && rc == 0; i++)
+        rc = gpu_run_op(p, step, i, err);
+    return rc;
 }
 
 int gpu_run_launch(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
     int rc = step->first_op ? 0 : upload(p, step, err); /* what a step's first part brings, its others find */
-    if (rc == 0 && p->fuse)
+    const bool whole = p->fuse && step->first_op == 0 && lm_step_end(p->desc.graph, step) == p->desc.graph->n_op;
+    if (rc == 0 && whole)
         rc = run_fused(p, step, err);
-    for (uint32_t i = step->first_op; i < lm_step_end(p->desc.graph, step) && rc == 0 && !p->fuse; i++)
-        rc = run_op(p, step, i, err);
+    for (uint32_t i = step->first_op; i < lm_step_end(p->desc.graph, step) && rc == 0 && !whole; i++)
+        rc = gpu_run_op(p, step, i, err);
     if (rc == 0)
         rc = p->drv->call->flush(p->drv, err);
     if (rc == 0)

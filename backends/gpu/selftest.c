@@ -131,7 +131,7 @@ static int test_matrix(struct gpu_lib *lib, uint32_t qtype, const char *what, st
                              {.kind = LM_OP_MATMUL, .x = 0, .x2 = LM_NONE, .y = 1, .w = &on_device->weight}};
         const struct lm_graph g = {.act = act, .n_act = 2, .op = op, .n_op = 2, .n_vocab = OUTPUTS};
         const struct lm_plan_desc plan = {.graph = &g, .max_tok = ROWS, .max_seq = 1, .max_out = 1, .max_len = MAX_LEN, .block_size = BLOCK, .n_block = MAX_LEN / BLOCK};
-        rc = gpu_plan_create(lib, &plan, &p, err);
+        rc = gpu_plan_create(lib, NULL, &plan, &p, err);
         if (rc == 0)
             rc = compare_matrix(p, o, w, what, err);
         gpu_plan_destroy(p);
@@ -219,7 +219,7 @@ static int test_small(struct gpu_lib *lib, enum lm_kv_dtype dtype, struct one *o
     make_graph(s);
     const struct lm_plan_desc desc = {.graph = &s->graph, .max_tok = ROWS, .max_seq = 1, .max_out = 1, .max_len = MAX_LEN, .block_size = BLOCK,
                                       .n_block = MAX_LEN / BLOCK, .kv_dtype = dtype};
-    int rc = gpu_plan_create(lib, &desc, &p, err);
+    int rc = gpu_plan_create(lib, NULL, &desc, &p, err);
     if (rc == 0)
         rc = compare_small(s, p, o, ROWS, 0, err);
     if (rc == 0)
@@ -318,7 +318,8 @@ int gpu_selftest_fused(struct gpu_lib *lib, struct gpu_plan *p, struct lm_err *e
 {
     char *source = NULL, options[160];
     uint32_t n_vocab = p->desc.graph->n_vocab;
-    if (!p->fuse || !lib->drv->caps.self_test || is_known(lib, GPU_STEP_1, &source, options, sizeof options)) {
+    bool whole = p->desc.graph->op[0].kind == LM_OP_EMBED && p->desc.graph->op[p->desc.graph->n_op - 1].kind == LM_OP_SAMPLE;
+    if (!p->fuse || !whole || p->peer || !lib->drv->caps.self_test || is_known(lib, GPU_STEP_1, &source, options, sizeof options)) {
         free(source);
         return 0;
     }

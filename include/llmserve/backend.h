@@ -16,7 +16,7 @@
 #include <llmserve/op.h>
 #include <llmserve/qtype.h>
 
-#define LM_BACKEND_ABI 4u
+#define LM_BACKEND_ABI 5u
 
 struct lm_dev;  /* an open device, the backend's */
 struct lm_plan; /* a prepared graph with its KV pool and scratch, the backend's */
@@ -151,6 +151,13 @@ struct lm_backend {
 
     /** Optional: measure kernels and tell each figure to row(arg). Between steps. LM_EINVAL desc names nothing there is; LM_ENOMEM. */
     int (*bench)(struct lm_dev *dev, const struct lm_bench_desc *desc, lm_bench_fn *row, void *arg, struct lm_err *err);
+
+    /**
+     * Optional: make devices the ranks of one group, in this order, before their plans are prepared. They then run the
+     * collective ops of steps with `joined` themselves, sums in the order of the ranks; each is launched the same steps.
+     * NULL or LM_EUNSUPPORTED: they are as before, and exchange through the host.
+     */
+    int (*join)(struct lm_dev *const *dev, uint32_t n, struct lm_err *err);
 };
 
 #endif

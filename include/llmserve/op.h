@@ -114,6 +114,7 @@ struct lm_op {
             bool x_shared;              /* x is one row for all slots, else [n_slot] of them */
         } moe;
         struct { uint32_t token_first, n_token; } reduce; /* n_token not 0: rows of other tokens than these count as zeros */
+        struct { uint32_t first, total; } gather;         /* x has columns first .. of total ones */
         struct { const struct lm_lora *slot; } lora; /* [n_lora], the graph's: they change between steps, where no row has the slot */
     } u;
 };
@@ -214,5 +215,7 @@ struct lm_step {
     struct lm_sampled *sampled;  /* [n_out], written by the time sync() returns */
     const int32_t *lora;         /* [n_seq] slot of each sequence's adapter, -1: none; NULL: no sequence has one */
     uint32_t first_op, end_op;   /* run ops [first_op, end_op), which lie between collective ops; both 0: all, where there are none */
+    bool joined;                 /* the device has joined others: the ops may be collective */
+    const int32_t *whole_token;  /* [n_tok] ids in the whole vocabulary where the device has joined and token are those of its own part; else NULL */
 };
 #endif

@@ -403,8 +403,11 @@ static uint32_t logits(struct lm_build *b, uint32_t h)
     uint32_t all = lm_build_act(b, "logits", n), y = split ? lm_build_act(b, "logits_part", r.n) : all;
     matmul(b, y, h, output(b, r), lm_build_vector(b, "output.bias", n, r.first, r.n, false));
     adapt(b, y, h, "output", n, r.first);
-    if (split)
-        lm_build_op(b, LM_OP_ALLGATHER, b->part.rank == 0 ? all : LM_NONE, y, LM_NONE);
+    if (split) {
+        struct lm_op *op = lm_build_op(b, LM_OP_ALLGATHER, b->part.rank == 0 ? all : LM_NONE, y, LM_NONE);
+        op->u.gather.first = r.first;
+        op->u.gather.total = n;
+    }
     return all;
 }
 

@@ -37,6 +37,7 @@ struct lm_dev {
     uint32_t n_stage_done;
     bool runs, stop;
     bool leads;                /* others follow this process */
+    bool joined;               /* ranks run collective ops by themselves */
     struct lm_err lost;        /* code 0: not lost */
 };
 
@@ -155,7 +156,7 @@ static int run_ops(struct rank *r, struct lm_step *part, struct lm_err *err)
     const struct lm_group_part *p = &g->plan->part[r->index];
     int rc = 0;
     for (uint32_t i = 0, turn = 0; i < p->graph->n_op && !rc; i++, turn++) {
-        const uint32_t end = next_collective(p->graph, i);
+        const uint32_t end = g->joined ? p->graph->n_op : next_collective(p->graph, i);
         part->first_op = i;
         part->end_op = end;
         if (end > i)
@@ -215,6 +216,8 @@ static int run_step(struct rank *r, struct lm_err *err)
     if (stage > 0)
         rc = take_stream(r, part.n_tok, err);
     r->collect_us += lm_now_us() - start_us;
+    part.joined = g->joined;
+    part.whole_token = g->joined && g->plan->part[r->index].token ? part.token : NULL;
     lm_group_tokens(&g->plan->part[r->index], &part);
     if (!rc)
         rc = run_ops(r, &part, err);
@@ -288,6 +291,17 @@ static int start(struct lm_dev *g, struct lm_err *err)
     return 0;
 }
 
+/* Do the ranks of every stage run collective ops by themselves? Where some cannot, none does. */
+static bool join_devices(const struct lm_dev *g)
+{
+    uint32_t i = 0;
+    if (g->n_mate == 1 || is_shared(g) || !g->desc.be->join)
+        return false;
+    while (i < g->n && g->desc.be->join(g->desc.dev + i, g->n_mate, NULL) == 0)
+        i += g->n_mate;
+    return i == g->n;
+}
+
 int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struct lm_err *err)
 {
     pthread_condattr_t attr;
@@ -303,6 +317,7 @@ int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struc
     g->desc.model = copy(desc->model, g->n * sizeof(*desc->model));
     g->rank = calloc(g->n, sizeof *g->rank);
     g->meeting = calloc(g->n / g->n_mate, sizeof *g->meeting);
+    g->joined = g->desc.dev && join_devices(g);
     pthread_mutex_init(&g->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -7,8 +7,8 @@
  *
  * Each device has its part of the model (model.h) and a thread. A step runs on all ranks of a stage at once, from one
  * collective op to the next; there the ranks copy what they have to host memory, meet, and each takes the sum, or what stands
- * side by side, back. Sums are made in the order of the ranks, so that all have the same to the bit. The residual stream goes
- * from the first rank of a stage to all of the next.
+ * side by side, back; devices that join (backend.h) run these ops by themselves. Sums are made in the order of the ranks, so
+ * that all have the same to the bit. The residual stream goes from the first rank of a stage to all of the next.
  *
  * Of the table there is what runs steps: measure() and mem() tell the most that a device needs and the least that one has,
  * copy_in() and copy_out() are those of the part with the logits. Weights are not made by it.

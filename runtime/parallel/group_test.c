@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/parallel/group.h"
 #include "tests/golden_model.h"
-#include "tests/refexec.h"
+#include "tests/refjoin.h"
 #include "tests/suite.h"
 
 static void open_all(struct lm_dev **dev)
@@ -17,7 +17,7 @@ static void close_all(struct lm_dev **dev)
 }
 
 /* Runs every model of the list split so; returns how many could be. Those that cannot say so. */
-static int run_list(const char *const *list, struct lm_golden_feed feed)
+static int run_list_on(const struct lm_backend *be, const char *const *list, struct lm_golden_feed feed)
 {
     struct lm_dev *dev[LM_GOLDEN_DEVICES];
     struct lm_err err;
@@ -25,7 +25,7 @@ static int run_list(const char *const *list, struct lm_golden_feed feed)
     open_all(dev);
     for (const char *const *name = list; *name; name++) {
         double error = -1;
-        int rc = lm_golden_run_on(&lm_refexec, dev, LM_GOLDEN_FOLDER, *name, &feed, &error, &err);
+        int rc = lm_golden_run_on(be, dev, LM_GOLDEN_FOLDER, *name, &feed, &error, &err);
         n += rc == 0;
         if (rc)
             ck_assert_msg(strstr(err.msg, "parallel-size"), "%s", err.msg);
@@ -34,6 +34,11 @@ static int run_list(const char *const *list, struct lm_golden_feed feed)
     }
     close_all(dev);
     return n;
+}
+
+static int run_list(const char *const *list, struct lm_golden_feed feed)
+{
+    return run_list_on(&lm_refexec, list, feed);
 }
 
 START_TEST(test_parallel_group__two_ranks_give_the_logits_of_transformers)
@@ -89,6 +94,18 @@ START_TEST(test_parallel_group__processes_with_a_link_give_them)
 }
 END_TEST
 
+START_TEST(test_parallel_group__devices_that_join_give_them)
+{
+    static const struct { uint32_t n_rank, n_stage; } split[] = {{2, 1}, {3, 1}, {2, 2}};
+    for (size_t i = 0; i < sizeof split / sizeof *split; i++) {
+        const unsigned before = lm_refjoin_count();
+        const struct lm_golden_feed feed = {.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = split[i].n_rank, .n_stage = split[i].n_stage};
+        ck_assert_msg(run_list_on(lm_refjoin(), lm_golden_models, feed) >= 5, "split %zu", i);
+        ck_assert_uint_gt(lm_refjoin_count(), before + 100);
+    }
+}
+END_TEST
+
 /* The reference, whose third launch on the device that is named fails or never ends. */
 static struct { struct lm_dev *dev; int n_launch, code; } bad;
 
@@ -121,5 +138,5 @@ END_TEST
 
 SUITE_MAIN("parallel/group", test_parallel_group__two_ranks_give_the_logits_of_transformers, test_parallel_group__four_ranks_give_them,
            test_parallel_group__three_ranks_have_uneven_shares, test_parallel_group__two_stages_give_them_in_every_family,
-           test_parallel_group__stages_of_ranks_give_them, test_parallel_group__processes_with_a_link_give_them,
+           test_parallel_group__stages_of_ranks_give_them, test_parallel_group__processes_with_a_link_give_them, test_parallel_group__devices_that_join_give_them,
            test_parallel_group__a_rank_that_fails_ends_the_step_of_all)

@@ -101,6 +101,11 @@ static int stub_peer_copy(struct lm_dev *dst, struct lm_dev *src, void *dst_ptr,
     return missing_call(err);
 }
 
+static int stub_join(struct lm_dev *const *dev, uint32_t n, struct lm_err *err)
+{
+    return missing_call(err);
+}
+
 static int stub_bench(struct lm_dev *dev, const struct lm_bench_desc *desc, lm_bench_fn *row, void *arg, struct lm_err *err)
 {
     return missing_call(err);
@@ -128,6 +133,8 @@ static int table_check(const char *path, const struct lm_backend *be, struct lm_
         return lm_fail(err, LM_EUNSUPPORTED, "%.130s lacks a call that every plugin has: rebuild the plugin", path);
     if (!full.peer_copy)
         full.peer_copy = stub_peer_copy;
+    if (!full.join)
+        full.join = stub_join;
     if (!full.bench)
         full.bench = stub_bench;
     *out = full;

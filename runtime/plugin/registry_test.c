@@ -35,6 +35,7 @@ START_TEST(test_plugin_registry__calls_an_older_table_lacks_are_stubs)
     ck_assert_int_eq(lm_registry_load(dir, "old", &be, &err), 0);
     ck_assert_uint_eq(be->size, sizeof *be);
     ck_assert_int_eq(be->peer_copy(NULL, NULL, NULL, NULL, 0, &err), LM_EUNSUPPORTED);
+    ck_assert_int_eq(be->join(NULL, 0, &err), LM_EUNSUPPORTED);
     ck_assert_int_eq(be->bench(NULL, NULL, NULL, NULL, &err), LM_EUNSUPPORTED);
     ck_assert_int_eq(err.code, LM_EUNSUPPORTED);
 }

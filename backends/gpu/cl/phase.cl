@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Phases: what an op or several become for NVIDIA, and what step.cl and prefill.cl share of them. After nv.cl.
+ * Phases: what an op or several become for NVIDIA, and what step.cl and prefill.cl share of them. After peer.cl.
  *
  * struct phase is gpu_phase of fuse.h, its addresses are the device's. TT work-items in a group.
  */
@@ -12,9 +12,10 @@ struct phase {
     uint n_mat, epi, tiles[3], outputs[3];
     uint k, kc;
     uint head_dim, n_head, n_kv, n_rot, window, block, gelu;
+    uint turn, n_rank; /* turn: the result is summed over the ranks, and this is its turn of the step; 0: it is not */
     float eps, w_add, scale, cap, mscale;
     ulong w[3], s[3], y[3], bias[3];
-    ulong x, x2, y2, half_x, half_y, norm_w, norm_y, key, value, angles, part, count;
+    ulong x, x2, y2, half_x, half_y, norm_w, norm_y, key, value, angles, part, count, windows;
 };
 
 /* What changes from step to step. */
@@ -22,6 +23,7 @@ struct now {
     __global const int *step;
     uint n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width;
     uint pos0, seq0; /* of row 0 */
+    uint turn, rank; /* of a rank: the last turn before the step */
 #if defined(MT) && MT > 0
     const __local uint *pos, *block; /* of each row: its position, and the block of the cache that has it */
 #endif
@@ -183,6 +185,8 @@ INLINE void finish(__local const struct phase *p, const struct now *t, uint row,
     if (!ok)
         return;
     size_t i = (size_t)row * p->outputs[m] + o;
+    if (p->turn)
+        v = over_ranks((__global const ulong *)p->windows, t->rank, p->n_rank, t->turn + p->turn, (uint)i, v);
     if (p->epi == EPI_QKV && m < 2 && o % p->head_dim < p->n_rot)
         v = o % 2 ? v * e.c + near * e.s : v * e.c - near * e.s;
     if (p->y[m])

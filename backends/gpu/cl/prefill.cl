@@ -61,7 +61,7 @@ INLINE void finish2(__local const struct phase *p, const struct now *t, uint row
     }
     if (p->y[m])
         *(__global float2 *)((__global float *)p->y[m] + i) = (float2)(a, b);
-    if (p->epi == EPI_ADD) {
+    if (p->epi == EPI_ADD && !p->turn) { /* a rank adds when it has the sum */
         float2 x = *(__global const float2 *)((__global const float *)p->x2 + i);
         *(__global float2 *)((__global float *)p->y2 + i) = (float2)(x.x + a, x.y + b);
     }

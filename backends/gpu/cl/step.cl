@@ -294,10 +294,10 @@ INLINE void argmax_join(__local const struct phase *p, const struct now *t, __lo
 
 __kernel __attribute__((reqd_work_group_size(TT, 1, 1)))
 void step(__global const struct phase *list, uint n_phase, __global uint *bar, uint target, __global const int *in, uint n_tok, uint n_out,
-          uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width)
+          uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width, uint turn, uint rank)
 {
     __local struct local_mem m __attribute__((aligned(16)));
-    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width, (uint)in[pos_at], (uint)in[seq_at],
+    const struct now t = {in, n_tok, n_out, pos_at, seq_at, out_at, table_at, stride, n_split, span, width, (uint)in[pos_at], (uint)in[seq_at], turn, rank,
 #if MT > 0
                           m.pos, m.block
 #endif
@@ -340,10 +340,4 @@ void step(__global const struct phase *list, uint n_phase, __global uint *bar, u
         target += NWG;
         grid_wait(bar, target);
     }
-}
-
-/* The device's addresses of a buffer: what the phases point with. */
-__kernel void address_of(__global uchar *buf, __global ulong *out, uint at)
-{
-    out[at] = (ulong)buf;
 }
