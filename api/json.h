@@ -3,7 +3,7 @@
 #define LM_API_JSON_H
 /**
  * Strict reading of a request body: one JSON object (RFC 8259), well-formed UTF-8, no duplicate keys, no NaN, at
- * most LM_JSON_DEPTH levels deep. The depth is measured before the parser runs.
+ * most LM_JSON_DEPTH levels deep.
  *
  * Thread   [any]
  */
@@ -16,7 +16,7 @@
 
 /**
  * Owns     *out is the caller's (json_decref)
- * Errors   fills e with status 400; param is the top-level member that the error lies in
+ * Errors   fills e with status 400, or 503 where memory is short; param is the top-level member that is given twice, or out of range
  */
 int lm_json_parse(const char *s, size_t n, json_t **out, struct lm_api_error *e);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/llama/shape.h"
+#include "runtime/base/json.h"
 
 #include <stdlib.h>
 
@@ -140,7 +141,7 @@ static json_t *find(json_t *v, const char *path)
 /* The asked fields of the object that begins at `from`, in its place. */
 static void choose_fields(const struct asked *a, size_t from, struct lm_bytes *out)
 {
-    json_t *all = a->n_field && !out->failed ? json_loadb(out->data + from, out->len - from, 0, NULL) : NULL, *some = json_object();
+    json_t *all = a->n_field && !out->failed ? lm_json_load(out->data + from, out->len - from, 0, NULL) : NULL, *some = json_object();
     for (size_t i = 0; all && i < a->n_field; i++) {
         json_t *v = find(all, a->field[i]);
         if (v)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/constrain.h"
+#include "runtime/base/json.h"
 #include "runtime/text/grammar/grammar.h"
 #include "runtime/text/grammar/schema.h"
 
@@ -109,15 +110,17 @@ static int read_wish(const json_t *body, struct wish *w, struct lm_api_error *e)
 
 static int compile_schema(const struct wish *w, struct lm_program **out, struct lm_api_error *e, struct lm_err *err)
 {
-    json_error_t why;
+    struct lm_err why = {0};
     json_t *parsed = NULL, *any = NULL;
     const json_t *schema = w->v;
     if (w->kind == ANY_OBJECT)
         schema = any = json_pack("{s:s}", "type", "object");
     if (w->kind == SCHEMA_OR_TEXT && json_is_string(w->v)) {
-        schema = parsed = json_loads(json_string_value(w->v), JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+        schema = parsed = lm_json_load(json_string_value(w->v), json_string_length(w->v), LM_JSON_ANY | LM_JSON_UNIQUE, &why);
+        if (!parsed && why.code == LM_ENOMEM)
+            return lm_fail(err, LM_ENOMEM, "out of memory");
         if (!parsed)
-            return lm_api_bad(e, w->name, "%s is not valid JSON: %s", w->name, why.text);
+            return lm_api_bad(e, w->name, "%s is not valid %s", w->name, why.msg);
     }
     int rc = schema ? lm_schema_compile(schema, &w->options, out, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     json_decref(any);
@@ -167,7 +170,7 @@ json_t *lm_constrain_schema(const json_t *body, struct lm_schema_options *option
     if (w.kind == ANY_OBJECT)
         return json_pack("{s:s}", "type", "object");
     if (json_is_string(w.v))
-        return json_loads(json_string_value(w.v), JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+        return lm_json_load(json_string_value(w.v), json_string_length(w.v), LM_JSON_ANY | LM_JSON_UNIQUE, NULL);
     return json_incref((json_t *)(uintptr_t)w.v);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/defaults.h"
+#include "runtime/model/hf/json.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -65,17 +66,13 @@ static int read_json(const char *path, const json_t *config, struct lm_sampling_
 static int read_config(const char *path, bool must, struct lm_sampling_defaults *out, struct lm_err *err)
 {
     struct stat st;
-    json_error_t je;
+    json_t *config;
     if (stat(path, &st))
         return must ? lm_fail(err, LM_ENOTFOUND, "%s: %s", path, strerror(errno)) : 0;
-    if (st.st_size > CONFIG_MAX_BYTES)
-        return lm_fail(err, LM_EFORMAT, "%s: too large", path);
-    json_t *config = json_load_file(path, 0, &je);
-    if (!json_is_object(config)) {
-        json_decref(config);
-        return lm_fail(err, LM_EFORMAT, "%s: not a JSON object", path);
-    }
-    int rc = read_json(path, config, out, err);
+    int rc = lm_hf_json_read(path, CONFIG_MAX_BYTES, &config, err);
+    if (rc)
+        return rc;
+    rc = read_json(path, config, out, err);
     json_decref(config);
     return rc;
 }

@@ -89,7 +89,7 @@ static int set_tool_calls(struct lm_gen *g, size_t at, json_t *message)
     for (size_t i = 0; i < json_array_size(calls); i++) {
         json_t *function = json_object_get(json_array_get(calls, i), "function");
         json_t *given = json_object_get(function, "arguments"), *made = NULL;
-        struct lm_api_error e;
+        struct lm_api_error e = {0};
         if (!json_is_string(json_object_get(function, "name")))
             return fail(g, at, ".tool_calls has a call without a function's name");
         if (json_is_object(given))
@@ -97,7 +97,7 @@ static int set_tool_calls(struct lm_gen *g, size_t at, json_t *message)
         if (!given || json_is_null(given) || (json_is_string(given) && !json_string_length(given)))
             made = json_object();
         else if (!json_is_string(given) || lm_json_parse(json_string_value(given), json_string_length(given), &made, &e))
-            return fail(g, at, ".tool_calls has arguments that are not the text of a JSON object");
+            return e.status == 503 ? (g->error = e, LM_EINVAL) : fail(g, at, ".tool_calls has arguments that are not the text of a JSON object");
         json_object_set_new(function, "arguments", made);
     }
     return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/responses.h"
+#include "runtime/base/json.h"
 
 #include <stdlib.h>
 
@@ -174,7 +175,7 @@ static void keep(const struct lm_gen *g)
         return;
     id_of(g, id);
     add_response(g, &body);
-    json_t *messages = json_loads(r->messages, 0, NULL);
+    json_t *messages = lm_json_load(r->messages, strlen(r->messages), 0, NULL);
     json_array_append_new(messages, message_of(choice_of(g)));
     char *text = json_dumps(messages, JSON_COMPACT);
     if (text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/responses.h"
+#include "runtime/base/json.h"
 
 #include <stdlib.h>
 
@@ -96,11 +97,11 @@ static int add_earlier(struct lm_gen *g, json_t *messages)
         return 0;
     if (!json_is_string(id) || !lm_store_get(g->call.server->store, json_string_value(id), NULL, &text))
         return lm_api_fail(&g->error, 404, "previous_response_id", "There is no such response; it was not stored, or too long ago.");
-    json_t *earlier = json_loadb(text.data, text.len, 0, NULL);
-    json_array_extend(messages, earlier);
+    json_t *earlier = lm_json_load(text.data, text.len, 0, NULL);
+    int rc = json_array_extend(messages, earlier) ? lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.") : 0;
     json_decref(earlier);
     lm_bytes_fini(&text);
-    return 0;
+    return rc;
 }
 
 /* The conversation without the instructions, which hold for this response alone. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an answer may call, and how it is taken apart: by the model's syntax of calls and of reasoning. */
 #include "api/openai/gen.h"
+#include "runtime/base/json.h"
 #include "runtime/text/tools/grammar.h"
 
 #include <stdlib.h>
@@ -203,7 +204,9 @@ void lm_choice_call_id(const struct lm_choice *c, const struct lm_said_part *p, 
 
 void lm_shape_object(struct lm_bytes *out, const struct lm_bytes *args)
 {
-    json_t *v = json_loadb(args->data ? args->data : "", args->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    struct lm_err err = {0};
+    json_t *v = lm_json_load(args->data, args->len, LM_JSON_UNIQUE | LM_JSON_NUL, &err);
+    out->failed |= err.code == LM_ENOMEM;
     if (json_is_object(v)) {
         lm_bytes_add(out, args->data, args->len);
     } else {

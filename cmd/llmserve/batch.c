@@ -6,6 +6,7 @@
 #include "cmd/llmserve/target.h"
 #include "cmd/llmserve/text.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ static int read_output(struct work *w, struct lm_err *err)
     for (ssize_t n; (n = getline(&line, &cap, f)) >= 0;) {
         if (line[n - 1] != '\n')
             break;
-        json_t *root = json_loadb(line, (size_t)n, 0, NULL);
+        json_t *root = lm_json_load(line, (size_t)n, 0, NULL);
         const char *id = json_string_value(json_object_get(root, "custom_id"));
         if (id)
             json_object_set_new(w->seen, id, json_true());
@@ -82,14 +83,13 @@ static int read_output(struct work *w, struct lm_err *err)
 
 static int add_line(struct work *w, size_t at, const char *line, size_t n, struct lm_err *err)
 {
-    json_error_t why;
-    json_t *root = json_loadb(line, n, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = lm_json_load(line, n, LM_JSON_UNIQUE, err);
     json_t *id = json_object_get(root, "custom_id"), *body = json_object_get(root, "body");
     const char *path = json_string_value(json_object_get(root, "url")), *method = json_string_value(json_object_get(root, "method"));
     struct item item = {.work = w};
     int rc = 0;
     if (!root)
-        rc = lm_fail(err, LM_EFORMAT, "%.100s:%zu: %s", w->a.in, at, why.text);
+        rc = lm_fail_in(err, LM_EFORMAT, "%.100s:%zu", w->a.in, at);
     else if (!json_is_string(id) || !json_is_object(body) || !path || *path != '/' || (method && strcmp(method, "POST") != 0))
         rc = lm_fail(err, LM_EFORMAT, "%.100s:%zu: custom_id, method POST, url that begins with / and body are needed", w->a.in, at);
     else if (json_object_get(w->seen, json_string_value(id)))
@@ -140,7 +140,7 @@ static json_t *new_id(const char *prefix)
 
 static void write_answer(struct work *w, const struct item *it)
 {
-    json_t *reply = json_loadb(it->call.reply.data ? it->call.reply.data : "", it->call.reply.len, 0, NULL);
+    json_t *reply = lm_json_load(it->call.reply.data, it->call.reply.len, 0, NULL);
     json_t *error = it->call.status == 200 ? NULL : json_object_get(reply, "error");
     json_t *line = json_pack("{s:o, s:O, s:{s:i, s:o, s:O}, s:O}", "id", new_id("batch_req"), "custom_id", it->id, "response", "status_code",
                              (int)it->call.status, "request_id", new_id("req"), "body", reply ? reply : json_null(), "error", error ? error : json_null());

@@ -3,10 +3,10 @@
 
 #include "config.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/json.h"
 #include "runtime/base/utf8.h"
 
 #include <curl/curl.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 enum { REPLY_MAX = 256 << 20, LINE_MAX_BYTES = 64 << 20, KEPT_CONNECTIONS = 4096 };
@@ -242,7 +242,7 @@ int lm_client_poll(struct lm_client *c, int max_ms, struct lm_err *err)
 /* error.message, or error as text, of an answer's JSON. */
 static void server_message(const struct lm_call *call, char *out, size_t size)
 {
-    json_t *root = json_loadb(call->reply.data ? call->reply.data : "", call->reply.len, 0, NULL);
+    json_t *root = lm_json_load(call->reply.data, call->reply.len, 0, NULL);
     json_t *error = json_object_get(root, "error"), *message = json_object_get(error, "message");
     const char *text = json_string_value(message ? message : error);
     if (!text)

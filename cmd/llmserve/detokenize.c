@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/token_io.h"
+#include "runtime/base/json.h"
 #include <ctype.h>
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 static int add_id(struct lm_tokens *ids, long long id, struct lm_err *err)
@@ -24,12 +24,11 @@ static int add_id(struct lm_tokens *ids, long long id, struct lm_err *err)
 
 static int parse_json(const struct lm_bytes *text, struct lm_tokens *ids, struct lm_err *err)
 {
-    json_error_t where;
-    json_t *array = json_loadb(text->data, text->len, 0, &where), *id;
+    json_t *array = lm_json_load(text->data, text->len, 0, err), *id;
     size_t i;
     int rc = 0;
     if (!array)
-        return lm_fail(err, LM_EINVAL, "standard input: %s (line %d)", where.text, where.line);
+        return lm_fail_in(err, LM_EINVAL, "standard input");
     json_array_foreach(array, i, id) {
         if (rc)
             break;

@@ -2,6 +2,7 @@
 /* llmserve render: what a chat template makes of a conversation. */
 #include "cmd/llmserve/command.h"
 #include "cmd/llmserve/token_io.h"
+#include "runtime/base/json.h"
 #include "runtime/model/source.h"
 #include "runtime/text/chat_template.h"
 #include "runtime/text/folder.h"
@@ -47,7 +48,6 @@ static int render(const char *path, bool model, int64_t now, struct lm_bytes *ou
     struct lm_bytes text = {0}, input = {0};
     struct lm_template *t = NULL;
     struct lm_template_limits limits = {.now = now};
-    json_error_t why;
     json_t *vars = NULL;
     int rc = model ? read_model(path, &text, err) : read_file(path, &text, err);
     if (rc)
@@ -57,8 +57,8 @@ static int render(const char *path, bool model, int64_t now, struct lm_bytes *ou
         lm_fail_in(err, rc, "%.100s", path);
     if (rc == 0)
         rc = token_io_read(&input, err);
-    if (rc == 0 && !(vars = json_loadb(input.data ? input.data : "", input.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why)))
-        rc = lm_fail(err, LM_EINVAL, "standard input: line %d: %s", why.line, why.text);
+    if (rc == 0 && !(vars = lm_json_load(input.data, input.len, LM_JSON_UNIQUE | LM_JSON_NUL, err)))
+        rc = lm_fail_in(err, LM_EINVAL, "standard input");
     if (rc == 0 && !json_is_object(vars))
         rc = lm_fail(err, LM_EINVAL, "standard input: not a JSON object");
     if (rc == 0)

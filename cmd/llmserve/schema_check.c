@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* llmserve schema-check: which JSON texts a schema lets a model write. */
 #include "cmd/llmserve/command.h"
+#include "cmd/llmserve/text.h"
+#include "runtime/base/json.h"
 #include "runtime/text/grammar/matcher.h"
 #include "runtime/text/grammar/schema.h"
 
@@ -10,12 +12,15 @@
 static int load(const char *path, struct lm_program **out, struct lm_err *err)
 {
     static const struct lm_schema_options options;
-    json_error_t why;
-    json_t *schema = json_load_file(path, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-    if (!schema)
-        return lm_fail(err, LM_EINVAL, "%.100s: %s", path, why.text);
-    int rc = lm_schema_compile(schema, &options, out, err);
+    struct lm_bytes text = {0};
+    json_t *schema = NULL;
+    int rc = lm_text_read(path, &text, err) ? LM_EINVAL : 0;
+    if (!rc && !(schema = lm_json_load(text.data, text.len, LM_JSON_ANY | LM_JSON_UNIQUE | LM_JSON_NUL, err)))
+        rc = lm_fail_in(err, LM_EINVAL, "%.100s", path);
+    if (!rc)
+        rc = lm_schema_compile(schema, &options, out, err);
     json_decref(schema);
+    lm_bytes_fini(&text);
     return rc;
 }
 

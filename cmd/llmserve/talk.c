@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/talk.h"
 #include "cmd/llmserve/prompt.h"
+#include "runtime/base/json.h"
 
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ static void show(struct stream *s, const char *text)
 static void on_event(struct lm_call *call, const char *data, size_t n)
 {
     struct stream *s = call->arg;
-    json_t *root = json_loadb(data, n, 0, NULL);
+    json_t *root = lm_json_load(data, n, 0, NULL);
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0), *error = json_object_get(root, "error");
     const char *why = json_string_value(json_object_get(error, "message"));
     show(s, json_string_value(json_object_get(choice, "text")));

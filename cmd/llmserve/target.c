@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/target.h"
+#include "runtime/base/json.h"
 
 #include <stdlib.h>
 
@@ -32,7 +33,7 @@ int lm_target_ask(struct lm_client *c, const char *path, const json_t *body, jso
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     struct lm_call call = {.path = path, .body = text, .body_bytes = text ? strlen(text) : 0};
     int rc = body && !text ? lm_fail(err, LM_ENOMEM, "out of memory") : lm_client_fetch(c, &call, err);
-    json_t *root = rc ? NULL : json_loadb(call.reply.data ? call.reply.data : "", call.reply.len, 0, NULL);
+    json_t *root = rc ? NULL : lm_json_load(call.reply.data, call.reply.len, 0, NULL);
     if (!rc && !root)
         rc = lm_fail(err, LM_EFORMAT, "%.100s: the answer is no JSON", path);
     if (!rc)

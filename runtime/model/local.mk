@@ -13,7 +13,7 @@ libmodel_la_SOURCES = %D%/gguf.c %D%/gguf_value.c %D%/gguf.h %D%/keys.c %D%/keys
 	%D%/arch/minicpm.c %D%/arch/olmo2.c %D%/arch/olmoe.c %D%/arch/phi3.c %D%/arch/qwen2.c %D%/arch/qwen2moe.c \
 	%D%/arch/qwen3.c %D%/arch/qwen3moe.c %D%/arch/seed_oss.c %D%/arch/starcoder2.c
 libmodel_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -ffp-contract=off
-libmodel_la_LIBADD = libquant.la $(JANSSON_LIBS)
+libmodel_la_LIBADD = libquant.la libjson.la
 include runtime/model/hf/local.mk
 EXTRA_DIST += %D%/qtype_grid.py
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/text/folder.h"
 
+#include "runtime/base/json.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -76,23 +77,15 @@ int lm_folder_read(const char *path, const char *name, size_t max, struct lm_byt
     return rc;
 }
 
-/* transformers writes 10^30 for "no limit" (model_max_length): where an integer is too big, all numbers are read as reals. */
-static json_t *parse(const struct lm_bytes *text, json_error_t *why)
-{
-    json_t *j = json_loadb(text->data, text->len, JSON_ALLOW_NUL, why);
-    if (!j && strstr(why->text, "too big integer"))
-        j = json_loadb(text->data, text->len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, why);
-    return j;
-}
-
 /* *out stays NULL when there is no such file. */
 static int read_json(const char *path, const char *name, json_t **out, struct lm_err *err)
 {
     struct lm_bytes text = {0};
-    json_error_t why;
+    struct lm_err why = {0};
     int rc = lm_folder_read(path, name, MAX_JSON, &text, err);
-    if (!rc && !(*out = parse(&text, &why)))
-        rc = lm_fail(err, LM_EFORMAT, "%s: %.120s (line %d)", name, why.text, why.line);
+    /* transformers writes 10^30 for "no limit" (model_max_length) */
+    if (!rc && !(*out = lm_json_load(text.data, text.len, LM_JSON_NUL | LM_JSON_REALS, &why)))
+        rc = lm_fail(err, why.code, "%s: %.120s", name, why.msg);
     if (!rc && !json_is_object(*out)) {
         json_decref(*out);
         *out = NULL;

@@ -2,8 +2,9 @@
 #include "cmd/llmserve/bench/dataset.h"
 
 #include "cmd/llmserve/bench/random.h"
+#include "cmd/llmserve/text.h"
+#include "runtime/base/json.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -187,10 +188,14 @@ static int take_conversation(const struct lm_dataset *d, struct maker *m, const 
 
 static int read_sharegpt(const struct lm_dataset *d, struct maker *m, struct lm_samples *s, struct lm_err *err)
 {
-    json_error_t why;
-    json_t *root = json_load_file(d->path, 0, &why);
+    struct lm_bytes text = {0};
+    int rc = lm_text_read(d->path, &text, err);
+    json_t *root = rc ? NULL : lm_json_load(text.data, text.len, 0, err);
+    lm_bytes_fini(&text);
+    if (!root)
+        return rc ? rc : lm_fail_in(err, LM_EFORMAT, "%.100s", d->path);
     size_t n = json_array_size(root), *order = calloc(n + 1, sizeof *order);
-    int rc = !root ? lm_fail(err, LM_EFORMAT, "%.150s: line %d: %s", d->path, why.line, why.text) : order ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
+    rc = order ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; i < n && !rc; i++) { /* shuffled as it is filled */
         size_t k = lm_random_u64(&m->random) % (i + 1);
         order[i] = order[k];
@@ -212,7 +217,7 @@ static int read_custom(const struct lm_dataset *d, struct maker *m, struct lm_sa
     if (!f)
         return lm_fail(err, LM_ENOTFOUND, "%.150s: %m", d->path);
     for (ssize_t n; s->n < (size_t)d->n && !rc && (n = getline(&line, &cap, f)) >= 0;) {
-        json_t *row = json_loadb(line, (size_t)n, 0, NULL);
+        json_t *row = lm_json_load(line, (size_t)n, 0, NULL);
         const char *prompt = json_string_value(json_object_get(row, "prompt"));
         at++;
         if (!prompt)

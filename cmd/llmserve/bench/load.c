@@ -3,6 +3,7 @@
 
 #include "cmd/llmserve/bench/random.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/json.h"
 
 #include <stdlib.h>
 
@@ -98,7 +99,7 @@ static void take_choice(struct flight *f, const json_t *choice)
 static void on_event(struct lm_call *call, const char *data, size_t n)
 {
     struct flight *f = call->arg;
-    json_t *chunk = json_loadb(data, n, 0, NULL);
+    json_t *chunk = lm_json_load(data, n, 0, NULL);
     const json_t *choices = json_object_get(chunk, "choices"), *usage = json_object_get(chunk, "usage"), *error = json_object_get(chunk, "error");
     if (error && !f->out->err.code) {
         const char *why = json_string_value(json_object_get(error, "message"));

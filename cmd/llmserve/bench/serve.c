@@ -7,6 +7,7 @@
 #include "cmd/llmserve/progress.h"
 #include "cmd/llmserve/target.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/json.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -164,7 +165,7 @@ static int read_extra(struct bench *b, struct lm_err *err)
         json_object_set_new(b->extra, "top_k", json_integer(a->top_k));
     if (a->min_p > 0)
         json_object_set_new(b->extra, "min_p", json_real(a->min_p));
-    json_t *more = a->extra_body ? json_loads(a->extra_body, 0, NULL) : json_object();
+    json_t *more = a->extra_body ? lm_json_load(a->extra_body, strlen(a->extra_body), 0, NULL) : json_object();
     int rc = json_is_object(more) ? 0 : lm_fail(err, LM_EINVAL, "--extra-body %.60s: no JSON object", a->extra_body);
     if (!rc)
         json_object_update(b->extra, more);

@@ -244,12 +244,12 @@ START_TEST(test_hf_hf__files_of_the_folder_may_be_missing_or_broken)
     put("generation_config.json", "{\"eos_token_id\": \"x\"}", 21);
     expect(LM_EFORMAT, "'eos_token_id' is not one to 32 token ids");
     put("generation_config.json", "{", 1);
-    expect(LM_EFORMAT, "generation_config.json: JSON, byte");
+    expect(LM_EFORMAT, "generation_config.json: JSON: no ");
     path_of(path, sizeof path, "generation_config.json");
     unlink(path);
     ck_assert_msg(load() == 0, "%s", err.msg);
     put("config.json", "[[[[", 4);
-    expect(LM_EFORMAT, "config.json: JSON, byte");
+    expect(LM_EFORMAT, "config.json: JSON: no ");
     path_of(path, sizeof path, "config.json");
     unlink(path);
     expect(LM_ENOTFOUND, "config.json");

@@ -1,37 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/model/hf/json.h"
+#include "runtime/base/json.h"
 #include "runtime/model/map.h"
-
-/* Brackets outside of strings; whether they match is the parser's business. */
-static int check_depth(const char *s, size_t n, struct lm_err *err)
-{
-    int depth = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '"')
-            for (i++; i < n && s[i] != '"'; i++)
-                i += s[i] == '\\';
-        else if (s[i] == '[' || s[i] == '{')
-            depth++;
-        else if (s[i] == ']' || s[i] == '}')
-            depth--;
-        if (depth > LM_HF_JSON_DEPTH)
-            return lm_fail(err, LM_EFORMAT, "JSON is nested more than %d deep at byte %zu", LM_HF_JSON_DEPTH, i);
-    }
-    return 0;
-}
 
 int lm_hf_json_parse(const char *text, size_t n, json_t **out, struct lm_err *err)
 {
-    json_error_t e;
-    int rc = check_depth(text, n, err);
-    if (rc)
-        return rc;
-    json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
+    struct lm_json_reader r = {.flags = LM_JSON_UNIQUE, .depth = LM_HF_JSON_DEPTH};
+    struct lm_err why = {0};
+    json_t *j = lm_json_read(&r, text, n, &why);
     if (!j)
-        return lm_fail(err, LM_EFORMAT, "JSON, byte %d: %.120s", e.position, e.text);
+        return lm_fail(err, why.code == LM_ENOMEM ? LM_ENOMEM : LM_EFORMAT, "%s", why.msg);
     if (!json_is_object(j)) {
         json_decref(j);
-        return lm_fail(err, LM_EFORMAT, "JSON, byte 0: no object");
+        return lm_fail(err, LM_EFORMAT, "JSON: no object at byte 0");
     }
     *out = j;
     return 0;

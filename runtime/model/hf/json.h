@@ -2,8 +2,7 @@
 #ifndef LM_MODEL_HF_JSON_H
 #define LM_MODEL_HF_JSON_H
 /**
- * JSON of a model's folder, which is hostile: its size and depth are limited before it is parsed, a name given
- * twice in an object is refused.
+ * JSON of a model's folder, which is hostile: its size and depth are limited, a name given twice in an object is refused.
  *
  * Thread   [any]
  */
@@ -16,7 +15,7 @@ enum { LM_HF_JSON_DEPTH = 32 };
 /**
  * Parse an object.
  *
- * Errors   LM_EFORMAT not well-formed, too deep, a duplicate name or no object; with the byte's offset
+ * Errors   LM_EFORMAT not well-formed, too deep, a duplicate name or no object, with the byte's offset; LM_ENOMEM
  * Owns     *out is the caller's, to json_decref()
  */
 int lm_hf_json_parse(const char *text, size_t n, json_t **out, struct lm_err *err);

@@ -77,7 +77,7 @@ START_TEST(test_hf_safetensors__malformed_files_are_refused_by_tensor_and_offset
         {"{" T("a", "F32", "[1]", "0", "4") "," T("b", "F32", "[1]", "0", "4") "}", 4, LM_EFORMAT, "overlap at byte"},
         {"{" T("a", "F32", "[1]", "4", "8") "}", 8, LM_EFORMAT, "of no tensor"},
         {"{" T("a", "F32", "[1]", "0", "4") "}", 8, LM_EFORMAT, "the last tensor ends at byte"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}", 4, LM_EFORMAT, "JSON, byte"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}", 4, LM_EFORMAT, "JSON: no comma at byte"},
         {"{\"\\u0000\":{}}", 0, LM_EFORMAT, "JSON"},
         {"{\"\xff\":{}}", 0, LM_EFORMAT, "JSON"},
     };
@@ -102,7 +102,7 @@ START_TEST(test_hf_safetensors__a_header_that_is_longer_than_the_file_or_deep_is
     expect(b, LM_ELIMIT, "more than 16777216");
     for (int i = 0; i < 1 << 20; i++)
         lm_bytes_add_char(&deep, '[');
-    expect(file(deep.data, 0), LM_EFORMAT, "nested more than 32 deep at byte 32");
+    expect(file(deep.data, 0), LM_EFORMAT, "nested too deep at byte 32");
     lm_bytes_fini(&deep);
 }
 END_TEST

@@ -3,7 +3,8 @@
 
 #include "runtime/base/utf8.h"
 #include "runtime/text/hf/jget.h"
-#include "runtime/text/hf/pull.h"
+#include "runtime/base/json.h"
+#include "runtime/base/pull.h"
 #include <stdlib.h>
 
 enum section_name { ADDED, NORMALIZER, PRE, POST, DECODER, MODEL, VERSION, N_SECTION };
@@ -39,11 +40,11 @@ static int find_sections(const char *s, size_t n, struct lm_hf_section *out, str
 
 static int parse(const struct lm_hf_section *section, enum section_name i, json_t **out, struct lm_err *err)
 {
-    json_error_t why;
+    struct lm_err why = {0};
     if (section[i].n == 0)
         return 0;
-    *out = json_loadb(section[i].s, section[i].n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
-    return *out ? 0 : lm_fail(err, LM_EFORMAT, "%s: %.100s (line %d of it)", names[i], why.text, why.line);
+    *out = lm_json_load(section[i].s, section[i].n, LM_JSON_ANY | LM_JSON_NUL, &why);
+    return *out ? 0 : lm_fail(err, why.code, "%s: %.120s of it", names[i], why.msg);
 }
 
 static int load_added(struct lm_hf *h, const json_t *j, const json_t *more, struct lm_err *err)

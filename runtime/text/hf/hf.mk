@@ -4,7 +4,7 @@ libtext_la_SOURCES += %D%/hf.h %D%/file.h %D%/file.c %D%/open.c %D%/model.c %D%/
 	%D%/unigram.c %D%/added.h %D%/added.c %D%/norm.h %D%/norm.c %D%/norm_load.c %D%/split.h %D%/split.c \
 	%D%/split_load.c %D%/dec.h %D%/dec.c %D%/dec_load.c %D%/pattern.h %D%/pattern.c %D%/onig.h %D%/onig.c \
 	%D%/trie.h %D%/trie.c %D%/charsmap.h %D%/charsmap.c %D%/uclass.h %D%/uclass.c %D%/uclass_table.h \
-	%D%/jget.h %D%/jget.c %D%/pull.h %D%/pull.c %D%/spm.h %D%/spm.c %D%/spm_norm.c
+	%D%/jget.h %D%/jget.c %D%/spm.h %D%/spm.c %D%/spm_norm.c
 EXTRA_DIST += %D%/uclass_table.py tests/golden/hf/make.py tests/golden/hf/golden.json.xz
 
 if HAVE_CHECK

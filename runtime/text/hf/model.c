@@ -2,7 +2,8 @@
 #include "runtime/base/utf8.h"
 #include "runtime/text/hf/file.h"
 #include "runtime/text/hf/jget.h"
-#include "runtime/text/hf/pull.h"
+#include "runtime/base/json.h"
+#include "runtime/base/pull.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,10 +23,10 @@ static int section(struct lm_pull *p, struct lm_hf_section *out)
 
 static int set_rest(json_t *rest, const char *key, struct lm_hf_section s, struct lm_err *err)
 {
-    json_error_t why;
-    json_t *v = json_loadb(s.s, s.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+    struct lm_err why = {0};
+    json_t *v = lm_json_load(s.s, s.n, LM_JSON_ANY | LM_JSON_NUL, &why);
     if (!v)
-        return lm_fail(err, LM_EFORMAT, "%s.%.40s: %s", WHERE, key, why.text);
+        return lm_fail(err, why.code, "%s.%.40s: %.120s", WHERE, key, why.msg);
     return json_object_set_new(rest, key, v) ? lm_fail(err, LM_EFORMAT, "%s has a name that is no text", WHERE) : 0;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/text/tools/syntax.h"
 
+#include "runtime/base/pull.h"
+#include "runtime/base/utf8.h"
+
 enum { OPEN, KEY, IN_KEY, COLON, VALUE, IN_VALUE, NEXT };
 enum { NAME, ARGS, ID, OTHER };
 
@@ -33,14 +36,14 @@ enum lm_json_place lm_json_value_push(struct lm_json_value *v, char c)
 }
 
 /* The string whose JSON text with its quotes is s[0..n); false: it is none. */
-static bool decode(const char *s, size_t n, struct lm_bytes *out)
+static bool decode(struct lm_parser *p, const char *s, size_t n, struct lm_bytes *out)
 {
-    json_t *v = json_loadb(s, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    bool ok = json_is_string(v);
+    struct lm_pull pull = {.s = s, .n = n, .where = ""};
     lm_bytes_clear(out);
-    if (ok)
-        lm_bytes_add(out, json_string_value(v), json_string_length(v));
-    json_decref(v);
+    bool ok = lm_pull_string(&pull, out) == 0 && pull.i == n && lm_utf8_valid(out->data, out->len);
+    p->said->failed |= out->failed;
+    if (!ok)
+        lm_bytes_clear(out);
     return ok;
 }
 
@@ -52,7 +55,7 @@ static void tell_args(struct lm_parser *p, size_t from, size_t to)
 /* Arguments that are a string hold the JSON text themselves. */
 static void tell_whole_args(struct lm_parser *p, size_t from, size_t to, bool quoted)
 {
-    if (quoted && decode(p->held.data + from, to - from, &p->value))
+    if (quoted && decode(p, p->held.data + from, to - from, &p->value))
         lm_parser_args(p, p->value.data, p->value.len);
     else
         tell_args(p, from, to);
@@ -84,12 +87,12 @@ static bool end_value(struct lm_parser *p, size_t to)
     const char *s = p->held.data + o->from;
     o->state = NEXT;
     if (o->field == NAME) {
-        if (!decode(s, to - o->from, &p->name) || !p->name.len || p->name.len > LM_TOOL_HEAD_MAX || o->told ||
+        if (!decode(p, s, to - o->from, &p->name) || !p->name.len || p->name.len > LM_TOOL_HEAD_MAX || o->told ||
             (o->known_only && !lm_parser_knows(p, p->name.data, p->name.len)))
             return false;
         tell(p);
     } else if (o->field == ID) {
-        decode(s, to - o->from, &p->id);
+        decode(p, s, to - o->from, &p->id);
     } else if (o->field == ARGS && !o->has_args) {
         o->has_args = true;
         o->args = o->from;
@@ -135,7 +138,7 @@ static bool in_key(struct lm_parser *p, char c)
     struct lm_call_object *o = &p->object;
     if (lm_json_value_push(&o->value, c) != LM_JSON_LAST)
         return p->scan - o->from < LM_TOOL_HEAD_MAX;
-    bool ok = decode(p->held.data + o->from, p->scan + 1 - o->from, &p->key);
+    bool ok = decode(p, p->held.data + o->from, p->scan + 1 - o->from, &p->key);
     o->state = COLON;
     o->field = field_of(&p->key);
     return ok && !(o->known_only && !o->told && o->field == OTHER && !field_is(&p->key, "type"));

@@ -5,7 +5,7 @@ libtools_la_SOURCES = %D%/said.c %D%/said.h %D%/tools.h %D%/syntax.h %D%/parser.
 	%D%/syntaxes.c %D%/reasoning.c %D%/grammar.c %D%/grammar.h %D%/grammar_parts.h %D%/members.c \
 	%D%/hermes.c %D%/llama3_json.c %D%/mistral.c %D%/qwen3_coder.c %D%/deepseek_v3.c %D%/glm45.c %D%/kimi_k2.c %D%/openai.c %D%/pythonic.c
 libtools_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libtools_la_LIBADD = libgrammar.la $(JANSSON_LIBS)
+libtools_la_LIBADD = libgrammar.la libjson.la
 
 EXTRA_DIST += tests/golden/tools
 

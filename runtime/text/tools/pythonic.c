@@ -8,6 +8,7 @@
  * A call is told once it is whole. A list whose first call is of none of the request's tools is content.
  */
 #include "runtime/text/tools/grammar.h"
+#include "runtime/base/json.h"
 #include "runtime/base/utf8.h"
 
 #define TAG "<|tool_call_start|>"
@@ -129,9 +130,11 @@ static bool number(struct python *y)
     size_t from = y->at;
     while (peek(y) && strchr("+-0123456789.eE", peek(y)))
         y->at++;
-    json_t *v = json_loadb(y->s + from, y->at - from, JSON_DECODE_ANY, NULL);
+    struct lm_err why = {0};
+    json_t *v = lm_json_load(y->s + from, y->at - from, LM_JSON_ANY, &why);
     bool ok = json_is_number(v);
     json_decref(v);
+    y->out->failed |= why.code == LM_ENOMEM;
     if (ok)
         lm_bytes_add(y->out, y->s + from, y->at - from);
     return ok;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/text/tools/syntax.h"
 
+#include "runtime/base/json.h"
+
 enum { TEXT, FUNCTION, NAME, PARAMS, KEY, VALUE_OPEN, VALUE, CLOSE };
 enum { KEY_MAX = 4096 };
 
@@ -13,9 +15,11 @@ static void tell_string(struct lm_parser *p, const char *s, size_t n)
     lm_bytes_fini(&b);
 }
 
-static bool is_json(const char *s, size_t n)
+static bool is_json(struct lm_bytes *out, const char *s, size_t n)
 {
-    json_t *v = json_loadb(s, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    struct lm_err why = {0};
+    json_t *v = lm_json_load(s, n, LM_JSON_ANY | LM_JSON_UNIQUE | LM_JSON_NUL, &why);
+    out->failed |= why.code == LM_ENOMEM;
     json_decref(v);
     return v != NULL;
 }
@@ -29,7 +33,7 @@ static void add_value(struct lm_bytes *out, enum lm_tool_kind kind, const char *
             lm_bytes_add_str(out, words[i].json);
             return;
         }
-    if (kind != LM_TOOL_STRING && is_json(s, n)) {
+    if (kind != LM_TOOL_STRING && is_json(out, s, n)) {
         lm_bytes_add(out, s, n);
         return;
     }

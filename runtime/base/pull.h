@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef LM_TEXT_HF_PULL_H
-#define LM_TEXT_HF_PULL_H
+#ifndef LM_BASE_PULL_H
+#define LM_BASE_PULL_H
 /**
  * Reads a JSON text piece by piece, without a tree of it: a tokenizer.json is tens of megabytes, most of them two
  * lists that are taken over as they are read.
  *
- * The text is well-formed UTF-8 and has a NUL behind it. What is not looked into is only skipped.
+ * That strings are well-formed UTF-8 is the caller's to check. What is not looked into is only skipped.
  *
  * Thread   [any], one at a time
  * Source   RFC 8259

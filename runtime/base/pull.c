@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/text/hf/pull.h"
+#include "runtime/base/pull.h"
 
 #include "runtime/base/utf8.h"
 #include <ctype.h>
@@ -15,9 +15,12 @@ static int wrong(const struct lm_pull *p, const char *wanted)
 
 char lm_pull_peek(struct lm_pull *p)
 {
-    while (p->i < p->n && memchr(" \t\r\n", p->s[p->i], 4))
-        p->i++;
-    return p->i < p->n ? p->s[p->i] : 0;
+    for (; p->i < p->n; p->i++) {
+        char c = p->s[p->i];
+        if (c != ' ' && c != '\n' && c != '\t' && c != '\r')
+            return c;
+    }
+    return 0;
 }
 
 int lm_pull_enter(struct lm_pull *p, char open)
