@@ -41,7 +41,8 @@ static void count(struct lm_call *call, int status)
 
 static enum lm_error_style error_style(const struct lm_call *call)
 {
-    unsigned flags = call->route < call->server->n_route ? call->server->route[call->route].flags : 0;
+    unsigned unknown = strncmp(call->req->path, "/api/", 5) == 0 ? LM_ROUTE_OLLAMA : 0;
+    unsigned flags = call->route < call->server->n_route ? call->server->route[call->route].flags : unknown;
     return flags & LM_ROUTE_ANTHROPIC ? LM_ERROR_ANTHROPIC : flags & LM_ROUTE_OLLAMA ? LM_ERROR_OLLAMA : LM_ERROR_OPENAI;
 }
 
