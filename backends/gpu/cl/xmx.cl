@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products by the matrix engine of Intel's GPUs (XMX), behind weight.cl: sub-groups of SG (8 or 16) work-items, LOW 4 or 8,
- * HIGH 0, SCALING 1 to 3. A sub-group takes 16 outputs, NB = 16 / SG to a work-item, so that a block of 32 columns of all
+ * HIGH 0, or 1 with LOW 4, SCALING 1 to 3. A sub-group takes 16 outputs, NB = 16 / SG to a work-item, so that a block of 32 columns of all
  * of them is one read of contiguous bytes.
  *
  * A block's numbers are a * q + b. x is laid out for the engine first, by halves() or bytes(), in tiles of 8 rows:
@@ -17,7 +17,7 @@
  */
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
 
-enum { NB = 16 / SG, SPLIT = 16, TILES_MM = 4, BIAS = LOW == 4 ? 16 : 1024 };
+enum { NB = 16 / SG, SPLIT = 16, TILES_MM = 4, BIAS = LOW == 8 ? 1024 : HIGH ? 32 : 16 };
 
 #define SUB_GROUPS(n) __attribute__((reqd_work_group_size(SG * (n), 1, 1), intel_reqd_sub_group_size(SG)))
 
@@ -53,7 +53,7 @@ static a8 read_a8(__global const uint *x)
 #endif
 }
 
-/* The words of block b of 16 outputs: word i of output j * SG + lane in q[j].si; LOW 4 has four. */
+/* The words of block b of 16 outputs: word i of output j * SG + lane in q[j].si; LOW 4 has four, and with HIGH one more. */
 static void read_words(const struct weight m, uint tile, uint b, uint8 *q)
 {
     __global const uint *at = m.q + ((size_t)tile * m.n_block + b) * Q_WORDS * 16;
@@ -70,6 +70,13 @@ static void read_words(const struct weight m, uint tile, uint b, uint8 *q)
     q[0].hi = v.even;
     q[1].hi = v.odd;
 #endif
+#endif
+#if HIGH && SG == 16
+    q[0].s4 = intel_sub_group_block_read(at + 64);
+#elif HIGH
+    uint2 h = intel_sub_group_block_read2(at + 64);
+    q[0].s4 = h.s0;
+    q[1].s4 = h.s1;
 #endif
 }
 
@@ -89,11 +96,26 @@ static float2 scaling_of(const struct weight m, uint tile, uint b, uint row)
 #endif
 }
 
+#if HIGH
+/* Bits 0, 2, 4, 6 of each word in bit 4 of its bytes. */
+static uint4 spread(uint4 v)
+{
+    v &= 0x55u;
+    v = (v | v << 12) & 0x00050005u;
+    return ((v | v << 6) & 0x01010101u) << 4;
+}
+#endif
+
 /* The quants of a block as bytes, four columns a word. */
 static uint8 bytes_of(uint8 q)
 {
 #if LOW == 4
     uint4 low = q.lo & 0x0f0f0f0fu, high = q.lo >> 4 & 0x0f0f0f0fu;
+#if HIGH
+    uint4 h = (uint4)(q.s4) >> (uint4)(0, 8, 16, 24);
+    low |= spread(h);
+    high |= spread(h >> 1);
+#endif
     return (uint8)(low.s0, high.s0, low.s1, high.s1, low.s2, high.s2, low.s3, high.s3);
 #else
     return q;
@@ -106,7 +128,14 @@ static uint8 bytes_of(uint8 q)
  */
 static int8 halves_of(uint8 q, uint h)
 {
-#if LOW == 4
+#if HIGH
+#define PUT(v, high) as_int((v) & 0x01e001e0u | (high) & 0x02000200u | 0x50005000u)
+    uint v = h ? q.s2 : q.s0, w = h ? q.s3 : q.s1, x = q.s4 >> 16 * h & 255, y = q.s4 >> (16 * h + 8) & 255;
+    x |= x << 12; /* column 4 + i of eight in bit 16 + i */
+    y |= y << 12;
+    return (int8)(PUT(v << 5, x << 9), PUT(v << 1, x << 8), PUT(v >> 3, x << 7), PUT(v >> 7, x << 6), PUT(w << 5, y << 9), PUT(w << 1, y << 8),
+                  PUT(w >> 3, y << 7), PUT(w >> 7, y << 6));
+#elif LOW == 4
 #define PUT(v) as_int((v) & 0x03c003c0u | 0x4c004c00u)
     uint v = h ? q.s2 : q.s0, w = h ? q.s3 : q.s1;
     return (int8)(PUT(v << 6), PUT(v << 2), PUT(v >> 2), PUT(v >> 6), PUT(w << 6), PUT(w << 2), PUT(w >> 2), PUT(w >> 6));
