@@ -4,9 +4,12 @@ libapi_la_SOURCES += %D%/openai.h %D%/gen.c %D%/gen.h %D%/intake.c %D%/messages.
 	%D%/logprobs.c %D%/logprobs.h %D%/stop.c %D%/stop.h %D%/models.c %D%/constrain.c %D%/constrain.h
 
 if HAVE_CHECK
-openai_tests = %D%/constrain_test %D%/stop_test %D%/params_test %D%/logprobs_test
+openai_tests = %D%/constrain_test %D%/stop_test %D%/stream_test %D%/params_test %D%/logprobs_test
 check_PROGRAMS += $(openai_tests)
 TESTS += $(openai_tests)
+%C%_stream_test_SOURCES = %D%/stream_test.c
+%C%_stream_test_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+%C%_stream_test_LDADD = libapi.la $(TEST_LIBS)
 %C%_stop_test_SOURCES = %D%/stop_test.c
 %C%_stop_test_CFLAGS = $(TEST_CFLAGS)
 %C%_stop_test_LDADD = libapi.la $(TEST_LIBS)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the seeds of the corpus beside itself: requests that show every feature of a format once. Inputs that a fuzzer found are
+"""Writes the seeds of the corpus beside itself: inputs that show every feature of a format once. Inputs that a fuzzer found are
 committed next to them, named found-*."""
-import json, os
+import json, lzma, os, struct, sys
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
 
@@ -48,6 +48,30 @@ GRAMMAR = {  # the first byte is the kind: 0 a schema, 1 GBNF, 2 a regular expre
 }
 
 
+JSON = {  # the first byte: enum lm_json_flags
+    "all": '\x06{"a":[1,-0,1.5e+3,-2E-2,true,false,null,""],"":{"\\u20ac":"\\"\\\\\\/\\b\\f\\n\\r\\t\\ud83d\\ude00\\u0000"}}',
+    "bare": "\x01 12345678901234567890 ", "real": "\x011e999", "twice": '\x02{"a":1,"a":2}', "nul": '\x00["\\u0000"]', "utf8": '\x01"\u00e9\u20ac\U0001f600"',
+    "surrogate": '\x01"\\ud800x\\udc00"', "deep": "\x00" + "[" * 600 + "]" * 600, "integers": "\x00[9223372036854775807,-9223372036854775808,007]",
+}
+INI = {
+    "model": "[server]\nport = 8001\nhost = 127.0.0.1\n\n[model m]\npath = /m.gguf\nmax-model-len = 4k\ngpu-memory-utilization = 0.5\n",
+    "two": "; c\n[model a]\npath=/a\n[model b]\npath=/b\nserved-model-name = x, y\n  z\n[backend cpu]\nthreads = 4\nisa = avx2\n",
+    "lists": "[server]\napi-key = a\napi-key = b\nallowed-origins = [\"*\"]\n[model m]\npath=/m\nlora-modules = a=/x b=/y\nspeculative-config = {\"method\":\"ngram\",\"num_speculative_tokens\":3}\n",
+    "wrong": "[server]\nprot = 1\n[nosuch]\n[model]\n= x\n",
+    "sizes": "[model m]\npath=/m\nkv-cache-memory-bytes = 512M\nstep-timeout = 1.5\nenable-prefix-caching = off\nswap_space=1GiB\n",
+}
+TEMPLATE = {
+    "chatml": "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m.content | trim }}{% endfor %}{% if add_generation_prompt %}x{% endif %}",
+    "macro": "{%- macro f(a, b='x') -%}{{ a ~ b }}{{ caller() if caller else '' }}{%- endmacro -%}{% call f(1) %}y{% endcall %}{{ f(b=2, a=[1,2][::-1]) }}",
+    "filters": "{{ tools | tojson(indent=2) }}{{ messages | map(attribute='role') | list | join(', ') | upper | replace('A','b') }}{{ [3,1,2] | sort | first }}",
+    "scopes": "{% set ns = namespace(n=0) %}{% for a, b in {'k': 1}.items() %}{% set ns.n = ns.n + b %}{{ loop.index0 }}{% else %}-{% endfor %}{{ ns.n }}",
+    "tests": "{{ x is defined }}{{ 1 is not none and 'a' in 'ab' }}{{ 7 // 2 ** 2 % 3 - 1.5e3 }}{{ 'a' if bos_token else raise_exception('no') }}{{ -1 | abs }}",
+    "strings": "{{ 'a-b'.split('-')[1].strip().title() }}{{ '%05.2f|%s' % (1.5, none) }}{{ '{:>5}'.format('x') }}{{ \"\\u00e9\"[0:1] }}{{ strftime_now('%Y-%m-%d') }}",
+    "blocks": "{% filter upper %}a{% endfilter %}{% raw %}{{ }}{% endraw %}{# c #}{% generation %}g{% endgeneration %}{% for i in range(5) %}{% if i==1 %}{% continue %}{% elif i==3 %}{% break %}{% endif %}{{ loop.cycle(1,2) }}{% endfor %}",
+    "bombs": "{% for i in range(10**9) %}{{ 'x' * 10**9 }}{% endfor %}{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+}
+
+
 TOOLS = ["hermes", "llama3_json", "mistral", "qwen3_coder", "deepseek_v3", "glm45", "kimi_k2", "openai", "pythonic"]
 
 
@@ -61,8 +85,56 @@ def tools():
     return out
 
 
+def tokenizers():
+    """Of tests/golden/hf; the first byte says which kind of file it is."""
+    with lzma.open(os.path.join(HERE, "..", "..", "golden", "hf", "golden.json.xz"), "rt", encoding="utf-8") as f:
+        golden = json.load(f)
+    names = ("bpe_unk", "bpe_affixes", "bert_cased", "wordlevel", "gpt2", "split_removed", "digits", "scripts", "nfd_strip", "regexes", "fixed")
+    out = {name: b"\0" + golden["tokenizers"][name]["file"].encode() for name in names}
+    return {**out, **{"pieces-" + name: b"\1" + bytes.fromhex(golden["models"][name]["file"]) for name in ("unigram", "bpe")}}
+
+
+def gguf():
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.join(HERE, "..", "..", "api"))
+    import toy_gguf
+    pairs = toy_gguf.keys()
+    few = {"general.alignment": 32, "a.real": 1.5, "a.bool": True, "a.list": [1, 2], "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["<unk>", "\u2581a", "a", "b", "<0x41>"],
+           "tokenizer.ggml.token_type": [2, 1, 1, 1, 6], "tokenizer.ggml.scores": [0, 0, 0, 0, 0], "tokenizer.ggml.unknown_token_id": 0}
+    out = {}
+    for name, keys, tensors in (("bpe", pairs, [("t", (32,), 0, 128)]), ("spm", few, [("a", (32, 2), 8, 68), ("b", (4, 3), 1, 24)])):
+        head, at = b"", 0
+        for tensor, dims, kind, size in tensors:
+            head += toy_gguf.string(tensor) + struct.pack("<I%dQIQ" % len(dims), len(dims), *dims, kind, at)
+            at += -(-size // 32) * 32
+        head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)) + b"".join(toy_gguf.string(k) + toy_gguf.value(v) for k, v in keys.items()) + head
+        out[name] = head + bytes(-len(head) % 32) + bytes(at)
+    return out
+
+
+def safetensors():
+    out = {}
+    for name, header, n in (("types", {t.lower(): {"dtype": t, "shape": [2], "data_offsets": [2 * i, 2 * i + 2]} for i, t in enumerate(("F8_E4M3", "F8_E5M2", "U8", "I8", "BOOL"))}, 10),
+                            ("shapes", {"__metadata__": {"format": "pt"}, "a": {"dtype": "BF16", "shape": [2, 1, 3], "data_offsets": [0, 12]},
+                                        "b": {"dtype": "F64", "shape": [], "data_offsets": [12, 20]}, "c": {"dtype": "I64", "shape": [0, 5], "data_offsets": [20, 20]}}, 20)):
+        text = json.dumps(header).encode()
+        out[name] = struct.pack("<Q", len(text)) + text + bytes(range(n))
+    return out
+
+
+def protocol():
+    message = lambda kind, payload: struct.pack("<II", 8 + -(-len(payload) // 8) * 8, kind) + payload + bytes(-len(payload) % 8)
+    submit = lambda more: message(64, struct.pack("<QIIIIIIiI", 7, 1, 3, 0, 0, 0, 0, 0, 2) + bytes(8) + struct.pack("<fffifff", 0.5, 0.9, 0, 0, 0, 0, 1) + bytes(248) + more)
+    vocab = message(68, struct.pack("<IIII5Ii", 4, 1, 3, 0, 0, 1, 2, 3, 3, 3) + b"abc")
+    token = struct.pack("<QifIIIIif", 7, 1, -0.5, 1, 0, 0, 1, 2, -1.5)
+    return {"submit": b"\1" + submit(bytes(16)), "vocab": b"\1" + vocab + submit(struct.pack("<4i", 0, 1, 2, 3)), "tokens": b"\0" + message(3, struct.pack("<II", 1, 0) + token),
+            "lora": b"\0" + message(69, struct.pack("<II", 1, 6) + b"/a/b/c") + message(70, bytes(8)) + message(65, bytes(8)) + message(66, b"")}
+
+
 def main():
-    for folder, inputs in (("http", HTTP), ("request", REQUEST), ("grammar", GRAMMAR), ("tools", tools())):
+    every = {"http": HTTP, "request": REQUEST, "grammar": GRAMMAR, "tools": tools(), "json": JSON, "ini": INI, "template": TEMPLATE, "tokenizer": tokenizers(), "gguf": gguf(),
+             "safetensors": safetensors(), "protocol": protocol()}
+    for folder, inputs in every.items():
         os.makedirs(os.path.join(HERE, folder), exist_ok=True)
         for name, data in inputs.items():
             with open(os.path.join(HERE, folder, name), "wb") as f:
