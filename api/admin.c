@@ -89,7 +89,7 @@ static void for_each(struct lm_call *call, void (*act)(struct lm_server *s, stru
 
 static void reset(struct lm_server *s, struct lm_served *m)
 {
-    lm_supervisor_send(m->engine, LM_MSG_RESET_PREFIX_CACHE, NULL, 0);
+    lm_served_send(m, LM_MSG_RESET_PREFIX_CACHE, NULL, 0);
 }
 
 void lm_admin_reset_prefix_cache(struct lm_call *call)

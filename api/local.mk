@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
 	%D%/metrics_more.c %D%/metrics_text.h \
-	%D%/fleet.c %D%/fleet.h %D%/loader.c %D%/loader.h %D%/supervisor.c %D%/supervisor.h %D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/page.c %D%/page.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
+	%D%/affinity.c %D%/affinity.h %D%/fleet.c %D%/fleet.h %D%/loader.c %D%/loader.h %D%/supervisor.c %D%/supervisor.h %D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/page.c %D%/page.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
 	%D%/reload.c %D%/reload.h %D%/status.c %D%/status.h %D%/routes.c %D%/routes.h \
 	%D%/record.c %D%/record.h %D%/trace.c %D%/trace.h %D%/otlp.c %D%/otlp.h %D%/service.c %D%/service.h
 # openapi.c holds the file itself.
@@ -20,9 +20,12 @@ libapi_la_LIBADD = libhttp.la libguard.la libsandbox.la libprotocol.la libtools.
 EXTRA_DIST += $(page_files) %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
-api_tests = %D%/card_test %D%/fleet_test %D%/json_test %D%/keys_test %D%/keys_timing_test %D%/metrics_test %D%/trace_test %D%/workers_test
+api_tests = %D%/affinity_test %D%/card_test %D%/fleet_test %D%/json_test %D%/keys_test %D%/keys_timing_test %D%/metrics_test %D%/trace_test %D%/workers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
+%C%_affinity_test_SOURCES = %D%/affinity_test.c
+%C%_affinity_test_CFLAGS = $(TEST_CFLAGS)
+%C%_affinity_test_LDADD = libapi.la $(TEST_LIBS)
 %C%_card_test_SOURCES = %D%/card_test.c
 %C%_card_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_card_test_CFLAGS = $(TEST_CFLAGS)

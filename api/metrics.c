@@ -36,7 +36,7 @@ static const double step_bounds[LM_HIST_MAX] = {1, 8, 16, 32, 64, 128, 256, 512,
 
 #define STATS_FIELDS(X) \
     X(n_step) X(n_prompt_tok) X(n_output_tok) X(n_prefix_query_tok) X(n_prefix_hit_tok) X(n_preempted) X(n_corrupted) X(step_tok_sum) \
-    X(n_draft) X(n_draft_tok) X(n_accepted_tok)
+    X(n_draft) X(n_draft_tok) X(n_accepted_tok) X(n_running) X(n_waiting) X(n_block_used) X(n_block)
 
 void lm_hist_add(struct lm_model_metrics *m, enum lm_hist_id id, double v)
 {
@@ -48,15 +48,20 @@ void lm_hist_add(struct lm_model_metrics *m, enum lm_hist_id id, double v)
     m->hist[id].sum += v;
 }
 
-void lm_metrics_engine_lost(struct lm_model_metrics *m)
+void lm_metrics_add_stats(struct lm_msg_stats *sum, const struct lm_msg_stats *s)
 {
-#define ADD(field) m->past.field += m->last.field;
+#define ADD(field) sum->field += s->field;
     STATS_FIELDS(ADD)
 #undef ADD
-    for (size_t i = 0; i < sizeof m->past.step_tok_hist / sizeof *m->past.step_tok_hist; i++)
-        m->past.step_tok_hist[i] += m->last.step_tok_hist[i];
+    for (size_t i = 0; i < sizeof sum->step_tok_hist / sizeof *sum->step_tok_hist; i++)
+        sum->step_tok_hist[i] += s->step_tok_hist[i];
     for (size_t i = 0; i < N_DRAFT_POS; i++)
-        m->past.accepted_at[i] += m->last.accepted_at[i];
+        sum->accepted_at[i] += s->accepted_at[i];
+}
+
+void lm_metrics_engine_lost(struct lm_model_metrics *m)
+{
+    lm_metrics_add_stats(&m->past, &m->last); /* gauges too, which nobody reads there */
     m->last = (struct lm_msg_stats){0};
 }
 
@@ -146,7 +151,7 @@ static const struct { const char *name, *type, *help; } scalars[SCALAR_COUNT] = 
     [DRAFT_TOKENS] = {"vllm:spec_decode_num_draft_tokens_total", "counter", "Tokens of drafts."},
     [ACCEPTED_TOKENS] = {"vllm:spec_decode_num_accepted_tokens_total", "counter", "Tokens of drafts that were right."},
     [REFUSED] = {"llmserve:requests_refused_total", "counter", "Requests answered 429."},
-    [ENGINE_UP] = {"llmserve:engine_up", "gauge", "1 while the engine serves."},
+    [ENGINE_UP] = {"llmserve:engine_up", "gauge", "Engines that serve: 1, or up to data-parallel-size."},
     [ENGINE_STARTS] = {"llmserve:engine_starts_total", "counter", "Times an engine became ready."},
     [UNLOADS] = {"llmserve:model_unloads_total", "counter", "Times the model was unloaded."},
 };
@@ -175,7 +180,7 @@ static double scalar(const struct lm_metrics_model *model, enum scalar which)
     case DRAFT_TOKENS: return (double)(m->past.n_draft_tok + m->last.n_draft_tok);
     case ACCEPTED_TOKENS: return (double)(m->past.n_accepted_tok + m->last.n_accepted_tok);
     case REFUSED: return (double)m->n_refused;
-    case ENGINE_UP: return model->up;
+    case ENGINE_UP: return model->n_up;
     case ENGINE_STARTS: return (double)m->n_engine_start;
     case UNLOADS: return (double)model->n_unload;
     default: return 0;

@@ -41,7 +41,9 @@ struct lm_metrics_model {
     const struct lm_model_metrics *m;
     const struct lm_msg_hello *hello; /* cache_config_info; all-zero before the first */
     const char *cache_dtype;
-    bool prefix_caching, up, asleep;
+    bool prefix_caching;
+    uint32_t n_up; /* engines that serve */
+    bool asleep;
     unsigned names; /* LM_METRICS_CURRENT, LM_METRICS_OLD, or-ed */
     size_t n_waiting; /* for the engine to be there */
     uint64_t n_unload;
@@ -66,6 +68,8 @@ void lm_metrics_rates(struct lm_model_metrics *m, uint64_t now_us);
 
 void lm_hist_add(struct lm_model_metrics *m, enum lm_hist_id id, double v);
 
+/** Add up what several engines count and have. */
+void lm_metrics_add_stats(struct lm_msg_stats *sum, const struct lm_msg_stats *s);
 /** The engine of m is gone: keep what it counted. */
 void lm_metrics_engine_lost(struct lm_model_metrics *m);
 

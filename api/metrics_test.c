@@ -9,7 +9,7 @@ static unsigned names = LM_METRICS_CURRENT;
 static struct lm_bytes written(const struct lm_model_metrics *m, const char *name)
 {
     static const struct lm_msg_hello hello = {.block_size = 16, .n_block = 8};
-    const struct lm_metrics_model row = {.name = name, .m = m, .hello = &hello, .cache_dtype = "auto", .prefix_caching = true, .up = true, .names = names};
+    const struct lm_metrics_model row = {.name = name, .m = m, .hello = &hello, .cache_dtype = "auto", .prefix_caching = true, .n_up = 1, .names = names};
     struct lm_metrics_route routes[] = {{.method = "GET", .handler = "/health"}};
     static const int statuses[] = {200, 204, 200, 404};
     for (size_t i = 0; i < 4; i++)

@@ -12,12 +12,20 @@
 #include <stdlib.h>
 
 #define NO_SLOT UINT32_MAX
+#define LM_SERVED_ENGINES 64   /* most of data-parallel-size */
 #define STALL_EXTRA_US 5000000u /* beyond the engine's own deadline of a step */
 
-static struct lm_seq *seq_of(const struct lm_served *m, uint64_t id)
+static uint32_t rank_of(const struct lm_served_engine *e)
 {
+    return (uint32_t)(e - e->model->engine);
+}
+
+/* One that this engine has. */
+static struct lm_seq *seq_of(const struct lm_served_engine *e, uint64_t id)
+{
+    const struct lm_served *m = e->model;
     uint32_t i = (uint32_t)id;
-    if (i >= m->n_slot || m->slot[i].turn != (uint32_t)(id >> 32))
+    if (i >= m->n_slot || m->slot[i].turn != (uint32_t)(id >> 32) || m->slot[i].engine != rank_of(e))
         return NULL;
     return m->slot[i].seq;
 }
@@ -39,6 +47,7 @@ static bool grow_slots(struct lm_served *m)
 static void leave(struct lm_served *m, struct lm_seq *q)
 {
     uint32_t i = (uint32_t)q->id;
+    m->engine[m->slot[i].engine].n_seq--;
     m->slot[i] = (struct lm_served_slot){.turn = m->slot[i].turn + 1, .next_free = m->free_slot};
     m->free_slot = i;
     m->n_seq--;
@@ -46,17 +55,53 @@ static void leave(struct lm_served *m, struct lm_seq *q)
     q->id = 0;
 }
 
-static void announce(struct lm_served *m)
+static void announce(struct lm_served_engine *e)
 {
-    if (m->announced || !lm_served_serves(m) || lm_adapters_unsure(&m->adapters))
+    struct lm_served *m = e->model;
+    if (e->announced || !lm_supervisor_serves(e->supervisor) || lm_adapters_unsure(&m->adapters))
         return;
-    m->announced = true;
-    atomic_store(&m->up, true);
-    const struct lm_msg_hello *h = &m->hello;
+    e->announced = true;
+    const struct lm_msg_hello *h = &e->hello;
     lm_log(LM_INFO, "server", "ready model=%s seconds=%.2f backend=%s device=\"%s\" max-model-len=%u weight-mib=%llu kv-mib=%llu",
-           m->conf->name, (double)(lm_now_us() - m->start_us) / 1e6, h->backend, h->device, h->max_model_len, (unsigned long long)h->weight_bytes >> 20,
+           e->name, (double)(lm_now_us() - m->start_us) / 1e6, h->backend, h->device, h->max_model_len, (unsigned long long)h->weight_bytes >> 20,
            (unsigned long long)h->kv_bytes >> 20);
+    atomic_store(&m->up, true);
     m->on_turn(m->arg, m, LM_SERVED_LOADED);
+}
+
+static bool is_up(const struct lm_served_engine *e)
+{
+    return e->supervisor && lm_supervisor_serves(e->supervisor);
+}
+
+/* What the engines have together; a prompt must fit each. */
+static void sum_hello(struct lm_served *m)
+{
+    struct lm_msg_hello sum = {0};
+    for (uint32_t i = 0; i < m->n_engine; i++) {
+        const struct lm_msg_hello *h = &m->engine[i].hello;
+        if (!is_up(&m->engine[i]))
+            continue;
+        struct lm_msg_hello before = sum;
+        sum = *h;
+        sum.max_model_len = before.max_model_len && before.max_model_len < h->max_model_len ? before.max_model_len : h->max_model_len;
+        sum.n_block += before.n_block;
+        sum.max_num_seqs += before.max_num_seqs;
+        sum.kv_bytes += before.kv_bytes;
+        sum.weight_bytes += before.weight_bytes;
+    }
+    if (!sum.max_model_len)
+        return; /* the last ones' stays */
+    m->hello = sum;
+    atomic_store(&m->max_model_len, sum.max_model_len);
+}
+
+static void sum_stats(struct lm_served *m)
+{
+    struct lm_msg_stats sum = {0};
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        lm_metrics_add_stats(&sum, &m->engine[i].stats);
+    m->metrics.last = sum;
 }
 
 /* FNV-1a over what answers depend on. */
@@ -64,7 +109,7 @@ static void set_fingerprint(struct lm_served *m)
 {
     char text[512];
     uint32_t hash = 2166136261u;
-    const struct lm_msg_hello *h = &m->hello;
+    const struct lm_msg_hello *h = &m->engine[0].hello;
     snprintf(text, sizeof text, "%s %s %s %u %llu", m->name[0], h->backend, h->device, h->n_vocab, (unsigned long long)h->weight_bytes);
     for (const char *s = text; *s; s++)
         hash = (hash ^ (unsigned char)*s) * 16777619u;
@@ -74,26 +119,26 @@ static void set_fingerprint(struct lm_served *m)
 static void send_adapter(struct lm_served *m, const struct lm_adapter_entry *e)
 {
     const struct lm_msg_lora_load h = {.id = e->id, .n_path = (uint32_t)strlen(e->path)};
-    lm_supervisor_send(m->engine, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {e->path, h.n_path}}, 2);
+    lm_served_send(m, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {e->path, h.n_path}}, 2);
 }
 
 static void on_hello(void *arg, const struct lm_msg_hello *h)
 {
-    struct lm_served *m = arg;
-    m->hello = *h;
-    m->told_vocab = false;
-    atomic_store(&m->max_model_len, h->max_model_len);
+    struct lm_served_engine *e = arg;
+    struct lm_served *m = e->model;
+    e->hello = *h;
+    e->told_vocab = false;
+    sum_hello(m);
     m->metrics.n_engine_start++;
     set_fingerprint(m);
     for (size_t i = 0; i < m->adapters.n; i++)
         send_adapter(m, m->adapters.entry[i]);
-    announce(m);
+    announce(e);
 }
 
 static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
 {
-    struct lm_served *m = arg;
-    struct lm_seq *q = seq_of(m, token->id);
+    struct lm_seq *q = seq_of(arg, token->id);
     if (!q)
         return;
     q->runs = true;
@@ -102,26 +147,31 @@ static void on_token(void *arg, const struct lm_msg_token *token, const struct l
 
 static void on_finished(void *arg, const struct lm_msg_finished *f)
 {
-    struct lm_served *m = arg;
-    struct lm_seq *q = seq_of(m, f->id);
+    struct lm_seq *q = seq_of(arg, f->id);
     if (!q)
         return;
-    leave(m, q);
+    leave(((struct lm_served_engine *)arg)->model, q);
     q->on_finished(q, f);
 }
 
 static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)
 {
-    struct lm_served *m = arg;
-    struct lm_seq *q = seq_of(m, id);
+    struct lm_seq *q = seq_of(arg, id);
     if (q && q->on_embedding)
         q->on_embedding(q, v, dim);
 }
 
 static void on_stats(void *arg, const struct lm_msg_stats *stats)
 {
-    struct lm_served *m = arg;
-    m->metrics.last = *stats;
+    struct lm_served_engine *e = arg;
+    e->stats = *stats;
+    sum_stats(e->model);
+}
+
+static void sleep_all(struct lm_served *m)
+{
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        lm_supervisor_sleep(m->engine[i].supervisor);
 }
 
 /* It serves and cannot be used: it goes, and has failed then. */
@@ -129,13 +179,14 @@ static void fail_load(struct lm_served *m, int code, const char *msg)
 {
     lm_log(LM_ERROR, "server", "not loaded model=%s: %s", m->conf->name, msg);
     m->failure = code;
-    lm_supervisor_sleep(m->engine);
+    sleep_all(m);
 }
 
 /* One of lora-modules that cannot be loaded at first is a wrong configuration; later the others serve on. */
 static void on_lora(void *arg, const struct lm_msg_lora *answer)
 {
-    struct lm_served *m = arg;
+    struct lm_served_engine *from = arg;
+    struct lm_served *m = from->model;
     bool first = false;
     const struct lm_adapter_entry *e = lm_adapters_answer(&m->adapters, answer, &first);
     if (e && answer->code && first && atomic_load(&m->on_demand))
@@ -149,40 +200,68 @@ static void on_lora(void *arg, const struct lm_msg_lora *answer)
             lm_served_unload_adapter(m, m->adapters.entry[i]); /* e takes its place */
             break;
         }
-    announce(m);
+    announce(from);
+}
+
+static void lose(struct lm_served *m, uint32_t rank)
+{
+    for (uint32_t i = 0; i < m->n_slot; i++) {
+        struct lm_seq *q = m->slot[i].seq;
+        if (!q || m->slot[i].engine != rank)
+            continue;
+        leave(m, q);
+        q->on_lost(q);
+    }
 }
 
 static void on_lost(void *arg)
 {
-    struct lm_served *m = arg;
-    m->start_us = lm_now_us();
-    m->announced = false;
-    atomic_store(&m->up, false);
+    struct lm_served_engine *e = arg;
+    struct lm_served *m = e->model;
+    e->announced = false;
+    m->metrics.last = e->stats;
     lm_metrics_engine_lost(&m->metrics);
+    e->stats = (struct lm_msg_stats){0};
+    sum_stats(m);
+    sum_hello(m);
     lm_adapters_lost(&m->adapters);
-    m->on_turn(m->arg, m, LM_SERVED_LOST);
-    lm_served_lose_all(m);
+    if (!lm_served_serves(m)) {
+        m->start_us = lm_now_us();
+        atomic_store(&m->up, false);
+        m->on_turn(m->arg, m, LM_SERVED_LOST);
+    }
+    lose(m, rank_of(e));
 }
 
-static void on_asleep(void *arg)
+/* Once none of its engines is left. */
+static void tell_gone(struct lm_served_engine *e)
 {
-    struct lm_served *m = arg;
+    struct lm_served *m = e->model;
+    e->asleep = true;
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        if (!m->engine[i].asleep)
+            return;
     if (!m->failure)
         lm_log(LM_INFO, "engine", "%s model=%s", lm_served_sleeps(m) ? "asleep" : "unloaded", m->conf->name);
     m->on_turn(m->arg, m, m->failure ? LM_SERVED_FAILED : LM_SERVED_GONE);
 }
 
+static void on_asleep(void *arg)
+{
+    tell_gone(arg);
+}
+
+/* A model is loaded whole or not at all. */
 static void on_failed(void *arg, int code, const char *msg)
 {
-    struct lm_served *m = arg;
-    lm_log(LM_ERROR, "server", "not loaded model=%s: %s", m->conf->name, msg);
-    m->failure = code;
-    m->on_turn(m->arg, m, LM_SERVED_FAILED);
+    struct lm_served_engine *e = arg;
+    fail_load(e->model, code, msg);
+    tell_gone(e);
 }
 
 static void on_fatal(void *arg, int code, const char *msg)
 {
-    struct lm_served *m = arg;
+    struct lm_served *m = ((struct lm_served_engine *)arg)->model;
     m->on_fatal(m->arg, code, msg);
 }
 
@@ -249,6 +328,47 @@ static int read_file(struct lm_served *m, struct lm_err *err)
     return rc;
 }
 
+static int add_engine(struct lm_served *m, const struct lm_served_desc *d, uint32_t rank, struct lm_err *err)
+{
+    struct lm_served_engine *e = &m->engine[rank];
+    struct lm_bytes name = {0};
+    lm_bytes_add_str(&name, m->conf->name);
+    if (m->n_engine > 1)
+        lm_bytes_addf(&name, " engine=%u", rank);
+    e->model = m;
+    e->asleep = lm_served_is_lazy(m);
+    e->name = lm_bytes_take(&name);
+    int rc = e->name ? lm_conf_model_flags(d->conf, d->model, rank, &e->flag, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    e->desc = (struct lm_supervisor_desc){
+        .program = d->engine_path, .flag = e->flag, .name = e->name, .events = &events, .arg = e,
+        .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US, .asleep = e->asleep,
+    };
+    return rc;
+}
+
+static int add_engines(struct lm_served *m, const struct lm_served_desc *d, struct lm_err *err)
+{
+    uint32_t n = (uint32_t)m->conf->data_parallel_size;
+    int rc = 0;
+    m->engine = calloc(n, sizeof *m->engine);
+    m->affinity = n > 1 ? lm_affinity_create(n) : NULL;
+    if (!m->engine || (n > 1 && !m->affinity))
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    m->n_engine = n;
+    for (uint32_t i = 0; rc == 0 && i < n; i++)
+        rc = add_engine(m, d, i, err);
+    return rc;
+}
+
+static void free_engine(struct lm_served_engine *e)
+{
+    lm_supervisor_destroy(e->supervisor);
+    for (size_t i = 0; e->flag && e->flag[i]; i++)
+        free(e->flag[i]);
+    free(e->flag);
+    free(e->name);
+}
+
 int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, struct lm_err *err)
 {
     struct lm_served *m = calloc(1, sizeof *m);
@@ -261,12 +381,10 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
     m->on_fatal = d->on_fatal;
     m->on_turn = d->on_turn;
     m->arg = d->arg;
-    m->desc = (struct lm_supervisor_desc){
-        .program = d->engine_path, .flag = d->flag, .name = m->conf->name, .events = &events, .arg = m,
-        .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US, .asleep = lm_served_is_lazy(m),
-    };
     atomic_store(&m->on_demand, lm_served_is_lazy(m));
     int rc = lm_adapters_init(&m->adapters, m->conf->lora_modules, err);
+    if (rc == 0)
+        rc = add_engines(m, d, err);
     if (rc == 0)
         rc = add_names(m, err);
     for (size_t i = 0; i < m->adapters.n && rc == 0; i++)
@@ -290,8 +408,12 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
 int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err)
 {
     m->start_us = lm_now_us();
-    m->desc.once = atomic_load(&m->on_demand);
-    int rc = lm_supervisor_create(base, &m->desc, &m->engine, err);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < m->n_engine; i++) {
+        struct lm_served_engine *e = &m->engine[i];
+        e->desc.once = m->n_engine == 1 && atomic_load(&m->on_demand);
+        rc = lm_supervisor_create(base, &e->desc, &e->supervisor, err);
+    }
     return rc ? lm_fail_in(err, rc, "model %s", m->conf->name) : 0;
 }
 
@@ -301,7 +423,10 @@ void lm_served_destroy(struct lm_served *m)
         return;
     lm_served_lose_all(m);
     lm_adapters_fini(&m->adapters);
-    lm_supervisor_destroy(m->engine);
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        free_engine(&m->engine[i]);
+    free(m->engine);
+    lm_affinity_destroy(m->affinity);
     lm_model_text_fini(&m->text);
     for (size_t i = 0; i < m->n_name; i++)
         free(m->name[i]);
@@ -320,7 +445,43 @@ bool lm_served_has_name(const struct lm_served *m, const char *name)
 
 bool lm_served_serves(const struct lm_served *m)
 {
-    return lm_supervisor_serves(m->engine);
+    return lm_served_n_up(m) > 0;
+}
+
+uint32_t lm_served_n_up(const struct lm_served *m)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        n += is_up(&m->engine[i]);
+    return n;
+}
+
+bool lm_served_progresses(const struct lm_served *m)
+{
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        if (!lm_supervisor_progresses(m->engine[i].supervisor))
+            return false;
+    return true;
+}
+
+void lm_served_stop(struct lm_served *m)
+{
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        lm_supervisor_stop(m->engine[i].supervisor);
+}
+
+bool lm_served_stopped(const struct lm_served *m)
+{
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        if (!lm_supervisor_stopped(m->engine[i].supervisor))
+            return false;
+    return true;
+}
+
+void lm_served_send(struct lm_served *m, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
+{
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        lm_supervisor_send(m->engine[i].supervisor, type, part, n_part);
 }
 
 const char *lm_served_state(const struct lm_served *m)
@@ -368,7 +529,10 @@ void lm_served_load(struct lm_served *m)
 {
     m->failure = 0;
     m->start_us = lm_now_us();
-    lm_supervisor_wake(m->engine);
+    for (uint32_t i = 0; i < m->n_engine; i++) {
+        m->engine[i].asleep = false;
+        lm_supervisor_wake(m->engine[i].supervisor);
+    }
 }
 
 void lm_served_unload(struct lm_served *m)
@@ -377,12 +541,15 @@ void lm_served_unload(struct lm_served *m)
     atomic_store(&m->up, false);
     m->dismissed = true;
     m->n_unload++;
-    lm_supervisor_sleep(m->engine);
+    sleep_all(m);
 }
 
 bool lm_served_healthy(const struct lm_served *m)
 {
-    return lm_supervisor_healthy(m->engine) && !lm_adapters_unsure(&m->adapters);
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        if (lm_supervisor_healthy(m->engine[i].supervisor))
+            return !lm_adapters_unsure(&m->adapters);
+    return false;
 }
 
 bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
@@ -391,11 +558,23 @@ bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
 }
 
 /* Once an engine, and only when a grammar needs it. */
-static void tell_vocab(struct lm_served *m)
+static void tell_vocab(struct lm_served_engine *e)
 {
-    if (!m->told_vocab)
-        lm_supervisor_send(m->engine, LM_MSG_VOCAB, &(struct lm_msg_part){m->text.vocab.data, m->text.vocab.len}, 1);
-    m->told_vocab = true;
+    const struct lm_bytes *vocab = &e->model->text.vocab;
+    if (!e->told_vocab)
+        lm_supervisor_send(e->supervisor, LM_MSG_VOCAB, &(struct lm_msg_part){vocab->data, vocab->len}, 1);
+    e->told_vocab = true;
+}
+
+/* part[1]: the prompt. */
+static uint32_t route(const struct lm_served *m, const struct lm_msg_part *part)
+{
+    size_t load[LM_SERVED_ENGINES];
+    if (!m->affinity)
+        return 0;
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        load[i] = lm_supervisor_healthy(m->engine[i].supervisor) ? m->engine[i].n_seq : is_up(&m->engine[i]) ? SIZE_MAX / 2 : SIZE_MAX;
+    return lm_affinity_route(m->affinity, part[1].p, part[1].bytes / sizeof(int32_t), load);
 }
 
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part)
@@ -405,14 +584,17 @@ int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit
     uint32_t i = m->free_slot;
     m->free_slot = m->slot[i].next_free;
     m->slot[i].seq = q;
+    m->slot[i].engine = route(m, part);
+    struct lm_served_engine *e = &m->engine[m->slot[i].engine];
     q->id = h->id = (uint64_t)m->slot[i].turn << 32 | i;
     q->n_prompt = h->n_prompt;
     q->lora = h->lora;
     m->n_seq++;
+    e->n_seq++;
     m->n_seq_tok += h->n_prompt;
     if (h->n_grammar)
-        tell_vocab(m);
-    lm_supervisor_submit(m->engine, part, n_part);
+        tell_vocab(e);
+    lm_supervisor_submit(e->supervisor, part, n_part);
     return 0;
 }
 
@@ -421,19 +603,15 @@ void lm_served_cancel(struct lm_served *m, struct lm_seq *q)
     if (!q->id)
         return;
     struct lm_msg_cancel c = {.id = q->id};
+    struct lm_supervisor *engine = m->engine[m->slot[(uint32_t)q->id].engine].supervisor;
     leave(m, q);
-    lm_supervisor_send(m->engine, LM_MSG_CANCEL, &(struct lm_msg_part){&c, sizeof c}, 1);
+    lm_supervisor_send(engine, LM_MSG_CANCEL, &(struct lm_msg_part){&c, sizeof c}, 1);
 }
 
 void lm_served_lose_all(struct lm_served *m)
 {
-    for (uint32_t i = 0; i < m->n_slot; i++) {
-        struct lm_seq *q = m->slot[i].seq;
-        if (!q)
-            continue;
-        leave(m, q);
-        q->on_lost(q);
-    }
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        lose(m, i);
 }
 
 int lm_served_load_adapter(struct lm_served *m, const char *name, const char *path, void (*done)(void *arg, const struct lm_err *err), void *arg)
@@ -450,7 +628,7 @@ int lm_served_load_adapter(struct lm_served *m, const char *name, const char *pa
 void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e)
 {
     const struct lm_msg_lora_unload u = {.id = e->id};
-    lm_supervisor_send(m->engine, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
+    lm_served_send(m, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
     lm_adapters_remove(&m->adapters, e);
 }
 

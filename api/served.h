@@ -7,6 +7,7 @@
  * Thread   [loop], but where it says otherwise
  */
 #include "api/adapters.h"
+#include "api/affinity.h"
 #include "api/card.h"
 #include "api/metrics.h"
 #include "api/openai/defaults.h"
@@ -28,7 +29,20 @@ struct lm_seq {
     void (*on_lost)(struct lm_seq *q); /* the engine is gone, or the server ends: the same */
 };
 
-struct lm_served_slot { struct lm_seq *seq; uint32_t turn, next_free; };
+struct lm_served_slot { struct lm_seq *seq; uint32_t turn, next_free, engine; };
+
+/** One of a model's engines. */
+struct lm_served_engine {
+    struct lm_served *model;
+    struct lm_supervisor *supervisor;
+    struct lm_supervisor_desc desc;
+    char **flag, *name; /* of desc */
+    struct lm_msg_hello hello;
+    struct lm_msg_stats stats;
+    size_t n_seq;       /* that it has */
+    bool announced, told_vocab; /* the process that runs has text.vocab */
+    bool asleep;
+};
 
 /** What became of an engine. */
 enum lm_served_turn {
@@ -42,7 +56,6 @@ struct lm_fleet_model;
 
 struct lm_served {
     const struct lm_conf_model *conf;
-    struct lm_supervisor_desc desc;
     char **name; /* names it answers to; name[0] is the one it calls itself */
     size_t n_name;
 
@@ -54,8 +67,10 @@ struct lm_served {
     _Atomic bool up;                /* [any] there is one */
     struct lm_adapters adapters;
 
-    struct lm_supervisor *engine;
-    struct lm_msg_hello hello;
+    struct lm_served_engine *engine; /* [n_engine] */
+    uint32_t n_engine;
+    struct lm_affinity *affinity;    /* NULL: there is one engine */
+    struct lm_msg_hello hello;       /* of those that serve, together */
     char fingerprint[48]; /* of build, model and engine */
     struct lm_model_metrics metrics;
 
@@ -65,7 +80,6 @@ struct lm_served {
     uint32_t n_slot, free_slot;
 
     uint64_t start_us; /* of the engine's start */
-    bool announced, told_vocab; /* the engine that runs has text.vocab */
     const struct lm_fleet_model *place; /* of the loader */
     size_t index;
     bool dismissed; /* it was unloaded once */
@@ -80,7 +94,6 @@ struct lm_served_desc {
     const struct lm_conf *conf; /* borrowed for the model's life, as everything here */
     size_t model;               /* index in conf */
     const char *engine_path;
-    char *const *flag;          /* for the engine, NULL-terminated */
     void (*on_fatal)(void *arg, int code, const char *msg); /* it can never serve; LM_E* */
     void (*on_turn)(void *arg, struct lm_served *m, enum lm_served_turn turn);
     void *arg;
@@ -92,23 +105,31 @@ struct lm_served_desc {
  * Errors   as lm_gguf_open(), lm_model_hparams() and lm_model_text_init(), naming the model
  */
 int lm_served_create(const struct lm_served_desc *desc, struct lm_served **out, struct lm_err *err);
-/** Start the engine, unless the model is lazy.  Errors as lm_supervisor_create(), naming the model */
+/** Start the engines, unless the model is lazy.  Errors as lm_supervisor_create(), naming the model */
 int lm_served_start(struct lm_served *m, struct event_base *base, struct lm_err *err);
 /** Calls on_lost of what is in the engine. Takes NULL. */
 void lm_served_destroy(struct lm_served *m);
 
 bool lm_served_has_name(const struct lm_served *m, const char *name);
-/** Requests can be taken. */
+/** Requests can be taken: one of its engines is there. */
 bool lm_served_serves(const struct lm_served *m);
+/** Engines that are there. */
+uint32_t lm_served_n_up(const struct lm_served *m);
 /** "serving", "loading", "asleep", "unloading", "unloaded", "failed" */
 const char *lm_served_state(const struct lm_served *m);
-/** Serves and makes progress. */
+/** Serves, and an engine makes progress. */
 bool lm_served_healthy(const struct lm_served *m);
 /** Healthy, or without an engine as it is to be. */
 bool lm_served_ready(const struct lm_served *m);
 /** It is loaded at its first request. */
 bool lm_served_is_lazy(const struct lm_served *m);
 bool lm_served_sleeps(const struct lm_served *m);
+/** As lm_supervisor_progresses(), lm_supervisor_stop() and lm_supervisor_stopped() of all engines. */
+bool lm_served_progresses(const struct lm_served *m);
+void lm_served_stop(struct lm_served *m);
+bool lm_served_stopped(const struct lm_served *m);
+/** Send a message to all engines that serve. */
+void lm_served_send(struct lm_served *m, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part);
 /** Why the last load failed, in words for clients. */
 const char *lm_served_problem(const struct lm_served *m);
 

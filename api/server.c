@@ -231,7 +231,7 @@ static void fail_models(struct lm_server *s)
 static bool engines_stopped(const struct lm_server *s)
 {
     for (size_t i = 0; i < s->n_model; i++)
-        if (!lm_supervisor_stopped(s->model[i]->engine))
+        if (!lm_served_stopped(s->model[i]))
             return false;
     return true;
 }
@@ -241,7 +241,7 @@ static void stop_engines(struct lm_server *s, uint64_t now)
     s->stopped_us = now;
     lm_loader_stop(s->loader);
     for (size_t i = 0; i < s->n_model; i++)
-        lm_supervisor_stop(s->model[i]->engine);
+        lm_served_stop(s->model[i]);
 }
 
 /* While requests run, then while their answers leave and the engines exit. */
@@ -331,17 +331,14 @@ static int open_models(struct lm_server *s, struct lm_err *err)
 {
     int rc = 0;
     s->model = calloc(s->conf->n_model, sizeof *s->model);
-    s->flag = calloc(s->conf->n_model, sizeof *s->flag);
     s->engine_path = lm_supervisor_find_engine(s->conf->server.engine_path);
-    if (!s->model || !s->flag || !s->engine_path)
+    if (!s->model || !s->engine_path)
         return lm_fail(err, LM_ENOMEM, "out of memory");
     for (size_t i = 0; i < s->conf->n_model && rc == 0; i++) {
-        rc = lm_conf_model_flags(s->conf, i, &s->flag[i], err);
         struct lm_served_desc d = {
-            .conf = s->conf, .model = i, .engine_path = s->engine_path, .flag = s->flag[i], .on_fatal = on_fatal, .on_turn = on_turn, .arg = s,
+            .conf = s->conf, .model = i, .engine_path = s->engine_path, .on_fatal = on_fatal, .on_turn = on_turn, .arg = s,
         };
-        if (rc == 0)
-            rc = lm_served_create(&d, &s->model[i], err);
+        rc = lm_served_create(&d, &s->model[i], err);
         s->n_model += rc == 0;
     }
     return rc ? rc : lm_loader_create(s->base, s->model, s->n_model, (size_t)s->conf->server.max_loaded_models, &s->loader, err);
@@ -396,13 +393,6 @@ int lm_server_create(struct event_base *base, const struct lm_conf *conf, const 
     return 0;
 }
 
-static void free_strings(char **list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
 void lm_server_destroy(struct lm_server *s)
 {
     if (!s)
@@ -416,13 +406,6 @@ void lm_server_destroy(struct lm_server *s)
         lm_served_destroy(s->model[i]);
     lm_loader_destroy(s->loader);
     free(s->model);
-    for (size_t i = 0; s->flag && i < s->conf->n_model; i++) {
-        size_t n = 0;
-        while (s->flag[i] && s->flag[i][n])
-            n++;
-        free_strings(s->flag[i], n);
-    }
-    free(s->flag);
     lm_tls_destroy(s->tls);
     lm_guard_fini(&s->guard);
     lm_store_destroy(s->store);
@@ -454,7 +437,7 @@ struct lm_served *lm_server_adapter(const struct lm_server *s, const char *name,
 bool lm_server_progresses(const struct lm_server *s)
 {
     for (size_t i = 0; i < s->n_model; i++)
-        if (!lm_supervisor_progresses(s->model[i]->engine))
+        if (!lm_served_progresses(s->model[i]))
             return false;
     return true;
 }

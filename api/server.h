@@ -60,7 +60,6 @@ struct lm_server {
     size_t n_model;
     struct lm_loader *loader;
     char *engine_path;
-    char ***flag; /* [n_model] */
     struct lm_guard guard;
     struct lm_record_sink sink;
     struct lm_service *service;

@@ -91,6 +91,18 @@ static void add_states(const struct lm_server *s, const struct lm_metrics_model 
         }
 }
 
+static void add_engines(const struct lm_server *s, struct lm_bytes *out)
+{
+    static const char name[] = "llmserve:engine_requests";
+    lm_metrics_head(out, name, "gauge", "Requests that an engine has, running or waiting.");
+    for (size_t i = 0; i < s->n_model; i++)
+        for (uint32_t k = 0; k < s->model[i]->n_engine; k++) {
+            lm_bytes_addf(out, "%s{engine=\"%u\",", name, k);
+            lm_metrics_label(out, "model_name", s->model[i]->name[0]);
+            lm_bytes_addf(out, "} %zu\n", s->model[i]->engine[k].n_seq);
+        }
+}
+
 void lm_status_metrics(struct lm_call *call)
 {
     const struct lm_server *s = call->server;
@@ -100,7 +112,7 @@ void lm_status_metrics(struct lm_call *call)
         const struct lm_served *m = s->model[i];
         lm_metrics_rates(&s->model[i]->metrics, lm_now_us());
         row[i] = (struct lm_metrics_model){m->name[0], &m->metrics, &m->hello, m->conf->kv_cache_dtype, m->conf->enable_prefix_caching,
-                                           lm_served_serves(m), lm_served_sleeps(m), metric_names(s), lm_loader_n_waiting(m), m->n_unload};
+                                           lm_served_n_up(m), lm_served_sleeps(m), metric_names(s), lm_loader_n_waiting(m), m->n_unload};
     }
     if (row)
         lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);
@@ -108,6 +120,7 @@ void lm_status_metrics(struct lm_call *call)
         add_lora(s, row, &b);
     if (row)
         add_states(s, row, &b);
+    add_engines(s, &b);
     lm_reload_metrics(s, &b);
     lm_otlp_metrics(s->sink.otlp, &b);
     lm_call_reply(call, row ? 200 : 500, "text/plain; version=0.0.4; charset=utf-8", &b);

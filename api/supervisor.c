@@ -100,7 +100,7 @@ static int on_hello(struct lm_supervisor *s, const void *p, size_t n, struct lm_
         return lm_fail(err, LM_EFORMAT, "hello of version %u, expected %u", h.version, LM_PROTOCOL_VERSION);
     s->state = SERVING;
     s->ever_served = true;
-    s->once |= s->d.once;
+    s->once = s->d.once;
     s->served_us = lm_now_us();
     s->d.events->hello(s->d.arg, &h);
     return 0;

@@ -4,6 +4,7 @@
 #include "conf/knob.h"
 #include "conf/lora.h"
 #include "conf/nodes.h"
+#include "conf/replicas.h"
 #include "conf/section.h"
 #include "conf/speculative.h"
 
@@ -142,6 +143,8 @@ static int check_model(const struct lm_conf_model *m, struct lm_err *err)
         return lm_fail_in(err, rc, "[model %.60s]", m->name);
     struct lm_conf_nodes nodes;
     rc = lm_conf_nodes(m, &nodes, err);
+    if (rc == 0)
+        rc = lm_conf_replicas_check(m, err);
     if (rc)
         return lm_fail_in(err, rc, "[model %.60s]", m->name);
     struct lm_conf_lora *lora;

@@ -94,8 +94,8 @@ const char *lm_conf_model_path(const struct lm_conf_model *m);
 /** Cross-checks after everything was read: at least one model, unique names, paths present. */
 int lm_conf_check(const struct lm_conf *c, struct lm_err *err);
 
-/** The effective settings of one model and its backend sections as flags for llmserve-engine; NULL-terminated, caller frees each and the array. */
-int lm_conf_model_flags(const struct lm_conf *c, size_t model, char ***out, struct lm_err *err);
+/** The effective settings of one model and its backend sections as flags for its llmserve-engine of this rank; NULL-terminated, caller frees each and the array. */
+int lm_conf_model_flags(const struct lm_conf *c, size_t model, size_t rank, char ***out, struct lm_err *err);
 
 /** The commented llmserve.ini with every default; --help text of the rows; both end in a newline. Caller frees. */
 char *lm_conf_default_ini(void);

@@ -208,6 +208,44 @@ START_TEST(test_conf_conf__bad_flags_are_named)
 }
 END_TEST
 
+/* The value of a flag; NULL. */
+static const char *flag_value(char **flags, const char *name)
+{
+    size_t n = strlen(name);
+    for (; *flags; flags++)
+        if (strncmp(*flags, name, n) == 0 && (*flags)[n] == '=')
+            return *flags + n + 1;
+    return NULL;
+}
+
+START_TEST(test_conf_conf__each_engine_of_a_replicated_model_has_its_devices)
+{
+    static const struct { const char *ini; const char *want[3], *cores; } cases[] = {
+        {"data-parallel-size = 3\n", {"0", "1", "2"}, "cpu.devices=3"},
+        {"data-parallel-size = 2\ndevice = 4\ntensor-parallel-size = 2\n", {"4", "6", NULL}, "cpu.devices=4"},
+        {"data-parallel-size = 2\ndevice = 7,1,3,2\npipeline-parallel-size = 2\n", {"7,1", "3,2", NULL}, "cpu.devices=4"},
+        {"device = 7,1\ntensor-parallel-size = 2\n", {"7,1", NULL, NULL}, NULL},
+        {"data-parallel-size = 2\n[backend cpu]\ndevices = 8\n", {"0", "1", NULL}, "cpu.devices=8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lm_conf c;
+        char text[256], **flags;
+        snprintf(text, sizeof text, "[model m]\npath = /x\n%s", cases[i].ini);
+        ck_assert_int_eq(read_text(&c, text, NULL), 0);
+        for (size_t rank = 0; rank < 3 && cases[i].want[rank]; rank++) {
+            ck_assert_int_eq(lm_conf_model_flags(&c, 0, rank, &flags, NULL), 0);
+            ck_assert_str_eq(flag_value(flags, "--device"), cases[i].want[rank]);
+            ck_assert_str_eq(flag_value(flags, "--data_parallel_size"), "1");
+            ck_assert_pstr_eq(flag_value(flags, "--backend-option"), cases[i].cores);
+            for (size_t k = 0; flags[k]; k++)
+                free(flags[k]);
+            free(flags);
+        }
+        lm_conf_fini(&c);
+    }
+}
+END_TEST
+
 START_TEST(test_conf_conf__model_flags_read_back_to_the_same_model)
 {
     struct lm_conf a, b;
@@ -215,7 +253,7 @@ START_TEST(test_conf_conf__model_flags_read_back_to_the_same_model)
     char **flags;
     ck_assert_int_eq(read_text(&a, "[model my model]\npath = /x y\nblock-size = 64\ngpu-memory-utilization = 0.123456789\n"
                                    "[backend cpu]\nthreads = 2\n", &err), 0);
-    ck_assert_int_eq(lm_conf_model_flags(&a, 0, &flags, &err), 0);
+    ck_assert_int_eq(lm_conf_model_flags(&a, 0, 0, &flags, &err), 0);
     int n = 0;
     while (flags[n])
         n++;
@@ -345,7 +383,7 @@ SUITE_MAIN("conf/conf", test_conf_conf__a_low_bit_model_path_takes_the_place_of_
            test_conf_conf__low_bit_formats_and_what_keeps_them_are_checked, test_conf_conf__ini_sets_all_three_kinds_of_section, test_conf_conf__an_error_names_line_key_and_remedy,
            test_conf_conf__a_line_too_long_is_refused_not_cut, test_conf_conf__a_nul_byte_is_refused, test_conf_conf__flags_win_and_take_vllm_spellings,
            test_conf_conf__a_list_goes_on_in_further_lines, test_conf_conf__flags_alone_make_a_model, test_conf_conf__bad_flags_are_named,
-           test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,
+           test_conf_conf__each_engine_of_a_replicated_model_has_its_devices, test_conf_conf__model_flags_read_back_to_the_same_model, test_conf_conf__check_names_what_is_missing,
            test_conf_conf__environment_stands_between_file_and_flags,
            test_conf_conf__sizes_take_powers_of_1024_and_overflow_is_refused,
            test_conf_conf__committed_files_are_made_from_the_rows, test_conf_conf__the_commented_file_can_be_read, test_conf_conf__help_names_every_row)

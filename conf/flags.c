@@ -3,6 +3,7 @@
 
 #include "conf/foreign.h"
 #include "conf/knob.h"
+#include "conf/replicas.h"
 #include "conf/section.h"
 
 #include <ctype.h>
@@ -204,8 +205,19 @@ static bool push(char ***list, size_t *n, struct lm_bytes *text)
     return true;
 }
 
-int lm_conf_model_flags(const struct lm_conf *c, size_t model, char ***out, struct lm_err *err)
+/* Engines of one machine have a part of its cores each, unless its devices are set. */
+static bool share_cores(const struct lm_conf *c, const struct lm_conf_model *m)
 {
+    for (size_t i = 0; i < c->n_backend; i++)
+        for (size_t j = 0; j < c->backend[i].n_option; j++)
+            if (strcmp(c->backend[i].name, "cpu") == 0 && lm_knob_same(c->backend[i].option[j].key, "devices"))
+                return false;
+    return m->data_parallel_size > 1;
+}
+
+int lm_conf_model_flags(const struct lm_conf *c, size_t model, size_t rank, char ***out, struct lm_err *err)
+{
+    const struct lm_conf_model *m = &c->model[model];
     char **list = NULL;
     size_t n = 0;
     bool ok = true;
@@ -217,9 +229,13 @@ int lm_conf_model_flags(const struct lm_conf *c, size_t model, char ***out, stru
             continue;
         lm_bytes_addf(&b, "--%s=", k->name);
         if (lm_knob_same(k->name, "served_model_name"))
-            lm_bytes_add_str(&b, c->model[model].name);
+            lm_bytes_add_str(&b, m->name);
+        else if (lm_knob_same(k->name, "device"))
+            lm_conf_replica_device(m, rank, &b);
+        else if (lm_knob_same(k->name, "data_parallel_size"))
+            lm_bytes_add_char(&b, '1');
         else
-            lm_knob_print(k, k->section == LM_KNOB_SERVER ? (const void *)&c->server : (const void *)&c->model[model], &b);
+            lm_knob_print(k, k->section == LM_KNOB_SERVER ? (const void *)&c->server : (const void *)m, &b);
         ok = push(&list, &n, &b);
     }
     for (size_t i = 0; i < c->n_backend && ok; i++)
@@ -227,6 +243,10 @@ int lm_conf_model_flags(const struct lm_conf *c, size_t model, char ***out, stru
             lm_bytes_addf(&b, "--backend-option=%s.%s=%s", c->backend[i].name, c->backend[i].option[j].key, c->backend[i].option[j].value);
             ok = push(&list, &n, &b);
         }
+    if (ok && share_cores(c, m)) {
+        lm_bytes_addf(&b, "--backend-option=cpu.devices=%zu", lm_conf_replica_devices(m));
+        ok = push(&list, &n, &b);
+    }
     if (!ok) {
         for (size_t i = 0; i < n; i++)
             free(list[i]);

@@ -87,7 +87,6 @@ START_TEST(test_conf_foreign__what_is_not_known_or_not_there_is_an_error)
     static const struct { const char *flag[3], *want; } bad[] = {
         {{"--enforce-eagr"}, "--enforce-eagr: unknown flag; the nearest is --enforce-eager"},
         {{"--max-num-sequences", "3"}, "unknown flag; the nearest is --max-num-seqs"},
-        {{"--data-parallel-size", "2"}, "--data-parallel-size: '2' is not supported here; there is 1"},
         {{"--quantization", "bitsandbytes"}, "'bitsandbytes' is not supported here; there is sym_int4|"},
         {{"--enforce-eager=yes"}, "takes no value"},
         {{"--swap-space"}, "needs a value"},

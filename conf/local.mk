@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libconf.la
 libconf_la_SOURCES = %D%/conf.c %D%/conf.h %D%/section.h %D%/knob.c %D%/knob.h %D%/knobs.def %D%/ini.c %D%/flags.c %D%/foreign.def %D%/foreign.c %D%/foreign.h %D%/text.c \
-	%D%/differ.c %D%/differ.h %D%/lora.c %D%/lora.h %D%/nodes.c %D%/nodes.h %D%/speculative.c %D%/speculative.h
+	%D%/differ.c %D%/differ.h %D%/lora.c %D%/lora.h %D%/replicas.c %D%/replicas.h %D%/nodes.c %D%/nodes.h %D%/speculative.c %D%/speculative.h
 libconf_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 libconf_la_LIBADD = libbase.la $(INIH_LIBS)
 

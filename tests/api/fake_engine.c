@@ -281,13 +281,13 @@ static void on_submit(struct engine *e, const void *p, size_t n)
     read_orders(q, v.prompt);
     note("submit prompt=%u max=%u min=%u stop=%u bias=%u salt=%.*s priority=%d logprobs=%u temperature=%g top_p=%g top_k=%d min_p=%g "
          "presence=%g frequency=%g repetition=%g seed=%llu no_cache=%d allow=%u bad=%u breaker=%u keep=%u sigma=%g typical=%g xtc=%g/%g dynatemp=%g/%g "
-         "mirostat=%u/%g/%g dry=%g/%g/%u/%u last_n=%u think=%u/%u/%u/%u lora=%u\n", v.h.n_prompt, v.h.max_tokens, v.h.min_tokens, v.h.n_stop, v.h.n_bias,
+         "mirostat=%u/%g/%g dry=%g/%g/%u/%u last_n=%u think=%u/%u/%u/%u pid=%d lora=%u\n", v.h.n_prompt, v.h.max_tokens, v.h.min_tokens, v.h.n_stop, v.h.n_bias,
          (int)v.h.n_salt, v.salt, v.h.priority, v.h.logprob ? v.h.n_logprobs + 1 : 0, (double)v.h.temperature, (double)v.h.top_p, v.h.top_k,
          (double)v.h.min_p, (double)v.h.presence, (double)v.h.frequency, (double)v.h.repetition, (unsigned long long)v.h.seed, v.h.no_prefix_cache,
          v.h.n_allow, v.h.n_bad, v.h.n_breaker, v.h.min_keep, (double)v.h.top_n_sigma, (double)v.h.typical_p, (double)v.h.xtc_probability,
          (double)v.h.xtc_threshold, (double)v.h.dynatemp_range, (double)v.h.dynatemp_exponent, v.h.mirostat, (double)v.h.mirostat_tau,
          (double)v.h.mirostat_eta, (double)v.h.dry_multiplier, (double)v.h.dry_base, v.h.dry_allowed_length, v.h.dry_last_n,
-         v.h.penalty_last_n, v.h.n_think_open, v.h.n_think_close, v.h.think_budget, v.h.thinks, v.h.lora);
+         v.h.penalty_last_n, v.h.n_think_open, v.h.n_think_close, v.h.think_budget, v.h.thinks, (int)getpid(), v.h.lora);
     e->stats.n_prompt_tok += v.h.n_prompt;
     misbehave(e, q);
     if (order(q, "busy") >= 0)
