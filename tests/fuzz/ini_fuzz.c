@@ -14,7 +14,7 @@ static void make_flags(const struct lm_conf *c)
     struct lm_err err = {0};
     char **flags;
     for (size_t i = 0; i < c->n_model; i++) {
-        if (lm_conf_model_flags(c, i, &flags, &err))
+        if (lm_conf_model_flags(c, i, 0, &flags, &err))
             abort();
         for (size_t k = 0; flags[k]; k++)
             free(flags[k]);
