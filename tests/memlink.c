@@ -51,7 +51,8 @@ static int meet(struct hub *h, struct meeting *m, uint32_t n, uint32_t who, cons
     bool good = true;
     pthread_mutex_lock(&h->lock);
     const uint64_t turn = m->turn;
-    m->x[who] = x ? x : m->x[who]; /* others may still read it */
+    if (x) /* else others may still read it */
+        m->x[who] = x;
     if (++m->n_here == n) {
         m->n_here = 0;
         m->turn++;
