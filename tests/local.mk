@@ -60,6 +60,7 @@ include tests/tool/local.mk
 include tests/peers/local.mk
 include tests/fuzz/local.mk
 include tests/reliability/local.mk
+include tests/assurance/local.mk
 
 dist_check_SCRIPTS += %D%/golden/chat-template/render_test
 TESTS += %D%/golden/chat-template/render_test

@@ -104,8 +104,13 @@ static int add_line(struct work *w, size_t at, const char *line, size_t n, struc
         if (!grown || !item.body || !item.path)
             rc = lm_fail(err, LM_ENOMEM, "out of memory");
         w->item = grown ? grown : w->item;
-        if (!rc)
+        if (!rc) {
             w->item[w->n++] = item;
+        } else {
+            free(item.body);
+            free(item.path);
+            json_decref(item.id);
+        }
     }
     json_decref(root);
     return rc;
