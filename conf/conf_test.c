@@ -224,6 +224,7 @@ START_TEST(test_conf_conf__each_engine_of_a_replicated_model_has_its_devices)
         {"data-parallel-size = 3\n", {"0", "1", "2"}, "cpu.devices=3"},
         {"data-parallel-size = 2\ndevice = 4\ntensor-parallel-size = 2\n", {"4", "6", NULL}, "cpu.devices=4"},
         {"data-parallel-size = 2\ndevice = 7,1,3,2\npipeline-parallel-size = 2\n", {"7,1", "3,2", NULL}, "cpu.devices=4"},
+        {"data-parallel-size = 3\ndevice = 7,1\n", {"7", "1", ""}, "cpu.devices=3"}, /* not checked yet */
         {"device = 7,1\ntensor-parallel-size = 2\n", {"7,1", NULL, NULL}, NULL},
         {"data-parallel-size = 2\n[backend cpu]\ndevices = 8\n", {"0", "1", NULL}, "cpu.devices=8"},
     };

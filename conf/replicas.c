@@ -36,6 +36,13 @@ int lm_conf_replicas_check(const struct lm_conf_model *m, struct lm_err *err)
     return 0;
 }
 
+/* At the end it stays there: a list may be shorter until it is checked. */
+static const char *next(const char *at)
+{
+    at += strcspn(at, ",");
+    return at + (*at == ',');
+}
+
 void lm_conf_replica_device(const struct lm_conf_model *m, size_t rank, struct lm_bytes *out)
 {
     const char *at = m->device;
@@ -49,7 +56,7 @@ void lm_conf_replica_device(const struct lm_conf_model *m, size_t rank, struct l
         return;
     }
     for (size_t i = 0; i < rank * n_each(m); i++)
-        at = strchr(at, ',') + 1;
-    for (size_t i = 0; i < n_each(m); i++, at += strcspn(at, ",") + 1)
+        at = next(at);
+    for (size_t i = 0; i < n_each(m); i++, at = next(at))
         lm_bytes_addf(out, "%s%.*s", i ? "," : "", (int)strcspn(at, ","), at);
 }
