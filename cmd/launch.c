@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -15,15 +14,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_FAILED = 1, EXIT_CONFIG = 78, NOT_FOUND = 127, GRACE_MS = 700 };
+enum { EXIT_FAILED = 1, EXIT_CONFIG = 78, NOT_FOUND = 127, START_MS = 60000, GRACE_MS = 5000 };
 
 static const char join_flag[] = "--join=";
 
 struct launch {
     int front_fd;  /* until the first process has it */
-    int listen_fd, first_fd, signal_fd;
+    int listen_fd, signal_fd;
     pid_t pid;
-    uint64_t kill_us; /* when mpirun is killed; 0: never */
+    uint64_t late_us; /* when the first process must have come, and later when mpirun must have ended; 0: there is no such time */
+    bool told_to_end;
     char flag[64]; /* --join=NAME */
 };
 
@@ -92,6 +92,7 @@ static char **make_command(const struct lm_conf_model *m, const struct lm_conf_n
     return list;
 }
 
+/* It outlives this process by as long as it takes: its first process ends with the front, and then it ends with its others and its files. */
 static void run_command(struct launch *l, char **command)
 {
     sigset_t none;
@@ -100,9 +101,7 @@ static void run_command(struct launch *l, char **command)
     signal(SIGPIPE, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     close(l->front_fd); /* that it is closed must mean that the first process is gone */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != 1)
-        execvp(command[0], command);
+    execvp(command[0], command);
     _exit(NOT_FOUND);
 }
 
@@ -145,18 +144,19 @@ static void meet_first(struct launch *l)
         close(fd);
         return;
     }
-    l->first_fd = fd;
+    close(fd);
     close(l->listen_fd);
     close(l->front_fd);
     l->listen_fd = l->front_fd = -1;
+    l->late_us = 0;
 }
 
+/* At the second time it has had its grace. */
 static void end_command(struct launch *l)
 {
-    if (l->kill_us)
-        return;
-    kill(l->pid, SIGTERM);
-    l->kill_us = lm_now_us() + GRACE_MS * 1000;
+    kill(l->pid, l->told_to_end ? SIGKILL : SIGTERM);
+    l->told_to_end = true;
+    l->late_us = lm_now_us() + GRACE_MS * 1000;
 }
 
 /* Until mpirun has ended. Returns what wait() says of it. */
@@ -165,22 +165,17 @@ static int watch(struct launch *l)
     struct signalfd_siginfo info;
     int status = 0;
     for (;;) {
-        struct pollfd p[] = {{l->signal_fd, POLLIN, 0}, {l->listen_fd, POLLIN, 0}, {l->first_fd, POLLIN, 0}};
-        poll(p, 3, l->kill_us ? GRACE_MS / 10 : -1);
+        struct pollfd p[] = {{l->signal_fd, POLLIN, 0}, {l->listen_fd, POLLIN, 0}};
+        poll(p, 2, l->late_us ? 1000 : -1);
         while (read(l->signal_fd, &info, sizeof info) == sizeof info)
-            if (info.ssi_signo == SIGTERM)
+            if (info.ssi_signo == SIGTERM && !l->told_to_end)
                 end_command(l);
         if (waitpid(l->pid, &status, WNOHANG) == l->pid)
             return status;
         if (p[1].revents)
             meet_first(l);
-        if (p[2].revents) { /* it sends nothing: it has ended */
-            close(l->first_fd);
-            l->first_fd = -1;
-            l->kill_us = lm_now_us() + GRACE_MS * 1000;
-        }
-        if (l->kill_us && lm_now_us() > l->kill_us)
-            kill(l->pid, SIGKILL);
+        if (l->late_us && lm_now_us() > l->late_us)
+            end_command(l);
     }
 }
 
@@ -191,7 +186,9 @@ static int tell_front(const struct launch *l, const struct lm_conf_model *m, int
     bool ran = WIFEXITED(status) && WEXITSTATUS(status) != NOT_FOUND;
     if (l->front_fd < 0)
         return 0;
-    if (ran)
+    if (l->told_to_end)
+        lm_fail(&err, LM_ETIMEOUT, "nodes: no process of \"%.80s\" has come in %d s: is every node reachable?", m->mpi_command, START_MS / 1000);
+    else if (ran)
         lm_fail(&err, LM_EIO, "nodes: \"%.80s\" ended with status %d before the model was loaded; its own lines say why", m->mpi_command, WEXITSTATUS(status));
     else if (WIFEXITED(status))
         lm_fail(&err, LM_ECONFIG, "nodes: \"%.80s\" cannot be run: install openmpi-bin, or set mpi-command", m->mpi_command);
@@ -203,7 +200,7 @@ static int tell_front(const struct launch *l, const struct lm_conf_model *m, int
 
 int lm_launch(const struct lm_conf_model *m, const struct lm_conf_nodes *nodes, int front_fd, int argc, char *const *argv)
 {
-    struct launch l = {.front_fd = front_fd, .listen_fd = -1, .first_fd = -1, .signal_fd = -1};
+    struct launch l = {.front_fd = front_fd, .listen_fd = -1, .signal_fd = -1};
     struct lm_err err = {0};
     int rc = take_signals(&l, &err);
     if (!rc)
@@ -214,6 +211,7 @@ int lm_launch(const struct lm_conf_model *m, const struct lm_conf_nodes *nodes, 
         lm_loop_send_failed(front_fd, &err);
         return EXIT_FAILED;
     }
+    l.late_us = lm_now_us() + START_MS * 1000;
     int status = watch(&l);
     if (tell_front(&l, m, status) == LM_ECONFIG)
         return EXIT_CONFIG;
@@ -249,15 +247,14 @@ int lm_launch_join(const char *name, int fd, struct lm_err *err)
 {
     struct sockaddr_un at;
     socklen_t n = address(name, &at);
-    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); /* it stays open: that it is closed tells that this process has ended */
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc = 0;
     if (s < 0 || connect(s, (struct sockaddr *)&at, n) != 0)
-        return fail_socket("the first process is not on the machine of llmserved, which must be the first of the hosts", err);
-    int got = receive_fd(s);
-    if (got < 0)
-        return fail_socket("no socket of llmserved", err);
-    if (s == fd && (s = dup(s)) < 0)
-        return fail_socket("no descriptor", err);
-    if (got != fd && (dup2(got, fd) < 0 || close(got) != 0))
-        return fail_socket("no descriptor", err);
-    return 0;
+        rc = fail_socket("the first process is not on the machine of llmserved, which must be the first of the hosts", err);
+    int got = rc ? -1 : receive_fd(s);
+    if (!rc && got < 0)
+        rc = fail_socket("no socket of llmserved", err);
+    close(s);
+    if (!rc && got != fd && (dup2(got, fd) < 0 || close(got) != 0))
+        rc = fail_socket("no descriptor", err);
+    return rc;
 }

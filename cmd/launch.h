@@ -4,7 +4,7 @@
 /**
  * The engine of a model on many nodes: the process that llmserved starts runs mpirun, which starts this program again on each node
  * with --join=NAME. The first of those comes to an abstract socket of that name and is given the front's socket; from then on the
- * front talks with it, and this process only waits: for mpirun, which is ended when the first process is gone.
+ * front talks with it, and this process only waits for mpirun, which ends with its first process.
  *
  * Thread   [engine]
  */

@@ -11,12 +11,12 @@ tmpfilesdir = $(prefix)/lib/tmpfiles.d
 dist_tmpfiles_DATA = %D%/systemd/llmserve-tmpfiles.conf
 dist_example_DATA += %D%/systemd/cpu-only.conf %D%/grafana/llmserve.json
 CLEANFILES += $(units)
-EXTRA_DIST += %D%/systemd/llmserved.service.in %D%/grafana/make.py %D%/docker %D%/haproxy/haproxy.cfg %D%/kubernetes/llmserve.yaml %D%/kubernetes/prometheus-adapter.yaml %D%/rpm %D%/sbom debian tests/packages
+EXTRA_DIST += %D%/systemd/llmserved.service.in %D%/grafana/make.py %D%/docker %D%/haproxy/haproxy.cfg %D%/kubernetes/llmserve.yaml %D%/kubernetes/prometheus-adapter.yaml %D%/kubernetes/mpijob.yaml %D%/rpm %D%/sbom debian tests/packages
 
 # What these programs are made of, as SPDX 2.3.
-llmserve.spdx.json: $(bin_PROGRAMS) $(pkglibexec_PROGRAMS) $(backends_LTLIBRARIES)
+llmserve.spdx.json: $(bin_PROGRAMS) $(pkglibexec_PROGRAMS) $(backends_LTLIBRARIES) $(pkglib_LTLIBRARIES)
 	$(AM_V_GEN)$(srcdir)/%D%/sbom $(PACKAGE_VERSION) `for p in $(bin_PROGRAMS) $(pkglibexec_PROGRAMS); do test -f .libs/$$p && echo .libs/$$p || echo $$p; done` \
-		`echo $(backends_LTLIBRARIES) | sed 's,\([a-z]*\)\.la,.libs/\1.so,g'` > $@.tmp && mv $@.tmp $@
+		`echo $(backends_LTLIBRARIES) $(pkglib_LTLIBRARIES) | sed 's,\([a-z.]*\)\.la,.libs/\1.so,g'` > $@.tmp && mv $@.tmp $@
 sbom: llmserve.spdx.json
 CLEANFILES += llmserve.spdx.json
 
@@ -36,5 +36,5 @@ unit = $(AM_V_GEN)$(MKDIR_P) %D%/systemd && sed -e 's,@bindir[@],$(bindir),' -e 
 %D%/systemd/llmserved@.service: %D%/systemd/llmserved.service.in Makefile
 	$(unit) -e 's,@config[@],%i,' -e 's,@of_instance[@], (%i),' $(srcdir)/%D%/systemd/llmserved.service.in > '$@'
 
-dist_check_SCRIPTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test %D%/haproxy/haproxy_test %D%/kubernetes/kubernetes_test
-TESTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test %D%/haproxy/haproxy_test %D%/kubernetes/kubernetes_test
+dist_check_SCRIPTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test %D%/haproxy/haproxy_test %D%/kubernetes/kubernetes_test %D%/kubernetes/mpijob_test
+TESTS += tests/packages/agree_test %D%/unit_test %D%/hardening_test %D%/sbom_test %D%/grafana/dashboard_test %D%/haproxy/haproxy_test %D%/kubernetes/kubernetes_test %D%/kubernetes/mpijob_test

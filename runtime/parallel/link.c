@@ -9,7 +9,7 @@
 int lm_link_open(const char *dir, const char *name, const struct lm_link_desc *desc, struct lm_link **out, struct lm_err *err)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s.link.so", dir && *dir ? dir : LM_PKGLIBDIR "/backends", name);
+    snprintf(path, sizeof path, "%s/%s.link.so", dir && *dir ? dir : LM_PKGLIBDIR, name);
     if (*path != '/' || access(path, R_OK) != 0)
         return lm_fail(err, LM_ENOTFOUND, "nodes: %.120s is not there: install llmserve-%s on every node, or build with its library", path, name);
     void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -66,7 +66,7 @@ static inline const struct lm_link_place *lm_link_place(const struct lm_link *l)
 /**
  * Load the module dir/NAME.link.so and open its link.
  *
- * dir      NULL or "": the folder of the plugins fixed at build
+ * dir      NULL or "": the one fixed at build
  * Owns     *out is the caller's until close()
  * Errors   LM_ENOTFOUND it is not installed; LM_EUNSUPPORTED it cannot be loaded; of open()
  * Thread   [engine]

@@ -4,7 +4,7 @@ libparallel_la_SOURCES = %D%/group.c %D%/group.h %D%/link.c %D%/link.h %D%/plan.
 libparallel_la_LIBADD = libmodel.la libops.la
 
 if WITH_MPI
-backends_LTLIBRARIES += mpi.link.la
+pkglib_LTLIBRARIES += mpi.link.la
 mpi_link_la_SOURCES = %D%/mpi.c
 mpi_link_la_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS)
 mpi_link_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -export-symbols-regex '^lm_link_module$$'

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 
 enum {
-    TAG_STEP = 1, TAG_ROWS = 2, TAG_BEAT = 3,
+    FEW = 4, /* so many of a team send each other what they have; more sum by MPI's own ways */
+    TAG_STEP = 1, TAG_ROWS = 2, TAG_BEAT = 3, TAG_SUM = 4,
     SPIN_US = 2000, NAP_US = 50, LONG_WAIT_US = 200000, LONG_NAP_US = 1000,
 };
 
@@ -30,6 +31,8 @@ struct lm_link {
     struct lm_link_desc desc;
     MPI_Comm all, team, beats;
     int team_rank, team_size;
+    float *other;         /* [team_size][n_other] what the others of the team have sent */
+    size_t n_other;
     pthread_mutex_t lock; /* of each call to MPI, and of what follows */
     pthread_cond_t wake;
     pthread_t thread;
@@ -146,11 +149,50 @@ static int mpi_hear(struct lm_link *l, void *message, size_t cap, size_t *out_by
     return rc;
 }
 
+/* In the order of ranks, so that all have the same to the bit. */
+static void add_others(struct lm_link *l, float *x, size_t n)
+{
+    float *restrict sum = l->other;
+    memcpy(l->other + (size_t)l->team_rank * n, x, n * sizeof *x);
+    for (size_t k = 1; k < (size_t)l->team_size; k++)
+        for (size_t i = 0; i < n; i++)
+            sum[i] += (sum + k * n)[i];
+    memcpy(x, sum, n * sizeof *x);
+}
+
+/* One message each way instead of two in turn. */
+static int sum_few(struct lm_link *l, float *x, size_t n, uint64_t timeout_us, struct lm_err *err)
+{
+    MPI_Request q[2 * FEW];
+    int code = MPI_SUCCESS, n_q = 0;
+    if (n > l->n_other) {
+        float *grown = realloc(l->other, (size_t)l->team_size * n * sizeof *grown);
+        if (!grown)
+            return lm_fail(err, LM_ENOMEM, "no memory for sums of nodes");
+        l->other = grown;
+        l->n_other = n;
+    }
+    pthread_mutex_lock(&l->lock);
+    for (int k = 0; k < l->team_size && code == MPI_SUCCESS; k++)
+        if (k != l->team_rank)
+            code = MPI_Irecv(l->other + (size_t)k * n, (int)n, MPI_FLOAT, k, TAG_SUM, l->team, &q[n_q++]);
+    for (int k = 0; k < l->team_size && code == MPI_SUCCESS; k++)
+        if (k != l->team_rank)
+            code = MPI_Isend(x, (int)n, MPI_FLOAT, k, TAG_SUM, l->team, &q[n_q++]);
+    pthread_mutex_unlock(&l->lock);
+    int rc = end_all(l, "a sum over nodes", code, q, n_q, timeout_us, err);
+    if (!rc)
+        add_others(l, x, n);
+    return rc;
+}
+
 static int mpi_sum(struct lm_link *l, float *x, size_t n, uint64_t timeout_us, struct lm_err *err)
 {
     MPI_Request q;
     if (n > INT_MAX)
         return lm_fail(err, LM_EINVAL, "a sum of %zu numbers: lower max-num-batched-tokens", n);
+    if (l->team_size <= FEW)
+        return sum_few(l, x, n, timeout_us, err);
     pthread_mutex_lock(&l->lock);
     int code = MPI_Iallreduce(MPI_IN_PLACE, x, (int)n, MPI_FLOAT, MPI_SUM, l->team, &q);
     pthread_mutex_unlock(&l->lock);
@@ -298,6 +340,7 @@ static void mpi_close(struct lm_link *l)
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
     free(l->peer);
+    free(l->other);
     free(l->told);
     free(l);
 }

@@ -3,9 +3,9 @@ check_PROGRAMS += %D%/fake_engine
 %C%_fake_engine_SOURCES = %D%/fake_engine.c
 %C%_fake_engine_LDADD = libprotocol.la libbase.la
 
-api_tests_scripts = %D%/cl_test %D%/embed_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/page_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/tools_test %D%/random_test %D%/model_test %D%/models_test %D%/replicas_test %D%/grammar_test %D%/invariance_test %D%/record_test %D%/service_test %D%/ze_test %D%/lora_test %D%/parallel_test
+api_tests_scripts = %D%/cl_test %D%/embed_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/page_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/tools_test %D%/random_test %D%/model_test %D%/models_test %D%/replicas_test %D%/grammar_test %D%/invariance_test %D%/record_test %D%/service_test %D%/ze_test %D%/lora_test %D%/mpi_test %D%/parallel_test
 dist_check_SCRIPTS += $(api_tests_scripts)
-EXTRA_DIST += %D%/harness.py %D%/toy_gguf.py %D%/lora_files.py
+EXTRA_DIST += %D%/mpi_nodes %D%/harness.py %D%/toy_gguf.py %D%/lora_files.py
 TESTS += $(api_tests_scripts)
 
 # ze against cl and cpu with models of one's own: make check-ze-models MODELS=/a.gguf:/b.gguf
@@ -17,3 +17,10 @@ check-ze-models: $(check_LTLIBRARIES) all
 check-random: all $(test_plugins)
 	LLMSERVE_RANDOM_N=10000 $(srcdir)/tests/api/random_test
 .PHONY: check-random
+
+# A model on many nodes by MPI: 100 processes killed; and, as root, two network namespaces as nodes under load (MODEL=FILE SECONDS=60 TIMES=5).
+check-mpi: all
+	LLMSERVE_BUILD='$(abs_top_builddir)' LLMSERVE_MPI_KILLS=100 $(srcdir)/tests/api/mpi_test -v Mpi.test_a_process_that_is_killed_or_silent_ends_requests_and_all_start_again
+check-mpi-nodes: all
+	LLMSERVE_BUILD='$(abs_top_builddir)' $(srcdir)/tests/api/mpi_nodes
+.PHONY: check-mpi check-mpi-nodes
