@@ -41,22 +41,24 @@ void lm_silu_mul_ref(float *y, const float *x, const float *x2, size_t n)
         y[i] = (float)(x[i] / (1 + exp(-(double)x[i])) * x2[i]);
 }
 
-static double gelu(double v)
+static double gelu(double v, bool by_erf)
 {
+    if (by_erf)
+        return v / 2 * erfc(-v * M_SQRT1_2);
     double u = sqrt(2 / M_PI) * (v + 0.044715 * v * v * v);
     return v / (1 + exp(-2 * u)); /* (1 + tanh(u)) / 2 without its cancellation */
 }
 
-void lm_gelu_mul_ref(float *y, const float *x, const float *x2, size_t n)
+void lm_gelu_mul_ref(float *y, const float *x, const float *x2, bool by_erf, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = (float)(gelu(x[i]) * x2[i]);
+        y[i] = (float)(gelu(x[i], by_erf) * x2[i]);
 }
 
-void lm_gelu_ref(float *y, const float *x, size_t n)
+void lm_gelu_ref(float *y, const float *x, bool by_erf, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = (float)gelu(x[i]);
+        y[i] = (float)gelu(x[i], by_erf);
 }
 
 void lm_swiglu_clamp_ref(float *y, const float *x, const float *x2, float alpha, float limit, size_t n)

@@ -7,6 +7,7 @@
  *   silu_mul  y = x * sigmoid(x) * x2
  *   gelu_mul  y = gelu(x) * x2,  gelu(x) = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
  *   gelu      y = gelu(x)
+ *             with u.gelu.erf both: gelu(x) = x / 2 * (1 + erf(x / sqrt(2)))
  *   swiglu_clamp  y = g * sigmoid(alpha * g) * (1 + max(-limit, min(limit, x2))),  g = min(x, limit)
  *   gate_rows y[r][i] = x[r][i] * sigmoid(x2[r][0])
  *
@@ -27,8 +28,8 @@ int lm_gate_rows_check(const struct lm_graph *g, const struct lm_op *op, struct 
 
 /** The scalar references, in double, over n elements.  Thread [any] */
 void lm_silu_mul_ref(float *y, const float *x, const float *x2, size_t n);
-void lm_gelu_mul_ref(float *y, const float *x, const float *x2, size_t n);
-void lm_gelu_ref(float *y, const float *x, size_t n);
+void lm_gelu_mul_ref(float *y, const float *x, const float *x2, bool by_erf, size_t n);
+void lm_gelu_ref(float *y, const float *x, bool by_erf, size_t n);
 void lm_swiglu_clamp_ref(float *y, const float *x, const float *x2, float alpha, float limit, size_t n);
 void lm_gate_rows_ref(float *y, const float *x, const float *x2, size_t rows, size_t dim);
 #endif

@@ -32,6 +32,8 @@ int lm_attention_check(const struct lm_graph *g, const struct lm_op *op, struct 
         rc = lm_check_vector(op->w, "w", n_head, err);
     if (rc == 0 && op->u.attn.slope && op->u.attn.softcap != 0)
         rc = lm_fail(err, LM_EINVAL, "slopes and a softcap");
+    if (rc == 0 && op->u.attn.slope && op->u.attn.whole)
+        rc = lm_fail(err, LM_EINVAL, "slopes of later positions");
     for (uint32_t h = 0; rc == 0 && op->u.attn.slope && h < n_head; h++)
         rc = lm_check_real(op->u.attn.slope[h], "a slope", false, err);
     if (rc == 0)
@@ -88,7 +90,7 @@ struct query {
     const struct lm_kv_ref *kv;
     const struct lm_step *step;
     const float *q;
-    size_t seq, pos, kv_head, v_dim; /* v_dim: columns of a value's head */
+    size_t seq, pos, last, kv_head, v_dim; /* last: the position that ends what is seen; v_dim: columns of a value's head */
     double slope, sink;              /* sink: -INFINITY where there is none */
 };
 
@@ -113,12 +115,12 @@ static void attend(float *y, const struct query *a)
     size_t window = a->op->u.attn.window, pos = a->pos;
     size_t from = window && pos >= window ? pos - window + 1 : 0;
     double max = a->sink;
-    for (size_t j = from; j <= pos; j++)
+    for (size_t j = from; j <= a->last; j++)
         max = fmax(max, score(a, j));
     for (size_t i0 = 0; i0 < a->v_dim; i0 += 128) {
         size_t n = a->v_dim - i0 < 128 ? a->v_dim - i0 : 128;
         double acc[128] = {0}, sum = exp(a->sink - max);
-        for (size_t j = from; j <= pos; j++) {
+        for (size_t j = from; j <= a->last; j++) {
             const float *v = a->kv->v + (slot(a->kv, a->step, a->seq, j) * a->op->u.attn.n_kv_head + a->kv_head) * a->v_dim;
             double p = exp(score(a, j) - max);
             sum += p;
@@ -130,6 +132,12 @@ static void attend(float *y, const struct query *a)
     }
 }
 
+size_t lm_attention_last(const struct lm_op *op, const struct lm_step *step, size_t seq, size_t row)
+{
+    size_t pos = (size_t)step->pos[row], end = (size_t)step->pos[step->seq_row[seq + 1] - 1], window = op->u.attn.window;
+    return !op->u.attn.whole ? pos : window && end - pos >= window ? pos + window - 1 : end;
+}
+
 void lm_attention_ref(float *y, const struct lm_op *op, const struct lm_kv_ref *kv, const struct lm_step *step,
                       const float *q, const float *sink)
 {
@@ -137,7 +145,7 @@ void lm_attention_ref(float *y, const struct lm_op *op, const struct lm_kv_ref *
     for (size_t s = 0; s < step->n_seq; s++)
         for (size_t r = step->seq_row[s]; r < step->seq_row[s + 1]; r++)
             for (size_t h = 0; h < n_head; h++) {
-                const struct query a = {op, kv, step, q + (r * n_head + h) * head_dim, s, (size_t)step->pos[r], h / share, v_dim,
+                const struct query a = {op, kv, step, q + (r * n_head + h) * head_dim, s, (size_t)step->pos[r], lm_attention_last(op, step, s, r), h / share, v_dim,
                                         op->u.attn.slope ? op->u.attn.slope[h] : 0, sink ? sink[h] : -INFINITY};
                 attend(y + (r * n_head + h) * v_dim, &a);
             }

@@ -5,8 +5,9 @@
  * Paged attention: kv_store writes the step's keys and values into the cache, attention reads them.
  *
  *   for row r of sequence s at position p, head h, with kv head g = h / (n_head / n_kv_head):
- *     z[j] = cap(q[r][h] . k[s][j][g] * scale) + slope[h] * (j - p)    j = max(0, p - window + 1) .. p; window 0: from 0
+ *     z[j] = cap(q[r][h] . k[s][j][g] * scale) + slope[h] * (j - p)    j = max(0, p - window + 1) .. e; window 0: from 0
  *     y[r][h] = sum_j softmax(z)[j] * v[s][j][g]    cap(a) = softcap ? softcap * tanh(a / softcap) : a
+ *   e is p; with `whole` the position of the sequence's last row in the step, or p + window - 1 where that is less
  *   softmax(z)[j] = exp(z[j]) / (exp(sink[h]) + sum_i exp(z[i])) where there is a sink, else without it
  *
  * Position j of sequence s is at offset j % block_size of block block_table[s][j / block_size] (op.h).
@@ -14,7 +15,7 @@
  * kv_store   x, x2   k [n_tok][n_kv_head * head_dim] and v [n_tok][n_kv_head * v_dim] f32; rounded to the cache's type
  * attention  x, y    q [n_tok][n_head * head_dim] and the result [n_tok][n_head * v_dim] f32; y is not x
  *            w       the sinks [n_head] or NULL
- * slope      not with a softcap
+ * slope      not with a softcap, nor with whole
  * v_dim      <= head_dim, 0: head_dim; all ops of a layer agree on both
  * Accuracy   |y - ref| <= LM_ATTENTION_TOL * max|v|, ref over the rounded cache; LM_ATTENTION_TOL_F16 for a backend
  *            that rounds q or the probabilities to 16 bits
@@ -40,6 +41,9 @@ struct lm_kv_ref {
 
 /** x, the n columns of a token and head, as a cache of dtype keeps them: LM_KV_I16 and LM_KV_AUTO as they are. */
 void lm_kv_round(enum lm_kv_dtype dtype, size_t n, const float *x, float *y);
+
+/** The last position that a row sees.  Thread [any] */
+size_t lm_attention_last(const struct lm_op *op, const struct lm_step *step, size_t seq, size_t row);
 
 /** The scalar references. op gives u.attn.  Thread [any] */
 void lm_kv_store_ref(const struct lm_kv_ref *kv, const struct lm_op *op, const struct lm_step *step, const float *k, const float *v);

@@ -8,13 +8,15 @@
 START_TEST(test_ops_elementwise__follow_their_formulas)
 {
     const float x[] = {-2, 0, 0.5f, 20}, x2[] = {1, 2, 3, 4};
-    float add[4], scale[4], cap[4], silu[4], gelu[4], plain[4], clamped[4], gated[4];
+    float add[4], scale[4], cap[4], silu[4], gelu[4], plain[4], erfs[4], erf_mul[4], clamped[4], gated[4];
     lm_add_ref(add, x, x2, 4);
     lm_scale_ref(scale, x, -0.5f, 4);
     lm_softcap_ref(cap, x, 2, 4);
     lm_silu_mul_ref(silu, x, x2, 4);
-    lm_gelu_mul_ref(gelu, x, x2, 4);
-    lm_gelu_ref(plain, x, 4);
+    lm_gelu_mul_ref(gelu, x, x2, false, 4);
+    lm_gelu_mul_ref(erf_mul, x, x2, true, 4);
+    lm_gelu_ref(erfs, x, true, 4);
+    lm_gelu_ref(plain, x, false, 4);
     lm_swiglu_clamp_ref(clamped, x, x2, 1.5f, 2.5f, 4);
     lm_gate_rows_ref(gated, x, x2, 2, 2);
     for (int i = 0; i < 4; i++) {
@@ -25,6 +27,8 @@ START_TEST(test_ops_elementwise__follow_their_formulas)
         double u = sqrt(2 / M_PI) * (x[i] + 0.044715 * pow(x[i], 3));
         ck_assert_float_eq_tol(gelu[i], 0.5 * x[i] * (1 + tanh(u)) * x2[i], 1e-5);
         ck_assert_float_eq_tol(plain[i], 0.5 * x[i] * (1 + tanh(u)), 1e-5);
+        ck_assert_float_eq_tol(erfs[i], 0.5 * x[i] * (1 + erf(x[i] / sqrt(2))), 1e-6);
+        ck_assert_float_eq_tol(erf_mul[i], 0.5 * x[i] * (1 + erf(x[i] / sqrt(2))) * x2[i], 1e-5);
         double g = x[i] < 2.5f ? x[i] : 2.5, l = x2[i] < 2.5f ? x2[i] : 2.5;
         ck_assert_float_eq_tol(clamped[i], g / (1 + exp(-1.5 * g)) * (1 + l), 1e-5);
         ck_assert_float_eq_tol(gated[i], x[i] / (1 + exp(-x2[i / 2])), 1e-5);

@@ -2,12 +2,13 @@
 #ifndef LM_OPS_EMBED_H
 #define LM_OPS_EMBED_H
 /**
- * Look each token's row up.
+ * Look each row's row of a table up.
  *
- *   y[r][i] = w[token[r]][i] * scale
+ *   y[r][i] = w[index[r]][i] * scale    index[r]: the step's token[r], pos[r] or type[r]
  *
  * y        [n_tok][dim] f32
- * w        [at least n_vocab][dim] of any type; the reference takes it dequantized
+ * w        [n][dim] of any type; by tokens n is n_vocab at least, by positions the longest sequence; the reference takes
+ *          it dequantized
  * Accuracy exact to the rounding of the product
  */
 #include <llmserve/backend.h>
@@ -15,6 +16,12 @@
 /** Pure validation of one op.  Errors LM_EINVAL  Thread [any] */
 int lm_embed_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err);
 
-/** The scalar reference.  Thread [any] */
-void lm_embed_ref(float *y, const float *w, const int32_t *token, size_t rows, size_t dim, float scale);
+/** What the op looks row r up by.  Thread [any] */
+static inline int32_t lm_embed_index(const struct lm_op *op, const struct lm_step *step, size_t r)
+{
+    return op->u.embed.by == LM_EMBED_TOKEN ? step->token[r] : op->u.embed.by == LM_EMBED_POS ? step->pos[r] : step->type ? step->type[r] : 0;
+}
+
+/** The scalar reference. op gives u.embed.  Thread [any] */
+void lm_embed_ref(float *y, const float *w, const struct lm_op *op, const struct lm_step *step, size_t dim);
 #endif

@@ -90,6 +90,17 @@ int lm_graph_check(const struct lm_graph *g, struct lm_err *err)
     return check_layers(g, err);
 }
 
+/* Tables of positions have a row for each. */
+static int check_positions(const struct lm_plan_desc *p, struct lm_err *err)
+{
+    for (uint32_t i = 0; i < p->graph->n_op; i++) {
+        const struct lm_op *op = &p->graph->op[i];
+        if (op->kind == LM_OP_EMBED && op->u.embed.by == LM_EMBED_POS && op->w->rows < p->max_len)
+            return lm_fail(err, LM_EINVAL, "op %u (embed): %u positions for sequences of %u", i, op->w->rows, p->max_len);
+    }
+    return 0;
+}
+
 int lm_plan_check(const struct lm_plan_desc *p, struct lm_err *err)
 {
     const uint32_t max_rows = 1u << 24;
@@ -101,7 +112,8 @@ int lm_plan_check(const struct lm_plan_desc *p, struct lm_err *err)
         return lm_fail(err, LM_EINVAL, "a block size of %u, not a power of two in 8 .. 256", p->block_size);
     if ((int)p->kv_dtype < 0 || p->kv_dtype >= LM_KV_END)
         return lm_fail(err, LM_EINVAL, "KV cache of type %d", (int)p->kv_dtype);
-    return lm_graph_check(p->graph, err);
+    int rc = lm_graph_check(p->graph, err);
+    return rc ? rc : check_positions(p, err);
 }
 
 static int check_sequence(const struct lm_plan_desc *p, const struct lm_step *step, uint32_t s, struct lm_err *err)
@@ -127,6 +139,32 @@ static bool samples(const struct lm_graph *g)
 {
     for (uint32_t i = g->n_op; i-- > 0;)
         if (g->op[i].kind == LM_OP_SAMPLE)
+            return true;
+    return false;
+}
+
+uint32_t lm_graph_n_type(const struct lm_graph *g)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n_op; i++)
+        if (g->op[i].kind == LM_OP_EMBED && g->op[i].u.embed.by == LM_EMBED_TYPE)
+            n = n && n < g->op[i].w->rows ? n : g->op[i].w->rows;
+    return n;
+}
+
+static int check_types(const struct lm_graph *g, const struct lm_step *step, struct lm_err *err)
+{
+    const uint32_t n = step->type ? lm_graph_n_type(g) : 0;
+    for (uint32_t r = 0; n && r < step->n_tok; r++)
+        if (step->type[r] < 0 || (uint32_t)step->type[r] >= n)
+            return lm_fail(err, LM_EINVAL, "row %u: a token of type %d of %u", r, step->type[r], n);
+    return 0;
+}
+
+bool lm_graph_is_whole(const struct lm_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_op; i++)
+        if (g->op[i].kind == LM_OP_ATTENTION && g->op[i].u.attn.whole)
             return true;
     return false;
 }
@@ -184,6 +222,8 @@ int lm_step_check(const struct lm_plan_desc *p, const struct lm_step *step, stru
             return rc;
     }
     int rc = check_range(p->graph, step, err);
+    if (rc == 0)
+        rc = check_types(p->graph, step, err);
     if (rc == 0)
         rc = lm_lora_step_check(p->graph, step, err);
     return rc < 0 ? rc : check_rows(p, step, err);

@@ -12,6 +12,12 @@ const char *lm_op_name(enum lm_op_kind kind);
 /** Does the op join ranks, so that a step ends before it?  Thread [any] */
 bool lm_op_is_collective(enum lm_op_kind kind);
 
+/** Do rows see later ones, so that a step has whole sequences?  Thread [any] */
+bool lm_graph_is_whole(const struct lm_graph *g);
+
+/** Types of tokens that the graph has a table of; 0: none.  Thread [any] */
+uint32_t lm_graph_n_type(const struct lm_graph *g);
+
 /** The end of the ops that the step runs; the first is step->first_op.  Thread [any] */
 uint32_t lm_step_end(const struct lm_graph *g, const struct lm_step *step);
 
@@ -35,7 +41,7 @@ int lm_plan_check(const struct lm_plan_desc *plan, struct lm_err *err);
  * Does the step keep within what the plan was prepared for, and is every index it holds in range?
  *
  * Checked: the counts; rows of sequences packed in order; tokens < n_token or n_vocab; positions consecutive within a
- * sequence and < max_len; the block of every position up to the last < n_block; slots of adapters; out_row; every sampling;
+ * sequence and < max_len; the block of every position up to the last < n_block; types of tokens; slots of adapters; out_row; every sampling;
  * the range of ops.
  * Errors   LM_EINVAL
  * Thread   [any]

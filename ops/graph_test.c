@@ -121,7 +121,7 @@ START_TEST(test_ops_graph__steps_keep_within_the_plan)
     const uint32_t rows[] = {0, 2, 3}, blocks[] = {15, 3, 0, 0}, wild[] = {15, 16, 0, 0}, out[] = {2};
     const struct lm_sampling sampling = {.top_p = 1, .repetition = 1}, nucleus_of_nothing = {.repetition = 1};
     struct lm_sampled sampled;
-    const struct lm_step good = {3, 2, 1, token, pos, rows, blocks, 2, out, &sampling, &sampled, NULL, 0, 0, false, NULL};
+    const struct lm_step good = {3, 2, 1, token, pos, rows, blocks, 2, out, &sampling, &sampled, NULL, 0, 0, false, NULL, NULL};
     struct lm_step bad[8];
     for (int i = 0; i < 8; i++)
         bad[i] = good;

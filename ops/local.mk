@@ -11,7 +11,7 @@ if HAVE_CHECK
 # The suite that every backend runs.
 check_LTLIBRARIES += libopsuite.la
 libopsuite_la_SOURCES = %D%/op_ref.c %D%/op_ref.h %D%/op_rig.c %D%/op_rig.h %D%/op_suite.c %D%/op_suite.h \
-	%D%/op_suite_lora.c %D%/op_suite_model.c %D%/op_suite_moe.c
+	%D%/op_suite_encoder.c %D%/op_suite_lora.c %D%/op_suite_model.c %D%/op_suite_moe.c
 libopsuite_la_CFLAGS = $(TEST_CFLAGS)
 libopsuite_la_LIBADD = libops.la libqtype.la
 

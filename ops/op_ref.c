@@ -86,7 +86,7 @@ void lm_ref_op(const struct lm_ref *ref, const struct lm_op *op)
     const struct lm_act *shape = &g->act[op->y < g->n_act ? op->y : op->x];
     size_t rows = shape->rows == LM_ROWS_TOK ? step->n_tok : step->n_out, dim = shape->dim;
     switch (op->kind) {
-    case LM_OP_EMBED: lm_embed_ref(y, w, step->token, rows, dim, op->u.embed.scale); break;
+    case LM_OP_EMBED: lm_embed_ref(y, w, op, step, dim); break;
     case LM_OP_RMSNORM:
         lm_rmsnorm_ref(y, x, w, op->w ? (size_t)op->w->rows * op->w->cols : dim, rows, dim, op->u.norm.group,
                        op->u.norm.eps, op->u.norm.w_add);
@@ -97,13 +97,13 @@ void lm_ref_op(const struct lm_ref *ref, const struct lm_op *op)
     case LM_OP_KV_STORE: run_kv_store(ref, op); break;
     case LM_OP_ATTENTION: run_attention(ref, op); break;
     case LM_OP_SILU_MUL: lm_silu_mul_ref(y, x, x2, rows * dim); break;
-    case LM_OP_GELU_MUL: lm_gelu_mul_ref(y, x, x2, rows * dim); break;
+    case LM_OP_GELU_MUL: lm_gelu_mul_ref(y, x, x2, op->u.gelu.erf, rows * dim); break;
     case LM_OP_ADD: lm_add_ref(y, x, x2, rows * dim); break;
     case LM_OP_SCALE: lm_scale_ref(y, x, op->u.scale.scale, rows * dim); break;
     case LM_OP_SOFTCAP: lm_softcap_ref(y, x, op->u.softcap.cap, rows * dim); break;
     case LM_OP_LOGITS_GATHER: lm_gather_ref(y, x, step->out_row, rows, dim); break;
     case LM_OP_SAMPLE: run_sample(ref, x); break;
-    case LM_OP_GELU: lm_gelu_ref(y, x, rows * dim); break;
+    case LM_OP_GELU: lm_gelu_ref(y, x, op->u.gelu.erf, rows * dim); break;
     case LM_OP_SWIGLU_CLAMP: lm_swiglu_clamp_ref(y, x, x2, op->u.swiglu.alpha, op->u.swiglu.limit, rows * dim); break;
     case LM_OP_GATE_ROWS: lm_gate_rows_ref(y, x, x2, rows, dim); break;
     case LM_OP_COPY_HEADS: lm_copy_heads_ref(y, x, g, op, rows); break;

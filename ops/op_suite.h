@@ -24,6 +24,7 @@ void lm_op_suite_rope(const struct lm_op_suite *s);
 void lm_op_suite_attention(const struct lm_op_suite *s);
 void lm_op_suite_elementwise(const struct lm_op_suite *s);
 void lm_op_suite_heads_and_gates(const struct lm_op_suite *s);
+void lm_op_suite_encoder(const struct lm_op_suite *s);
 void lm_op_suite_moe(const struct lm_op_suite *s);
 void lm_op_suite_lora(const struct lm_op_suite *s);
 void lm_op_suite_gather_and_sample(const struct lm_op_suite *s);

@@ -40,11 +40,26 @@ struct job {
 
 struct range { uint32_t lo, hi; };
 
-/** The positions that row p sees. */
+/** One behind the last position of the row's sequence in the step. */
+static uint32_t end_of(const struct lm_step *st, uint32_t row)
+{
+    uint32_t lo = 0, hi = st->n_seq;
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        *(st->seq_row[mid] <= row ? &lo : &hi) = mid;
+    }
+    return (uint32_t)st->pos[st->seq_row[lo + 1] - 1] + 1;
+}
+
+/** The positions that a row sees. */
 static struct range seen(const struct cpu_attn *a, uint32_t row)
 {
-    uint32_t p = (uint32_t)a->step->pos[row];
-    return (struct range){a->window && p >= a->window ? p - a->window + 1 : 0, p + 1};
+    uint32_t p = (uint32_t)a->step->pos[row], end = p + 1;
+    if (a->whole) {
+        end = end_of(a->step, row);
+        end = a->window && end - p > a->window ? p + a->window : end;
+    }
+    return (struct range){a->window && p >= a->window ? p - a->window + 1 : 0, end};
 }
 
 static struct range chunks(const struct cpu_attn *a, uint32_t row0, uint32_t n_row)

@@ -46,6 +46,7 @@ struct cpu_attn {
     uint32_t n_head;
     float scale, softcap;
     uint32_t window;
+    bool whole;          /* rows see later ones */
     const float *sink, *slope; /* [n_head] or NULL, see ops/attention.h */
     uint8_t *join;       /* cpu_attn_join_bytes() bytes for partial results */
 };

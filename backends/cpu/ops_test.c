@@ -49,6 +49,8 @@ START_TEST(test_cpu_ops__elementwise_agree) { with_every_isa(lm_op_suite_element
 END_TEST
 START_TEST(test_cpu_ops__heads_and_gates_agree) { with_every_isa(lm_op_suite_heads_and_gates); }
 END_TEST
+START_TEST(test_cpu_ops__what_encoders_have_agrees) { with_every_isa(lm_op_suite_encoder); }
+END_TEST
 START_TEST(test_cpu_ops__experts_agree) { with_every_isa(lm_op_suite_moe); }
 END_TEST
 START_TEST(test_cpu_ops__adapters_agree) { with_every_isa(lm_op_suite_lora); }
@@ -64,6 +66,6 @@ END_TEST
 
 SUITE_MAIN("cpu/ops", test_cpu_ops__embed_agrees, test_cpu_ops__norms_agree, test_cpu_ops__matmul_agrees,
            test_cpu_ops__rope_agrees, test_cpu_ops__attention_agrees, test_cpu_ops__elementwise_agree,
-           test_cpu_ops__heads_and_gates_agree, test_cpu_ops__experts_agree, test_cpu_ops__gather_and_sample_agree, test_cpu_ops__adapters_agree,
+           test_cpu_ops__heads_and_gates_agree, test_cpu_ops__what_encoders_have_agrees, test_cpu_ops__experts_agree, test_cpu_ops__gather_and_sample_agree, test_cpu_ops__adapters_agree,
            test_cpu_ops__models_agree,
            test_cpu_ops__a_row_does_not_depend_on_others, test_cpu_ops__bad_steps_are_refused)

@@ -21,6 +21,8 @@ struct cpu_row {
     void (*silu_mul)(float *y, const float *x, const float *x2, size_t n);
     void (*gelu_mul)(float *y, const float *x, const float *x2, size_t n);
     void (*gelu)(float *y, const float *x, size_t n);
+    void (*gelu_erf_mul)(float *y, const float *x, const float *x2, size_t n);
+    void (*gelu_erf)(float *y, const float *x, size_t n);
     void (*swiglu_clamp)(float *y, const float *x, const float *x2, float alpha, float limit, size_t n);
     /* y[i] = sum of weight[j] * x[j * dim + i], j ascending */
     void (*weighted_sum)(float *y, const float *x, const float *weight, size_t n, size_t dim);

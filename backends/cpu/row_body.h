@@ -153,6 +153,38 @@ static void gelu(float *y, const float *x, size_t n)
     }
 }
 
+/* x / 2 * erfc(-x / sqrt 2): erfc of |x| by a Chebyshev fit, within 1.2e-7 of itself (Press et al., Numerical Recipes, 6.2). */
+static inline lm_vf by_erf(lm_vf x)
+{
+    lm_vf z = lm_vf_max(x, -x) * 0.70710678f, t = 1.0f / (1.0f + 0.5f * z);
+    lm_vf p = t * 0.17087277f - 0.82215223f;
+    p = p * t + 1.48851587f;
+    p = p * t - 1.13520398f;
+    p = p * t + 0.27886807f;
+    p = p * t - 0.18628806f;
+    p = p * t + 0.09678418f;
+    p = p * t + 0.37409196f;
+    p = p * t + 1.00002368f;
+    lm_vf tail = 0.5f * t * lm_vf_exp(p * t - 1.26551223f - z * z);
+    return x * lm_vf_select(x < 0.0f, tail, 1.0f - tail);
+}
+
+static void gelu_erf_mul(float *y, const float *x, const float *x2, size_t n)
+{
+    for (size_t i = 0; i < n; i += L) {
+        size_t m = part(n - i);
+        put(y + i, by_erf(get(x + i, m)) * get(x2 + i, m), m);
+    }
+}
+
+static void gelu_erf(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += L) {
+        size_t m = part(n - i);
+        put(y + i, by_erf(get(x + i, m)), m);
+    }
+}
+
 static void swiglu_clamp(float *y, const float *x, const float *x2, float alpha, float limit, size_t n)
 {
     const lm_vf high = lm_vf_set(limit);
@@ -218,6 +250,8 @@ const struct cpu_row ROW_TABLE = {
     .silu_mul = silu_mul,
     .gelu_mul = gelu_mul,
     .gelu = gelu,
+    .gelu_erf_mul = gelu_erf_mul,
+    .gelu_erf = gelu_erf,
     .swiglu_clamp = swiglu_clamp,
     .weighted_sum = weighted_sum,
     .add_weighted = add_weighted,

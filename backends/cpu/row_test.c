@@ -51,8 +51,11 @@ START_TEST(test_cpu_row__activations_hold_over_all_magnitudes)
         for (int i = 0; i < MAX; i++)
             x[i] = fmaxf(x[i], -4); /* below, an error of u is one of e^u */
         row->gelu_mul(y, x, one, MAX);
-        lm_gelu_mul_ref(ref, x, one, MAX);
+        lm_gelu_mul_ref(ref, x, one, false, MAX);
         close_to(y, ref, x, 5e-6, "gelu", isa);
+        row->gelu_erf_mul(y, x, one, MAX);
+        lm_gelu_mul_ref(ref, x, one, true, MAX);
+        close_to(y, ref, x, 5e-6, "gelu by erf", isa);
         spread(x);
     }
 }
@@ -70,6 +73,8 @@ START_TEST(test_cpu_row__nan_stays_and_extremes_are_finite)
         ck_assert(isnan(y[0]) && fabsf(y[1]) < 1 && y[2] == 1e38f && fabsf(y[3]) < 1e-30f);
         row->gelu_mul(y, x, one, 4);
         ck_assert(isnan(y[0]) && fabsf(y[1]) < 1 && y[2] == 1e38f && fabsf(y[3]) < 1e-30f);
+        row->gelu_erf_mul(y, x, one, 4);
+        ck_assert(isnan(y[0]) && fabsf(y[1]) < 1 && y[2] == 1e38f && fabsf(y[3]) < 1e-30f);
         row->softcap(y, x, 30, 4);
         ck_assert(isnan(y[0]) && y[1] == -30 && y[2] == 30 && y[3] == -30);
     }
@@ -83,6 +88,8 @@ static void run(const struct cpu_row *row, int op, float *y, const float *x, con
     case 1: row->gelu_mul(y, x, x2, n); break;
     case 2: row->add(y, x, x2, n); break;
     case 3: row->scale(y, x, 0.3f, n); break;
+    case 4: row->gelu_erf(y, x, n); break;
+    case 5: row->gelu_erf_mul(y, x, x2, n); break;
     default: row->softcap(y, x, 2, n); break;
     }
 }
@@ -96,7 +103,7 @@ START_TEST(test_cpu_row__a_cut_changes_no_bit)
         x2[i] = cosf((float)i) * 3;
     }
     for (int isa = 0; isa < CPU_N_ISA; isa++)
-        for (int op = 0; op < 5 && kernels(isa); op++) {
+        for (int op = 0; op < 7 && kernels(isa); op++) {
             run(kernels(isa), op, whole, x, x2, N);
             for (size_t at = 0; at <= N; at++) {
                 run(kernels(isa), op, parts, x, x2, at);

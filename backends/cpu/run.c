@@ -5,6 +5,7 @@
 #include "backends/cpu/row.h"
 #include "backends/cpu/x.h"
 #include "ops/copy.h"
+#include "ops/embed.h"
 #include "ops/graph.h"
 #include "ops/sample.h"
 
@@ -67,9 +68,9 @@ static void run_elementwise(const struct worker *w, const struct lm_op *op, uint
     size_t n = to - from;
     switch (op->kind) {
     case LM_OP_SILU_MUL: w->row->silu_mul(y, x, x2, n); break;
-    case LM_OP_GELU_MUL: w->row->gelu_mul(y, x, x2, n); break;
+    case LM_OP_GELU_MUL: (op->u.gelu.erf ? w->row->gelu_erf_mul : w->row->gelu_mul)(y, x, x2, n); break;
     case LM_OP_ADD: w->row->add(y, x, x2, n); break;
-    case LM_OP_GELU: w->row->gelu(y, x, n); break;
+    case LM_OP_GELU: (op->u.gelu.erf ? w->row->gelu_erf : w->row->gelu)(y, x, n); break;
     case LM_OP_SWIGLU_CLAMP: w->row->swiglu_clamp(y, x, x2, op->u.swiglu.alpha, op->u.swiglu.limit, n); break;
     case LM_OP_SCALE: w->row->scale(y, x, op->u.scale.scale, n); break;
     default: w->row->softcap(y, x, op->u.softcap.cap, n); break;
@@ -86,7 +87,7 @@ static void run_rope(const struct worker *w, uint32_t i, uint32_t row)
 static void run_embed(const struct worker *w, const struct lm_op *op, uint32_t row)
 {
     float *y = row_of(w, op->y, row);
-    cpu_mat_row(cpu_phase_mat(op->w), (uint32_t)w->plan->step->token[row], y);
+    cpu_mat_row(cpu_phase_mat(op->w), (uint32_t)lm_embed_index(op, w->plan->step, row), y);
     if (op->u.embed.scale != 1)
         w->row->scale(y, y, op->u.embed.scale, op->w->cols);
 }
@@ -266,6 +267,7 @@ static void run_attention(const struct worker *w, struct cpu_phase *p)
         .scale = op->u.attn.scale,
         .softcap = op->u.attn.softcap,
         .window = op->u.attn.window,
+        .whole = op->u.attn.whole,
         .sink = vector(op->w),
         .slope = op->u.attn.slope,
         .join = plan->join,

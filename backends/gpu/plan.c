@@ -125,6 +125,16 @@ static int check_experts(const struct lm_op *op, struct lm_err *err)
     return 0;
 }
 
+/* What encoders need and no kernel does; NULL: nothing. */
+static const char *lacks(const struct lm_op *op)
+{
+    if (op->kind == LM_OP_ATTENTION && op->u.attn.whole)
+        return "attention to later tokens (encoders)";
+    if ((op->kind == LM_OP_GELU || op->kind == LM_OP_GELU_MUL) && op->u.gelu.erf)
+        return "gelu by erf (encoders)";
+    return op->kind == LM_OP_EMBED && op->u.embed.by != LM_EMBED_TOKEN ? "tables of positions and types (encoders)" : NULL;
+}
+
 /* Is every weight made for what the op does with it, and every head small enough? */
 static int check_ops(struct gpu_plan *p, struct lm_err *err)
 {
@@ -134,6 +144,8 @@ static int check_ops(struct gpu_plan *p, struct lm_err *err)
         bool matrix = op->kind == LM_OP_MATMUL || op->kind == LM_OP_EMBED;
         if ((op->w && matrix == gpu_weight_of(op->w)->vector) || (op->b && !gpu_weight_of(op->b)->vector))
             return lm_fail(err, LM_EINVAL, "op %u (%s): a weight that was made for another use", i, lm_op_name(op->kind));
+        if (lacks(op))
+            return lm_fail(err, LM_EUNSUPPORTED, "op %u (%s): %s: use backend = cpu", i, lm_op_name(op->kind), lacks(op));
         int rc = op->kind == LM_OP_MOE_MATMUL ? check_experts(op, err) : 0;
         if (rc < 0)
             return lm_fail_in(err, rc, "op %u (%s)", i, lm_op_name(op->kind));

@@ -30,7 +30,7 @@ struct lm_act {
 };
 
 enum lm_op_kind {
-    LM_OP_EMBED,         /* y[r] = table[token[r]] * scale */
+    LM_OP_EMBED,         /* y[r] = table[token[r]] * scale; or the row of its position or type */
     LM_OP_RMSNORM,       /* y = x / rms(x) * (w + w_add), over each group of `group` columns */
     LM_OP_LAYERNORM,     /* y = (x - mean) / sqrt(var + eps) * w + b */
     LM_OP_MATMUL,        /* y[r][n] = sum_k x[r][k] * w[n][k] + b[n] */
@@ -38,13 +38,13 @@ enum lm_op_kind {
     LM_OP_KV_STORE,      /* write k (x) and v (x2) rows of a layer into the paged cache */
     LM_OP_ATTENTION,     /* y = softmax(q k^T * scale + mask) v over the paged cache */
     LM_OP_SILU_MUL,      /* y = x * sigmoid(x) * x2 */
-    LM_OP_GELU_MUL,      /* y = gelu_tanh(x) * x2 */
+    LM_OP_GELU_MUL,      /* y = gelu(x) * x2 */
     LM_OP_ADD,           /* y = x + x2 */
     LM_OP_SCALE,         /* y = x * scale */
     LM_OP_SOFTCAP,       /* y = cap * tanh(x / cap) */
     LM_OP_LOGITS_GATHER, /* y[o] = x[out_row[o]]; y has LM_ROWS_OUT rows */
     LM_OP_SAMPLE,        /* one token and its log-probabilities from each row of logits x */
-    LM_OP_GELU,          /* y = gelu_tanh(x) */
+    LM_OP_GELU,          /* y = gelu(x), by tanh or by erf */
     LM_OP_SWIGLU_CLAMP,  /* y = g * sigmoid(alpha * g) * (1 + clamp(x2, -limit, limit)), g = min(x, limit) */
     LM_OP_GATE_ROWS,     /* y[r] = x[r] * sigmoid(x2[r][0]) */
     LM_OP_COPY_HEADS,    /* columns of each head of x into columns of the same head of y */
@@ -63,6 +63,8 @@ enum lm_moe_score {
     LM_MOE_SOFTMAX_CHOSEN,  /* the choice by the raw scores, then over the chosen */
 };
 
+enum lm_embed_by { LM_EMBED_TOKEN, LM_EMBED_POS, LM_EMBED_TYPE }; /* what of a row looks its row of the table up */
+
 enum lm_rope_pairing { LM_ROPE_NEOX, LM_ROPE_INTERLEAVED }; /* (i, i + n_rot/2) or (2i, 2i + 1) */
 
 /** What an adapter adds to one weight. Without a and b: nothing. */
@@ -79,7 +81,9 @@ struct lm_op {
     uint32_t x, x2, y;            /* activation ids */
     const struct lm_weight *w, *b; /* b NULL: no bias */
     union {
-        struct { float scale; } embed, scale;
+        struct { float scale; enum lm_embed_by by; } embed;
+        struct { float scale; } scale;
+        struct { bool erf; } gelu;      /* gelu, gelu_mul: x (1 + erf(x / sqrt 2)) / 2 itself, not what tanh gives for it */
         struct { float eps, w_add; uint32_t group; } norm; /* group divides dim; group == dim: whole row */
         struct {
             enum lm_rope_pairing pairing;
@@ -96,6 +100,7 @@ struct lm_op {
             float softcap;              /* 0 = none */
             uint32_t window;            /* 0 = all; else position p sees p - window + 1 .. p */
             uint32_t v_dim;             /* columns of a value's head, <= head_dim; 0 = head_dim */
+            bool whole;                 /* attention: a row sees its sequence up to the step's last row of it, with a window on both sides */
             const float *slope;         /* [n_head], the graph's: slope * (j - p) is added to the score of position j (ALiBi); NULL = none */
         } attn;                         /* attention: w [n_head] or NULL, a score beside those of the positions (sink) */
         struct { float cap; } softcap;
@@ -217,5 +222,6 @@ struct lm_step {
     uint32_t first_op, end_op;   /* run ops [first_op, end_op), which lie between collective ops; both 0: all, where there are none */
     bool joined;                 /* the device has joined others: the ops may be collective */
     const int32_t *whole_token;  /* [n_tok] ids in the whole vocabulary where the device has joined and token are those of its own part; else NULL */
+    const int32_t *type;         /* [n_tok] of tokens, for the table of types; NULL: all 0 */
 };
 #endif
