@@ -3,6 +3,7 @@
 
 #include "runtime/base/utf8.h"
 #include "runtime/text/encoder.h"
+#include "runtime/text/hf/file.h"
 #include "runtime/text/hf/spm.h"
 #include <stdlib.h>
 
@@ -63,8 +64,21 @@ static int load_flags(struct lm_tokenizer *t, const struct lm_gguf *g, struct lm
     return rc;
 }
 
+static int create_hf(const struct lm_gguf *g, bool bert, struct lm_tokenizer **out, struct lm_err *err)
+{
+    struct lm_bytes text = {0};
+    int rc = lm_hf_from_gguf(g, bert, &text, err);
+    if (!rc)
+        rc = lm_tokenizer_parse(text.data, text.len - 1, NULL, out, err);
+    lm_bytes_fini(&text);
+    return rc;
+}
+
 int lm_tokenizer_create(const struct lm_gguf *g, struct lm_tokenizer **out, struct lm_err *err)
 {
+    struct lm_gguf_str model = lm_gguf_string(g, "tokenizer.ggml.model");
+    if (is(model, "bert") || is(model, "t5"))
+        return create_hf(g, is(model, "bert"), out, err);
     struct lm_tokenizer *t = calloc(1, sizeof *t);
     if (!t)
         return lm_fail(err, LM_ENOMEM, "out of memory");
@@ -188,6 +202,39 @@ size_t lm_tokenizer_find_control(const struct lm_tokenizer *t, const char *text,
         }
     }
     return n;
+}
+
+static int put_ids(struct lm_tokens *out, const struct lm_hf_ids *ids, size_t max_tokens, struct lm_err *err)
+{
+    struct lm_encoder e = {.out = out, .err = err, .max_tokens = max_tokens ? max_tokens : SIZE_MAX};
+    int rc = 0;
+    for (size_t i = 0; ids && i < ids->n && !rc; i++)
+        rc = lm_encoder_put(&e, ids->id[i]);
+    return rc;
+}
+
+int lm_tokenizer_encode_pair(const struct lm_tokenizer *t, const char *const text[2], const size_t n[2], size_t max_tokens,
+                             struct lm_tokens *out, uint32_t *out_second, struct lm_err *err)
+{
+    const struct lm_hf *h = t->hf;
+    const size_t first = out->n;
+    int rc = put_ids(out, h ? &h->before : NULL, max_tokens, err);
+    if (!rc)
+        rc = lm_tokenizer_encode(t, text[0], n[0], 0, max_tokens, out, err);
+    if (!rc)
+        rc = put_ids(out, h ? &h->between : NULL, max_tokens, err);
+    const size_t second = out->n - first;
+    if (!rc)
+        rc = lm_tokenizer_encode(t, text[1], n[1], 0, max_tokens, out, err);
+    if (!rc)
+        rc = put_ids(out, h ? &h->behind : NULL, max_tokens, err);
+    if (!rc && max_tokens && out->n - first > max_tokens)
+        rc = lm_fail(err, LM_ELIMIT, "the texts have more than the %zu tokens allowed", max_tokens);
+    if (rc)
+        out->n = first;
+    else
+        *out_second = h && h->second_type ? (uint32_t)second : 0;
+    return rc;
 }
 
 static bool has(const struct lm_tokenizer *t, int32_t id)

@@ -5,7 +5,8 @@
  * Text to token ids and back, as the model's own tokenizer does it.
  *
  * Made from a model file: GGUF `tokenizer.ggml.model` gpt2 (byte-level BPE; the pre-tokenizer by
- * `tokenizer.ggml.pre`), gemma4 (BPE of characters) and llama (SentencePiece BPE by scores with byte fallback).
+ * `tokenizer.ggml.pre`), gemma4 (BPE of characters), llama (SentencePiece BPE by scores with byte fallback), and of
+ * encoders bert (WordPiece) and t5 (Unigram).
  * Or from a Hugging Face folder: tokenizer.json (BPE, Unigram, WordPiece, WordLevel, with every normalizer,
  * pre-tokenizer, post-processor and decoder of the library but the decoder CTC), else tokenizer.model (SentencePiece
  * unigram and bpe).
@@ -83,6 +84,15 @@ int lm_tokenizer_encode_plain(const struct lm_tokenizer *t, const char *text, si
 
 /** The next offset in text[pos..n) at which a control token is spelled; n: there is none. out_id: the longest that is. */
 size_t lm_tokenizer_find_control(const struct lm_tokenizer *t, const char *text, size_t pos, size_t n, int32_t *out_id);
+
+/**
+ * The ids of two texts with what the tokenizer puts around and between them. *out_second is where the second one begins
+ * if its tokens are of type 1, else 0. A tokenizer without a form for pairs puts the second text behind the first.
+ *
+ * Errors   as lm_tokenizer_encode()
+ */
+int lm_tokenizer_encode_pair(const struct lm_tokenizer *t, const char *const text[2], const size_t n[2], size_t max_tokens,
+                             struct lm_tokens *out, uint32_t *out_second, struct lm_err *err);
 
 /**
  * Append the bytes of ids to out (may be ill-formed UTF-8). Unknown ids are LM_EINVAL. ids are a text from its start:

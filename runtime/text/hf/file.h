@@ -21,6 +21,9 @@ enum { LM_HF_MAX_BYTES = 1 << 30 };
  */
 int lm_hf_read(struct lm_tokenizer *t, const char *s, size_t n, const json_t *more, struct lm_err *err);
 
+/** Append the tokenizer.json, with a NUL, of a GGUF file's "bert" tokenizer, or "t5". Errors: LM_EFORMAT names key and index; LM_ENOMEM. */
+int lm_hf_from_gguf(const struct lm_gguf *g, bool bert, struct lm_bytes *out, struct lm_err *err);
+
 /* What follows are parts of it, in their order. */
 
 struct lm_hf_raw { /* a token of the model */

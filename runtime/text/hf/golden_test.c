@@ -3,6 +3,7 @@
 #include "runtime/text/tok_fixture.h"
 #include "runtime/base/utf8.h"
 #include <jansson.h>
+#include <math.h>
 #include <time.h>
 
 static json_t *read_golden(void)
@@ -167,6 +168,129 @@ START_TEST(test_hf_golden__streamed_text_is_whole_characters)
 }
 END_TEST
 
+/* A WordPiece vocabulary as llama.cpp's converter writes it: U+2581 in front of what begins words, nothing in front of the rest. */
+static struct lm_tokenizer *as_gguf(const json_t *file)
+{
+    json_error_t why;
+    json_t *j = json_loads(json_string_value(file), 0, &why), *vocab = json_object_get(json_object_get(j, "model"), "vocab"), *id;
+    size_t n = json_object_size(vocab);
+    const char **text = calloc(n, sizeof *text), *key;
+    struct lm_tokenizer *t = NULL;
+    struct fix f = {0};
+    struct lm_err err = {0};
+    json_object_foreach(vocab, key, id)
+        text[json_integer_value(id)] = key;
+    fix_string(&f, "tokenizer.ggml.model", "bert");
+    fix_u32(&f, "tokenizer.ggml.unknown_token_id", 0);
+    fix_u32(&f, "tokenizer.ggml.cls_token_id", 1);
+    fix_u32(&f, "tokenizer.ggml.seperator_token_id", 2);
+    fix_array(&f, "tokenizer.ggml.tokens", LM_GGUF_STRING, n);
+    for (size_t i = 0; i < n; i++) {
+        char written[512];
+        snprintf(written, sizeof written, "%s%s", i < 3 || strncmp(text[i], "##", 2) == 0 ? "" : "\xe2\x96\x81", text[i] + (strncmp(text[i], "##", 2) == 0 ? 2 : 0));
+        gguf_put_string(&f.body, written);
+    }
+    fix_array(&f, "tokenizer.ggml.token_type", LM_GGUF_I32, n);
+    for (size_t i = 0; i < n; i++)
+        gguf_put(&f.body, i == 1 || i == 2 ? LM_TOKEN_CONTROL : LM_TOKEN_NORMAL, 4);
+    ck_assert_msg(fix_tokenizer(&f, &t, &err) == 0, "%s", err.msg);
+    free(text);
+    json_decref(j);
+    return t;
+}
+
+START_TEST(test_hf_golden__wordpiece_of_a_gguf_file_gives_the_same_ids)
+{
+    json_t *root = read_golden(), *texts = json_object_get(root, "texts"), *text;
+    const json_t *one = json_object_get(json_object_get(root, "tokenizers"), "bert");
+    struct lm_tokenizer *t = as_gguf(json_object_get(one, "file"));
+    size_t i, n = 0;
+    json_array_foreach(texts, i, text) {
+        const json_t *want = json_array_get(json_array_get(json_object_get(one, "ids"), i), 0);
+        if (json_is_null(want))
+            continue;
+        check_ids(t, "bert", text, want, LM_TOK_ADD_SPECIAL | LM_TOK_PARSE_SPECIAL);
+        n++;
+    }
+    ck_assert_uint_gt(n, 20);
+    lm_tokenizer_destroy(t);
+    json_decref(root);
+}
+END_TEST
+
+static void expect_pair(const struct lm_tokenizer *t, const char *a, const char *b, const char *want, uint32_t want_second)
+{
+    const char *const text[] = {a, b};
+    const size_t n[] = {strlen(a), strlen(b)};
+    struct lm_tokens ids = {0};
+    struct lm_bytes s = {0};
+    uint32_t second = 99;
+    ck_assert_int_eq(lm_tokenizer_encode_pair(t, text, n, 0, &ids, &second, NULL), 0);
+    for (size_t i = 0; i < ids.n; i++)
+        lm_bytes_addf(&s, i ? " %d" : "%d", ids.id[i]);
+    ck_assert_str_eq(s.data, want);
+    ck_assert_uint_eq(second, want_second);
+    ck_assert_int_eq(lm_tokenizer_encode_pair(t, text, n, ids.n - 1, &ids, &second, NULL), LM_ELIMIT);
+    lm_bytes_fini(&s);
+    free(ids.id);
+}
+
+/* As XLM-RoBERTa's in GGUF. */
+START_TEST(test_hf_golden__unigram_of_a_gguf_file_and_pairs_of_texts)
+{
+    static const char *const tokens[] = {"<s>", "<pad>", "</s>", "<unk>", "\xe2\x96\x81", "\xe2\x96\x81" "a", "b", "\xe2\x96\x81" "ab", "c", "\"\\"};
+    static const float scores[] = {0, 0, 0, 0, -3, -2, -2.5f, -1, -2, -2};
+    static const int32_t kinds[] = {3, 3, 3, 2, 1, 1, 1, 1, 1, 1};
+    enum { N = sizeof tokens / sizeof *tokens };
+    struct lm_tokenizer *t;
+    struct fix f = {0};
+    fix_string(&f, "tokenizer.ggml.model", "t5");
+    fix_u32(&f, "tokenizer.ggml.bos_token_id", 0);
+    fix_u32(&f, "tokenizer.ggml.eos_token_id", 2);
+    fix_u32(&f, "tokenizer.ggml.unknown_token_id", 3);
+    fix_strings(&f, "tokenizer.ggml.tokens", tokens, N);
+    fix_floats(&f, "tokenizer.ggml.scores", scores, N);
+    fix_ints(&f, "tokenizer.ggml.token_type", kinds, N);
+    ck_assert_int_eq(fix_tokenizer(&f, &t, NULL), 0);
+    fix_expect(t, "ab  c", LM_TOK_ADD_SPECIAL, "0 7 4 8 2");
+    fix_expect(t, " a\tx\"\\", LM_TOK_ADD_SPECIAL, "0 5 4 3 9 2");
+    fix_expect(t, "</s>ab", LM_TOK_PARSE_SPECIAL, "2 7");
+    expect_pair(t, "ab", "a c", "0 7 2 2 5 4 8 2", 0);
+    lm_tokenizer_destroy(t);
+    json_t *root = read_golden();
+    t = as_gguf(json_object_get(json_object_get(json_object_get(root, "tokenizers"), "bert"), "file"));
+    expect_pair(t, "", "", "1 2 2", 2);
+    lm_tokenizer_destroy(t);
+    json_decref(root);
+}
+END_TEST
+
+START_TEST(test_hf_golden__a_gguf_file_of_an_encoder_that_lies_is_refused)
+{
+    static const char *const tokens[] = {"[UNK]", "\xe2\x96\x81" "a"};
+    static const float scores[] = {0, INFINITY};
+    static const struct { const char *model, *key; uint32_t v; } bad[] = {
+        {"bert", "tokenizer.ggml.unknown_token_id", 2}, {"bert", "tokenizer.ggml.cls_token_id", 2}, {"bert", "tokenizer.ggml.seperator_token_id", 2},
+        {"t5", "tokenizer.ggml.unknown_token_id", 7}, {"t5", "tokenizer.ggml.bos_token_id", 7}, {"t5", "tokenizer.ggml.eos_token_id", 1},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        static const char *const keys[] = {"tokenizer.ggml.unknown_token_id", "tokenizer.ggml.cls_token_id", "tokenizer.ggml.seperator_token_id",
+                                           "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"};
+        struct lm_tokenizer *t;
+        struct lm_err err = {0};
+        struct fix f = {0};
+        fix_string(&f, "tokenizer.ggml.model", bad[i].model);
+        fix_strings(&f, "tokenizer.ggml.tokens", tokens, 2);
+        fix_floats(&f, "tokenizer.ggml.scores", scores, 2);
+        for (size_t k = 0; k < 5; k++)
+            if (k < 3 || bad[i].model[0] == 't')
+                fix_u32(&f, keys[k], strcmp(keys[k], bad[i].key) == 0 ? bad[i].v : 0);
+        ck_assert_msg(fix_tokenizer(&f, &t, &err) < 0, "case %zu", i);
+        ck_assert_msg(err.msg[0] != 0, "case %zu", i);
+    }
+}
+END_TEST
+
 static uint64_t cpu_us(void)
 {
     struct timespec t;
@@ -207,5 +331,6 @@ END_TEST
 
 SUITE_MAIN("text/hf_golden", test_hf_golden__ids_are_those_of_hugging_face_tokenizers,
            test_hf_golden__texts_are_those_of_hugging_face_tokenizers, test_hf_golden__pieces_are_those_of_sentencepiece,
-           test_hf_golden__streamed_text_is_whole_characters,
+           test_hf_golden__streamed_text_is_whole_characters, test_hf_golden__wordpiece_of_a_gguf_file_gives_the_same_ids,
+           test_hf_golden__unigram_of_a_gguf_file_and_pairs_of_texts, test_hf_golden__a_gguf_file_of_an_encoder_that_lies_is_refused,
            test_hf_golden__a_megabyte_of_one_character_is_encoded_in_linear_time)

@@ -39,6 +39,8 @@ struct lm_hf {
     struct lm_added added;
     struct lm_dec dec;
     struct lm_hf_ids before, behind; /* what the post-processor puts around a text */
+    struct lm_hf_ids between;        /* and behind the first of two, whose second one has behind itself what a single one has */
+    bool second_type;                /* the second one's tokens are of type 1 */
     uint32_t n_model;                /* ids of the model's own tokens lie below; there may be holes */
     size_t n_model_tokens;
     int32_t unk;                     /* -1: none */

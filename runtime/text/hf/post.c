@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Post-processors, as far as they put special tokens around one text. */
+/* Post-processors, as far as they put special tokens around one text, and between two. */
 #include "runtime/text/hf/file.h"
 #include "runtime/text/hf/jget.h"
 
@@ -54,6 +54,23 @@ static int read_template(struct lm_hf_ids *before, struct lm_hf_ids *behind, con
     return rc;
 }
 
+/* Of "pair" what stands between A and B, and B's type. Absent: what ends one text. */
+static int read_between(struct lm_hf *h, const struct lm_vocab *v, const json_t *j, struct lm_err *err)
+{
+    const json_t *list = json_object_get(j, "pair"), *item;
+    size_t i;
+    int seen = 0, rc = 0;
+    json_array_foreach(list, i, item) {
+        const json_t *special = json_object_get(item, "SpecialToken"), *text = json_object_get(item, "Sequence");
+        seen += json_is_object(text);
+        if (!rc && json_is_object(special) && seen == 1)
+            rc = put_template(&h->between, v, j, special, err);
+        if (json_is_object(text) && seen == 2)
+            h->second_type = json_integer_value(json_object_get(text, "type_id")) == 1;
+    }
+    return rc;
+}
+
 static int read_pair(struct lm_hf_ids *ids, const struct lm_vocab *v, const json_t *j, const char *key,
                      struct lm_err *err)
 {
@@ -80,12 +97,18 @@ static int read_one(struct lm_hf *h, const struct lm_vocab *v, const struct lm_j
 {
     struct lm_hf_ids before = {{0}, 0}, behind = {{0}, 0};
     int rc = 0;
-    if (part->kind == TEMPLATE)
+    if (part->kind == TEMPLATE) {
         rc = read_template(&before, &behind, v, part->j, err);
+        if (!rc)
+            rc = read_between(h, v, part->j, err);
+    }
     if (part->kind == BERT || part->kind == ROBERTA) {
         rc = read_pair(&before, v, part->j, "cls", err);
         if (!rc)
             rc = read_pair(&behind, v, part->j, "sep", err);
+        for (int i = 0; i < (part->kind == BERT ? 1 : 2) && !rc; i++)
+            rc = read_pair(&h->between, v, part->j, "sep", err);
+        h->second_type = part->kind == BERT;
     }
     return rc ? rc : join(h, &before, &behind, err);
 }
