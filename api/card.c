@@ -54,7 +54,9 @@ int lm_model_card_read(const struct lm_gguf *g, const char *path, const char *lo
     if (rc)
         return rc;
     snprintf(key, sizeof key, "%s.pooling_type", c.hp.family);
-    if (lm_gguf_u32(g, key, 0, &pool, NULL) == 0 && pool < sizeof pools / sizeof *pools)
+    if (c.hp.encoder)
+        c.pool = LM_POOL_CLS;
+    if (!c.hp.classifies && lm_gguf_u32(g, key, 0, &pool, NULL) == 0 && pool < sizeof pools / sizeof *pools)
         c.pool = pools[pool];
     for (size_t i = 0; i < lm_gguf_n_tensors(g); i++)
         c.n_param += n_elements(lm_gguf_tensor_at(g, i));

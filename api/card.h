@@ -9,7 +9,7 @@ struct lm_model_card {
     struct lm_hparams hp;
     uint64_t n_param, file_bytes;
     long long file_time; /* of its last change, seconds since 1970 */
-    enum lm_pool pool;   /* of its embeddings, where the file says how; else last */
+    enum lm_pool pool;   /* of its embeddings, where the file says how; else last, of an encoder the first */
     char quantization[24]; /* the low-bit format that it is made of, "sym_int4"; else the type of most of its weights, "Q4_1" */
 };
 

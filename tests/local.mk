@@ -9,8 +9,9 @@ include tests/torture/local.mk
 include tests/http/local.mk
 include tests/json-schema/local.mk
 
-EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/families.py %D%/golden/model/qtype.py %D%/gguf_bytes.h
-golden_models = %D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-llama3rope-bias-bf16.gguf \
+EXTRA_DIST += $(golden_models) %D%/golden/model/make.py %D%/golden/model/encoders.py %D%/golden/model/families.py %D%/golden/model/qtype.py %D%/gguf_bytes.h
+golden_models = %D%/golden/model/bert.gguf %D%/golden/model/bert-classes.gguf %D%/golden/model/modern-bert.gguf %D%/golden/model/nomic-bert.gguf %D%/golden/model/roberta.gguf %D%/golden/model/xlm-roberta-classes.gguf \
+	%D%/golden/model/llama-gqa-tied-f32.gguf %D%/golden/model/llama-llama3rope-bias-bf16.gguf \
 	%D%/golden/model/llama-mqa-yarn-f16.gguf %D%/golden/model/llama-window-linear-bf16.gguf \
 	%D%/golden/model/llama-mixed-quants.gguf %D%/golden/model/qwen2-bf16.gguf %D%/golden/model/gemma3-window-bf16.gguf \
 	%D%/golden/model/baichuan-7b.gguf %D%/golden/model/baichuan-alibi.gguf %D%/golden/model/chatglm.gguf \

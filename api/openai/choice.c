@@ -18,7 +18,7 @@ uint32_t lm_gen_max_tok(const struct lm_gen *g, size_t prompt)
     int64_t room = (int64_t)atomic_load(&g->model->max_model_len) - (int64_t)g->prompt[prompt].n;
     int64_t usual = p->default_max_tokens != LM_UNSET ? p->default_max_tokens : g->endpoint == LM_CHAT ? room : 16;
     int64_t want = p->max_tokens != LM_UNSET ? p->max_tokens : usual;
-    return (uint32_t)(want < room ? want : room);
+    return g->pool ? 1 : (uint32_t)(want < room ? want : room);
 }
 
 int lm_choice_init(struct lm_choice *c, struct lm_gen *g, size_t index)

@@ -96,7 +96,7 @@ void lm_embed_answer(struct lm_gen *g, const char *prefix, const char *object, c
     lm_bytes_add_char(out, '}');
 }
 
-int lm_embed_convert(struct lm_gen *g)
+int lm_embed_texts(struct lm_gen *g)
 {
     struct lm_embed *e;
     json_t *out = json_object();
@@ -113,6 +113,13 @@ int lm_embed_convert(struct lm_gen *g)
     json_decref(g->json);
     g->json = out;
     return rc;
+}
+
+int lm_embed_convert(struct lm_gen *g)
+{
+    if (g->model->card.hp.classifies)
+        return lm_api_bad(&g->error, "model", "The model does not support the Embeddings API: it has classes.");
+    return lm_embed_texts(g);
 }
 
 static void answer(struct lm_gen *g, struct lm_bytes *out)

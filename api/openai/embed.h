@@ -5,7 +5,7 @@
  * Requests that are answered by embeddings: one vector for each prompt, pooled by the engine.
  *
  * Thread   [loop]
- * Source   OpenAI's embeddings; vLLM's score and rerank: the cosine of two embeddings
+ * Source   OpenAI's embeddings; vLLM's score, rerank and classify
  */
 #include "api/openai/gen.h"
 
@@ -21,13 +21,15 @@ struct lm_embed {
 void lm_openai_embeddings(struct lm_call *call);
 void lm_openai_score(struct lm_call *call);
 void lm_openai_rerank(struct lm_call *call);
-/** vLLM's /pooling, and Cohere's /v2/embed; /classify, which no model here can. */
+/** vLLM's /pooling and /classify, and Cohere's /v2/embed. */
 void lm_openai_pooling(struct lm_call *call);
 void lm_cohere_embed(struct lm_call *call);
 void lm_openai_classify(struct lm_call *call);
 
 /** [worker] Read pooling, encoding_format, dimensions and normalize of g->json into a new g->dialect_data; fills error. */
 int lm_embed_read(struct lm_gen *g, struct lm_embed **out);
+/** [worker] The texts of a body into a completion's: what lm_embed_convert() does, for models with classes too. */
+int lm_embed_texts(struct lm_gen *g);
 /** [worker] The body of /v1/embeddings into a completion's; of struct lm_dialect. */
 int lm_embed_convert(struct lm_gen *g);
 /** Append the answer of /v1/embeddings: its id's prefix, and what its vectors are called. */

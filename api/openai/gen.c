@@ -397,12 +397,13 @@ static void add_thinking(const struct lm_gen *g, struct lm_msg_submit *h)
 }
 
 /* What is asked of the prompt itself. */
-static void add_prompt_asks(const struct lm_gen *g, struct lm_msg_submit *h)
+static void add_prompt_asks(const struct lm_gen *g, size_t prompt, struct lm_msg_submit *h)
 {
     const struct lm_params *p = &g->params;
     int64_t echo = p->echo && p->n_logprobs != LM_UNSET ? p->n_logprobs : -1, own = p->n_prompt_logprobs != LM_UNSET ? p->n_prompt_logprobs : -1;
     int64_t n = echo > own ? echo : own;
     h->pool = (uint8_t)g->pool;
+    h->second_text = g->second_text ? g->second_text[prompt] : 0;
     h->prompt_logprob = n >= 0;
     h->n_prompt_logprobs = n >= 0 ? (uint32_t)n : 0;
 }
@@ -427,7 +428,7 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
         h.presence = h.frequency = 0, h.repetition = 1;
     h.penalty_last_n = p->repeat_last_n > 0 ? (uint32_t)p->repeat_last_n : 0;
     h.n_grammar = g->program ? (uint32_t)g->program->bytes : 0;
-    add_prompt_asks(g, &h);
+    add_prompt_asks(g, c->index / (size_t)p->best_of, &h);
     struct lm_msg_part part[] = {
         {&h, sizeof h}, {prompt->id, prompt->n * sizeof *prompt->id}, {g->stop_id, g->n_stop_id * sizeof *g->stop_id},
         {p->bias_id, p->n_bias * sizeof *p->bias_id}, {p->bias, p->n_bias * sizeof *p->bias},
@@ -476,7 +477,7 @@ static int submit_all(struct lm_gen *g)
     uint32_t max = atomic_load(&g->model->max_model_len);
     for (size_t i = 0; i < g->n_prompt; i++) {
         n_tok += g->prompt[i].n * (size_t)g->params.best_of;
-        if (g->prompt[i].n >= max)
+        if (g->prompt[i].n + (g->pool ? 0 : 1) > max)
             return lm_api_fail(&g->error, 503, NULL, "The engine restarted with less room; try again.");
     }
     if (!lm_served_has_room(g->model, n_seq, n_tok))

@@ -84,6 +84,7 @@ struct lm_gen {
     enum lm_endpoint endpoint;
     void *dialect_data;        /* the dialect's own, of mem */
     enum lm_pool pool;         /* embeddings are asked for, not tokens */
+    const uint32_t *second_text; /* [n_prompt] of pairs of texts, of mem, see protocol.h; NULL: prompts are of one */
     char *body;
     size_t n_body;
     uint64_t start_us;

@@ -65,7 +65,7 @@ static size_t prompt_limit(const struct lm_gen *g)
 /* Tokens that must fit behind a prompt. */
 static int64_t least_room(const struct lm_gen *g)
 {
-    return g->params.max_tokens == LM_UNSET || g->dialect->clamps ? 1 : g->params.max_tokens;
+    return g->pool ? 0 : g->params.max_tokens == LM_UNSET || g->dialect->clamps ? 1 : g->params.max_tokens;
 }
 
 static int too_long(struct lm_gen *g, size_t n, bool at_least)
@@ -385,6 +385,11 @@ static void take(struct lm_gen *g)
     }
     if (g->dialect->convert && g->dialect->convert(g))
         return;
+    if (g->model->card.hp.encoder && !g->pool) {
+        lm_api_bad(&g->error, "model", "The model does not support the %s API: it is an encoder, which makes embeddings or scores.",
+                   g->endpoint == LM_CHAT ? "Chat Completions" : "Completions");
+        return;
+    }
     lm_gen_prepare(g);
 }
 

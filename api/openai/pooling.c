@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/embed.h"
 
+#include <math.h>
+
 /* vLLM's /pooling and /classify, Cohere's /v2/embed. */
 
 static int pooling_convert(struct lm_gen *g)
@@ -130,13 +132,48 @@ void lm_cohere_embed(struct lm_call *call)
     lm_gen_begin(call, &d);
 }
 
-static void classify(struct lm_gen *g)
+static int classify_convert(struct lm_gen *g)
 {
-    lm_api_bad(&g->error, "model", "The model does not support the Classification API: it has no classes.");
+    if (!g->model->card.hp.classifies)
+        return lm_api_bad(&g->error, "model", "The model does not support the Classification API: it has no classes.");
+    return lm_embed_texts(g);
+}
+
+/* Scores to probabilities: of one class by itself, of several over all. Returns the likeliest. */
+static uint32_t to_probabilities(struct lm_choice *c)
+{
+    uint32_t best = 0;
+    double sum = 0;
+    for (uint32_t i = 1; i < c->n_dim; i++)
+        best = c->embedding[i] > c->embedding[best] ? i : best;
+    const double most = c->n_dim > 1 ? (double)c->embedding[best] : 0;
+    for (uint32_t i = 0; i < c->n_dim; i++)
+        sum += exp((double)c->embedding[i] - most);
+    for (uint32_t i = 0; i < c->n_dim; i++)
+        c->embedding[i] = c->n_dim > 1 ? (float)(exp((double)c->embedding[i] - most) / sum) : (float)(1 / (1 + exp(-(double)c->embedding[i])));
+    return best;
+}
+
+static void classify_answer(struct lm_gen *g, struct lm_bytes *out)
+{
+    lm_bytes_add_str(out, "{\"id\":\"classify-");
+    lm_shape_id(g, out);
+    lm_bytes_addf(out, "\",\"object\":\"list\",\"created\":%lld,\"model\":", g->created);
+    lm_shape_string(out, g->name, strlen(g->name));
+    lm_bytes_add_str(out, ",\"data\":[");
+    for (size_t i = 0; i < g->n_choice; i++) {
+        uint32_t label = to_probabilities(&g->choice[i]);
+        lm_bytes_addf(out, "%s{\"index\":%zu,\"label\":\"LABEL_%u\",\"probs\":", i ? "," : "", i, label);
+        lm_embed_vector(&g->choice[i], false, out);
+        lm_bytes_addf(out, ",\"num_classes\":%u}", g->choice[i].n_dim);
+    }
+    lm_bytes_add_char(out, ']');
+    lm_embed_usage(g, out);
+    lm_bytes_add_char(out, '}');
 }
 
 void lm_openai_classify(struct lm_call *call)
 {
-    static const struct lm_dialect d = {LM_COMPLETIONS, .work = classify};
+    static const struct lm_dialect d = {LM_COMPLETIONS, .prompt_name = "input", .convert = classify_convert, .answer = classify_answer};
     lm_gen_begin(call, &d);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/embed.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-/* /score and /rerank: texts are compared by the cosine of their embeddings. */
+/* /score and /rerank: pairs of texts have the score of a model that has one class, else the cosine of their embeddings. */
 
 static double cosine(const struct lm_choice *a, const struct lm_choice *b)
 {
@@ -13,10 +14,19 @@ static double cosine(const struct lm_choice *a, const struct lm_choice *b)
     return sum;
 }
 
+/* Of text i. */
+static double relevance(const struct lm_gen *g, const struct lm_embed *e, size_t i)
+{
+    if (g->model->card.hp.classifies)
+        return 1 / (1 + exp(-(double)g->choice[i].embedding[0]));
+    return cosine(&g->choice[e->n_query == 1 ? 0 : i], &g->choice[e->n_query + i]);
+}
+
 static void begin_answer(struct lm_gen *g, const char *prefix, struct lm_bytes *out)
 {
     const char *name = g->name;
-    lm_embed_normalize(g);
+    if (!g->model->card.hp.classifies)
+        lm_embed_normalize(g);
     lm_bytes_addf(out, "{\"id\":\"%s-", prefix);
     lm_shape_id(g, out);
     lm_bytes_addf(out, "\",\"object\":\"list\",\"created\":%lld,\"model\":", g->created);
@@ -26,12 +36,10 @@ static void begin_answer(struct lm_gen *g, const char *prefix, struct lm_bytes *
 static void score_answer(struct lm_gen *g, struct lm_bytes *out)
 {
     const struct lm_embed *e = g->dialect_data;
-    size_t n = g->n_choice - e->n_query;
     begin_answer(g, "score", out);
     lm_bytes_add_str(out, ",\"data\":[");
-    for (size_t i = 0; i < n; i++)
-        lm_bytes_addf(out, "%s{\"index\":%zu,\"object\":\"score\",\"score\":%.9g}", i ? "," : "", i,
-                      cosine(&g->choice[e->n_query == 1 ? 0 : i], &g->choice[e->n_query + i]));
+    for (size_t i = 0; i < e->n_text; i++)
+        lm_bytes_addf(out, "%s{\"index\":%zu,\"object\":\"score\",\"score\":%.9g}", i ? "," : "", i, relevance(g, e, i));
     lm_bytes_add_char(out, ']');
     lm_embed_usage(g, out);
     lm_bytes_add_char(out, '}');
@@ -52,7 +60,7 @@ static void rerank_answer(struct lm_gen *g, struct lm_bytes *out)
     begin_answer(g, "rerank", out);
     out->failed |= !r;
     for (size_t i = 0; r && i < e->n_text; i++)
-        r[i] = (struct ranked){i, cosine(&g->choice[0], &g->choice[1 + i])};
+        r[i] = (struct ranked){i, relevance(g, e, i)};
     if (r)
         qsort(r, e->n_text, sizeof *r, by_score);
     lm_bytes_add_str(out, ",\"results\":[");
@@ -114,8 +122,44 @@ static int keep_texts(struct lm_gen *g, struct lm_embed *e, const json_t *prompt
     return e->text ? 0 : lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
 }
 
-static int replace(struct lm_gen *g, json_t *prompts, int rc)
+static int add_pair(struct lm_gen *g, const json_t *a, const json_t *b, json_t *out, uint32_t *out_second)
 {
+    const char *const text[] = {json_string_value(a), json_string_value(b)};
+    const size_t n[] = {json_string_length(a), json_string_length(b)};
+    struct lm_tokens t = {0};
+    struct lm_err err;
+    int rc = lm_tokenizer_encode_pair(g->model->text.tok, text, n, 0, &t, out_second, &err);
+    json_t *ids = json_array();
+    for (size_t i = 0; i < t.n; i++)
+        json_array_append_new(ids, json_integer(t.id[i]));
+    json_array_append_new(out, ids);
+    free(t.id);
+    return rc ? lm_api_fail_err(&g->error, &err) : 0;
+}
+
+/* A model with one class reads query and text as one prompt. */
+static int make_pairs(struct lm_gen *g, const struct lm_embed *e, json_t **prompts)
+{
+    const uint32_t n_class = g->model->card.hp.n_out;
+    uint32_t *second = lm_arena_alloc(&g->mem, e->n_text * sizeof *second);
+    if (n_class != 1)
+        return lm_api_bad(&g->error, "model", "The model does not support the Score API: it has %u classes, not one.", n_class);
+    if (!second)
+        return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    json_t *pairs = json_array();
+    int rc = 0;
+    for (size_t i = 0; i < e->n_text && rc == 0; i++)
+        rc = add_pair(g, json_array_get(*prompts, e->n_query == 1 ? 0 : i), json_array_get(*prompts, e->n_query + i), pairs, &second[i]);
+    json_decref(*prompts);
+    *prompts = pairs;
+    g->second_text = second;
+    return rc;
+}
+
+static int replace(struct lm_gen *g, const struct lm_embed *e, json_t *prompts, int rc)
+{
+    if (rc == 0 && g->model->card.hp.classifies)
+        rc = make_pairs(g, e, &prompts);
     json_t *side = json_object_get(g->json, "truncate_prompt_tokens"), *out = json_object();
     if (side)
         json_object_set(out, "truncate_prompt_tokens", side);
@@ -128,18 +172,18 @@ static int replace(struct lm_gen *g, json_t *prompts, int rc)
 
 static int score_convert(struct lm_gen *g)
 {
-    struct lm_embed *e;
+    struct lm_embed *e = NULL;
     json_t *prompts = json_array();
     int rc = lm_embed_read(g, &e);
     const char *first = either(g, "text_1", either(g, "data_1", "queries")), *second = either(g, "text_2", either(g, "data_2", "documents"));
     if (rc == 0)
         rc = read_texts(g, first, second, e, prompts);
-    return replace(g, prompts, rc);
+    return replace(g, e, prompts, rc);
 }
 
 static int rerank_convert(struct lm_gen *g)
 {
-    struct lm_embed *e;
+    struct lm_embed *e = NULL;
     json_t *prompts = json_array();
     const json_t *n = json_object_get(g->json, "top_n");
     int rc = lm_embed_read(g, &e);
@@ -154,7 +198,7 @@ static int rerank_convert(struct lm_gen *g)
         e->top_n = want && want < e->n_text ? want : e->n_text;
         rc = keep_texts(g, e, prompts);
     }
-    return replace(g, prompts, rc);
+    return replace(g, e, prompts, rc);
 }
 
 void lm_openai_score(struct lm_call *call)

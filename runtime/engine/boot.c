@@ -283,6 +283,8 @@ static int size_plan(const struct lm_conf_model *m, struct lm_boot *b, bool is_h
         .max_len = m->max_model_len > 0 ? (uint32_t)m->max_model_len : room.n_ctx_train,
         .block_size = m->block_size ? (uint32_t)m->block_size : DEFAULT_BLOCK_SIZE, .kv_dtype = kv_dtype(m),
     };
+    if (b->model->hp.encoder && p->max_tok < p->max_len)
+        p->max_tok = p->max_len; /* a prompt is one step's */
     p->max_seq = (uint32_t)smaller((uint64_t)m->max_num_seqs, p->max_tok);
     p->max_out = lm_engine_max_out(p, &b->engine.speculative);
     int rc = b->be->measure(b->dev, p, &size, err);
@@ -306,7 +308,7 @@ static void fill_hello(struct lm_boot *b, const struct lm_device_info *info, uin
     const struct lm_plan_desc *p = &b->engine.plan;
     struct lm_msg_hello *h = &b->hello;
     h->version = LM_PROTOCOL_VERSION;
-    h->n_vocab = p->graph->n_vocab;
+    h->n_vocab = b->model->hp.n_vocab;
     h->max_model_len = p->max_len;
     h->block_size = p->block_size;
     h->n_block = p->n_block;
@@ -434,6 +436,7 @@ int lm_boot_create(const struct lm_conf *c, size_t model, struct lm_link *link, 
         b->engine.max_lora = (uint32_t)m->max_loras;
         b->engine.embeds = true;
         b->engine.hidden_act = b->model->hidden_act;
+        b->engine.encoder = b->model->hp.encoder;
         b->engine.prefix_cache = m->enable_prefix_caching;
         b->engine.step_timeout_us = b->split.step_timeout_us;
         fill_hello(b, &info, start_us);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/engine/engine.h"
 
+#include "ops/graph.h"
 #include "runtime/base/clock.h"
 #include "runtime/engine/lora.h"
 #include "runtime/engine/step.h"
@@ -37,6 +38,8 @@ struct lm_engine {
 
 uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf_speculative *speculative)
 {
+    if (lm_graph_is_whole(plan->graph))
+        return plan->max_tok + LM_PROMPT_ROWS;
     uint64_t most = (uint64_t)plan->max_seq * (1 + speculative->n_tok);
     uint32_t pays = most < DRAFTING_ROWS ? (uint32_t)most : DRAFTING_ROWS;
     pays = pays < plan->max_tok ? pays : plan->max_tok;
@@ -47,7 +50,7 @@ static int create_sched(struct lm_engine *e, struct lm_err *err)
 {
     const struct lm_plan_desc *p = &e->desc.plan;
     int rc = lm_kv_create(p->n_block, p->block_size, p->max_len / p->block_size + p->n_block / 16, &e->kv, err);
-    const struct lm_sched_desc desc = {.kv = e->kv, .max_seq = p->max_seq, .max_out = p->max_out - LM_PROMPT_ROWS, .prefix_cache = e->desc.prefix_cache,
+    const struct lm_sched_desc desc = {.kv = e->kv, .max_seq = p->max_seq, .max_out = p->max_out - LM_PROMPT_ROWS, .prefix_cache = e->desc.prefix_cache, .whole = lm_graph_is_whole(p->graph),
                                        .speculative = e->desc.speculative, .n_lora_slot = lm_loras_n_slot(e->loras), .max_lora = e->desc.max_lora};
     if (!rc)
         rc = lm_sched_create(&desc, &e->sched, err);
@@ -122,7 +125,7 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
 {
     const struct lm_plan_desc *p = &e->desc.plan;
     const struct lm_request_limits limits = {
-        .n_vocab = p->graph->n_vocab, .max_model_len = p->max_len, .block_size = p->block_size, .n_block = p->n_block, .dim = e->dim,
+        .n_vocab = e->desc.encoder ? p->graph->n_token : p->graph->n_vocab, .encoder = e->desc.encoder, .n_type = lm_graph_n_type(p->graph), .max_model_len = p->max_len, .block_size = p->block_size, .n_block = p->n_block, .dim = e->dim,
         .speculative = e->desc.speculative, .odds = e->sched->spec.odds, .constraints = e->constraints,
     };
     struct lm_request **at = id_place(e, in->h.id), *r;
@@ -380,14 +383,15 @@ static int launch(struct lm_engine *e, struct lm_err *err)
         }
         if (rc != LM_ENOMEM)
             return rc;
-        if (n_tok == 1) {
+        uint32_t least = e->sched->whole ? e->arrays.step.seq_row[1] : 1;
+        if (n_tok == least) {
             struct lm_request *r = e->arrays.seq[0];
             r->reason = LM_FINISH_ERROR;
             r->code = LM_ENOMEM;
-            r->why = "the device has no memory for one token";
+            r->why = e->sched->whole ? "the device has no memory for the prompt" : "the device has no memory for one token";
             end(e, r);
         }
-        max_tok = n_tok > 1 ? n_tok / 2 : e->desc.plan.max_tok;
+        max_tok = n_tok == least ? e->desc.plan.max_tok : n_tok / 2 > least ? n_tok / 2 : least;
     }
     return 0;
 }

@@ -22,6 +22,7 @@ struct lm_engine_desc {
     struct lm_plan_desc plan; /* max_seq <= max_tok; max_out as lm_engine_max_out() says */
     bool embeds;              /* hidden_act is what an embedding is made of: [n_out][dim] after the last norm */
     uint32_t hidden_act;
+    bool encoder;             /* embeddings are all there is; rows may see later ones */
     bool prefix_cache;
     const struct lm_model *model; /* whose slots adapters go into; NULL: there are none */
     uint32_t max_lora;            /* different adapters of one step */
@@ -30,7 +31,7 @@ struct lm_engine_desc {
     uint64_t step_timeout_us;
 };
 
-/** Rows of a step that may need logits: one a sequence, drafts where they can pay, and some of prompts. */
+/** Rows of a step that may need logits: one a sequence, drafts where they can pay, and some of prompts; of an encoder's all. */
 uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf_speculative *speculative);
 
 /** What is told: every token of a request, then its end. What the pointers point to lives during the call. */

@@ -75,6 +75,69 @@ START_TEST(test_engine_engine__embeddings_pool_the_rows_they_are_of)
 }
 END_TEST
 
+static uint32_t n_launched, n_typed;
+
+/* Every sequence begins with its text, and its second text is marked. */
+static int launch_whole(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
+{
+    for (uint32_t s = 0; s < step->n_seq; s++)
+        ck_assert_int_eq(step->pos[step->seq_row[s]], 0);
+    ck_assert_uint_le(step->n_tok, 40);
+    for (uint32_t r = 0; r < step->n_tok; r++)
+        if (step->type && step->type[r]) {
+            ck_assert_int_ge(step->pos[r], 3);
+            n_typed++;
+        }
+    n_launched += step->n_tok;
+    return lm_toy_backend.launch(dev, plan, step, err);
+}
+
+static void second_at_3(struct lm_msg_submit_view *v)
+{
+    v->h.second_text = 3;
+}
+
+static void bed_make_encoder(struct bed *bed)
+{
+    static const struct lm_weight types = {.rows = 2, .cols = 1};
+    static struct lm_op op[] = {{.kind = LM_OP_EMBED, .w = &types, .u.embed = {.scale = 1, .by = LM_EMBED_TYPE}},
+                                {.kind = LM_OP_ATTENTION, .u.attn.whole = true}, {.kind = LM_OP_SAMPLE, .x = 0, .x2 = LM_NONE, .y = LM_NONE}};
+    bed_make(bed, 60, 40, 8, true);
+    lm_engine_destroy(bed->engine);
+    bed->be.launch = launch_whole;
+    bed->graph.op = op;
+    bed->graph.n_op = 3;
+    bed->graph.n_token = VOCAB;
+    bed->desc.encoder = true;
+    ck_assert_int_eq(lm_engine_create(&bed->desc, &bed->engine, NULL), 0);
+}
+
+START_TEST(test_engine_engine__an_encoder_gets_each_text_whole_in_one_step)
+{
+    static const uint32_t length[] = {40, 1, 39, 2, 20, 21, 40, 7, 1, 1, 33};
+    struct bed bed;
+    uint32_t n = 0, n_second = 0;
+    n_launched = n_typed = 0;
+    bed_make_encoder(&bed);
+    for (uint32_t id = 0; id < 11; id++) {
+        ask_fill(&bed.ask[id], length[id], id, 1);
+        bed.ask[id].pool = 1 + id % 3;
+        bed.ask[id].more = id % 2 ? NULL : second_at_3;
+        n += length[id];
+        n_second += id % 2 || length[id] < 3 ? 0 : length[id] - 3;
+        bed_must_submit(&bed, id);
+    }
+    bed_run_dry(&bed);
+    ck_assert_uint_eq(n_launched, n);
+    ck_assert_uint_eq(n_typed, n_second);
+    for (uint32_t id = 0; id < 11; id++)
+        ck_assert(bed.ask[id].ended && bed.ask[id].end.reason == LM_FINISH_STOP);
+    ask_fill(&bed.ask[20], 5, 1, 9);
+    ck_assert_int_eq(bed_submit(&bed, 20, NULL), LM_EUNSUPPORTED);
+    bed_unmake(&bed);
+}
+END_TEST
+
 START_TEST(test_engine_engine__the_oldest_is_never_preempted_and_never_waits)
 {
     struct bed bed;
@@ -489,7 +552,7 @@ END_TEST
 SUITE_MAIN("engine/engine",
            test_engine_engine__a_request_gets_the_same_tokens_alone_in_a_batch_after_preemption_and_from_cache,
            test_engine_engine__a_prompt_s_tokens_are_told_in_order_and_once,
-           test_engine_engine__embeddings_pool_the_rows_they_are_of,
+           test_engine_engine__embeddings_pool_the_rows_they_are_of, test_engine_engine__an_encoder_gets_each_text_whole_in_one_step,
            test_engine_engine__the_oldest_is_never_preempted_and_never_waits,
            test_engine_engine__a_request_is_preempted_four_times_at_most,
            test_engine_engine__a_long_prompt_does_not_stall_those_that_decode,

@@ -13,7 +13,7 @@
 #include <llmserve/op.h>
 #include "runtime/base/buf.h"
 
-#define LM_PROTOCOL_VERSION 6u
+#define LM_PROTOCOL_VERSION 7u
 #define LM_MSG_MAX_BYTES (64u << 20)
 #define LM_MAX_SALT_BYTES 128u
 
@@ -91,6 +91,8 @@ struct lm_msg_submit {
     uint32_t think_budget;   /* tokens of a thought, after which think_close is all that may come */
     uint32_t thinks;         /* 1: the prompt ends inside of one */
     uint32_t lora;         /* id of an adapter that is loaded; 0: none */
+    uint32_t second_text;  /* with pool: where the prompt's second text begins, whose tokens are of type 1; 0: there is one text */
+    uint32_t reserved;
 };
 
 enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };

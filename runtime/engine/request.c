@@ -74,7 +74,7 @@ static int sampling_check(const struct lm_msg_submit_view *in, struct lm_err *er
 
 static int length_check(const struct lm_msg_submit *h, const struct lm_request_limits *l, struct lm_err *err)
 {
-    uint64_t total = (uint64_t)h->n_prompt + h->max_tokens, pool = (uint64_t)l->n_block * l->block_size;
+    uint64_t total = (uint64_t)h->n_prompt + (h->pool ? 0 : h->max_tokens), pool = (uint64_t)l->n_block * l->block_size;
     if (h->n_prompt < 1 || h->max_tokens < 1)
         return lm_fail(err, LM_EINVAL, "prompt and max_tokens must be at least 1");
     if (total > l->max_model_len)
@@ -346,6 +346,8 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
         rc = lm_fail(err, LM_EINVAL, "pool is %u", (unsigned)h->pool);
     if (!rc && h->pool && !limits->dim)
         rc = lm_fail(err, LM_EUNSUPPORTED, "this model makes no embeddings");
+    if (!rc && !h->pool && limits->encoder)
+        rc = lm_fail(err, LM_EUNSUPPORTED, "this model makes embeddings, no text");
     if (!rc)
         rc = sampling_check(in, err);
     if (!rc)
@@ -375,7 +377,7 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
     *r = (struct lm_request){
         .id = h->id, .lora = -1, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,
         .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache && !h->prompt_logprob && !h->pool,
-        .prompt_logprob = h->prompt_logprob && !h->pool, .pool = h->pool,
+        .prompt_logprob = h->prompt_logprob && !h->pool, .pool = h->pool, .second_text = limits->n_type > 1 ? h->second_text : 0,
         .given = {.top_p = 1, .repetition = 1, .given = true, .logprob = true, .n_logprobs = h->n_prompt_logprobs}, .n_token = h->n_prompt,
         .sampling = {.temperature = h->temperature, .top_k = h->top_k, .top_p = h->top_p, .min_p = h->min_p,
                      .presence = h->presence, .frequency = h->frequency,

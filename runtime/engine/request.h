@@ -30,6 +30,7 @@ struct lm_request {
     bool share;       /* reads and fills the prefix cache */
     bool prompt_logprob;
     enum lm_pool pool;
+    uint32_t second_text; /* its first token; 0: none */
     struct lm_sampling given; /* how a prompt's token is reported; given_token apart */
 
     /* Its tokens. */
@@ -75,6 +76,8 @@ struct lm_request {
 struct lm_request_limits {
     uint32_t n_vocab, max_model_len, block_size, n_block;
     uint32_t dim; /* of an embedding; 0: there are none */
+    uint32_t n_type; /* of tokens */
+    bool encoder; /* embeddings are all there is */
     struct lm_conf_speculative speculative;
     struct lm_draft_odds odds; /* expected of its drafts */
     struct lm_constraints *constraints; /* NULL: a grammar is refused */

@@ -17,7 +17,8 @@ int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, str
     s->kv = desc->kv;
     s->max_seq = desc->max_seq;
     s->max_out = desc->max_out;
-    s->prefix_cache = desc->prefix_cache;
+    s->prefix_cache = desc->prefix_cache && !desc->whole;
+    s->whole = desc->whole;
     s->max_lora = desc->max_lora;
     lm_spec_init(&s->spec, &desc->speculative);
     *out = s;
@@ -233,6 +234,8 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 static uint32_t schedule_piece(struct lm_sched *s, struct lm_request *r, uint32_t left, uint32_t *rows)
 {
     follow(s, r);
+    if (s->whole && n_left(r) > left)
+        return 0;
     r->n_sched = smaller(n_left(r), left);
     if (lm_request_wants_rows(r)) {
         r->n_sched = smaller(r->n_sched, *rows);
@@ -282,23 +285,26 @@ static uint32_t schedule_drafts(struct lm_sched *s, uint32_t left)
 
 uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us)
 {
-    uint32_t left = max_tok, rows = LM_PROMPT_ROWS;
+    uint32_t left = max_tok, rows = s->whole ? max_tok : LM_PROMPT_ROWS;
     for (uint32_t i = 0; i < s->n_running; i++)
         s->running[i]->n_sched = s->running[i]->n_draft = 0;
-    for (uint32_t i = 0; i < s->n_running && left > 0; i++)
+    for (uint32_t i = 0; i < s->n_running && left > 0 && !s->whole; i++)
         if (n_left(s->running[i]) == 1 && decode_fits(s, i)) {
             s->running[i]->n_sched = 1;
             left--;
         }
     left -= schedule_drafts(s, left);
     for (uint32_t i = 0; i < s->n_running && left > 0; i++)
-        if (n_left(s->running[i]) > 1)
+        if (n_left(s->running[i]) > 1 || s->whole)
             left -= schedule_piece(s, s->running[i], left, &rows);
     while (left > 0 && s->waiting.first) {
         struct lm_request *r = s->waiting.first;
         if (!admit_first(s, now_us))
             break;
-        left -= schedule_piece(s, r, left, &rows);
+        uint32_t n = schedule_piece(s, r, left, &rows);
+        if (n == 0)
+            break;
+        left -= n;
     }
     return max_tok - left;
 }

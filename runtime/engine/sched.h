@@ -17,6 +17,8 @@
  * What is left of the step's tokens after the decoding requests may go to their drafts (spec.h). Drafts never take
  * another request's blocks: they use what is free, and leave one block for each that runs.
  *
+ * Where rows see later ones (`whole`) a prompt waits for a step that has room for all of it.
+ *
  * A prompt whose next block is published meanwhile (another request computes the same prompt) takes that block
  * in place of its own.
  *
@@ -37,7 +39,7 @@ struct lm_sched {
     struct lm_request **running;  /* [max_seq] in order */
     uint32_t n_running, n_waiting;
     struct lm_request_list waiting; /* in order */
-    bool prefix_cache;
+    bool prefix_cache, whole;
     struct lm_spec spec;          /* conf.n_tok 0: no drafts */
     uint32_t max_out;             /* rows of a step that get a token */
     uint64_t n_arrived, n_preempted;
@@ -49,6 +51,7 @@ struct lm_sched_desc {
     struct lm_kv *kv;
     uint32_t max_seq, max_out; /* of a step; max_out >= max_seq */
     bool prefix_cache;
+    bool whole; /* a step has whole prompts (encoders) */
     struct lm_conf_speculative speculative;
     uint32_t n_lora_slot, max_lora;
 };

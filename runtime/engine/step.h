@@ -15,7 +15,7 @@ struct lm_step_arrays {
     struct lm_request **out;  /* [n_out] who gets sampled[o]; a request with drafts comes 1 + n_draft times */
     uint32_t *prompt_pos;     /* [n_out] 0: it draws a token; else the row is for the prompt's token at this index */
     uint32_t n_prompt_row;    /* of n_out, those that draw none */
-    int32_t *token, *pos, *lora;
+    int32_t *token, *pos, *type, *lora;
     uint32_t *seq_row, *block_table, *out_row;
     struct lm_sampling *sampling;
     struct lm_sampled *sampled[2]; /* the answers of this step and of the one before, by turns */

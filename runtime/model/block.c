@@ -78,6 +78,7 @@ uint32_t lm_build_attention(struct lm_build *b, uint32_t q, uint32_t k, uint32_t
     op->u.attn.scale = lm_keys_positive(&b->keys, "attention.scale", attn->scale);
     op->u.attn.softcap = attn->softcap;
     op->u.attn.window = attn->window;
+    op->u.attn.whole = attn->whole;
     op->u.attn.slope = attn->slope ? attn->slope + heads.first : NULL;
     if (attn->sink)
         op->w = lm_build_vector(b, lm_build_name(b, attn->sink, "weight").s, b->hp->n_head, heads.first, n_head, true);
@@ -125,7 +126,9 @@ uint32_t lm_build_mlp(struct lm_build *b, uint32_t x, enum lm_op_kind kind)
     bool one = !has(b, "ffn_gate") && lm_build_n_rows(b, "ffn_up") == 2 * n;
     lm_build_matmul_rows(b, gate, x, one ? "ffn_up" : "ffn_gate", one ? 2 * n : n, r.first);
     lm_build_matmul_rows(b, up, x, "ffn_up", one ? 2 * n : n, (one ? n : 0) + r.first);
-    lm_build_op(b, kind, gate, gate, up);
+    struct lm_op *op = lm_build_op(b, kind, gate, gate, up);
+    if (kind == LM_OP_GELU_MUL)
+        op->u.gelu.erf = b->gelu_erf;
     return lm_build_linear(b, "h", b->hp->dim, gate, "ffn_down");
 }
 
@@ -134,6 +137,6 @@ uint32_t lm_build_mlp_gelu(struct lm_build *b, uint32_t x)
     const struct lm_range r = lm_build_share_cols(b, b->hp->ffn_dim, "ffn_down");
     uint32_t up = lm_build_act_cut(b, "up", b->hp->ffn_dim, r);
     lm_build_matmul_rows(b, up, x, "ffn_up", b->hp->ffn_dim, r.first);
-    lm_build_op(b, LM_OP_GELU, up, up, LM_NONE);
+    lm_build_op(b, LM_OP_GELU, up, up, LM_NONE)->u.gelu.erf = b->gelu_erf;
     return lm_build_linear(b, "h", b->hp->dim, up, "ffn_down");
 }

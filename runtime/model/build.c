@@ -251,23 +251,26 @@ static void adapt(struct lm_build *b, uint32_t y, uint32_t x, const char *module
     lm_build_op(b, LM_OP_LORA_MATMUL, y, x, LM_NONE)->u.lora.slot = slot;
 }
 
-/* A norm over groups of columns. name NULL: the last one, output_norm. */
-static void norm(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t group)
+/* A norm over groups of columns, by the names of its weight and its bias. */
+static void norm(struct lm_build *b, uint32_t y, uint32_t x, const char *w, const char *bias, uint32_t group)
 {
-    struct lm_tensor_name w = name ? lm_build_name(b, name, "weight") : (struct lm_tensor_name){"output_norm.weight"};
-    struct lm_tensor_name bias = name ? lm_build_name(b, name, "bias") : (struct lm_tensor_name){"output_norm.bias"};
     struct lm_op *op = lm_build_op(b, b->layer_norm ? LM_OP_LAYERNORM : LM_OP_RMSNORM, y, x, LM_NONE);
     uint32_t dim = b->act[x].dim, total = b->cut[x].total ? b->cut[x].total : dim;
     if (group > dim)
         lm_build_refuse_split(b);
     if (b->layer_norm && group < total)
-        op->w = some_rows(b, w.s, total / group, group, (struct lm_range){b->cut[x].first / group, dim / group}, LM_USE_VECTOR, true);
+        op->w = some_rows(b, w, total / group, group, (struct lm_range){b->cut[x].first / group, dim / group}, LM_USE_VECTOR, true);
     else
-        op->w = lm_build_vector(b, w.s, group, 0, group, true);
+        op->w = lm_build_vector(b, w, group, 0, group, true);
     if (b->layer_norm && group == total)
-        op->b = lm_build_vector(b, bias.s, dim, 0, dim, false);
+        op->b = lm_build_vector(b, bias, dim, 0, dim, false);
     op->u.norm.eps = b->hp->norm_eps;
     op->u.norm.group = group;
+}
+
+static void norm_of_layer(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t group)
+{
+    norm(b, y, x, lm_build_name(b, name, "weight").s, lm_build_name(b, name, "bias").s, group);
 }
 
 static struct lm_range vocabulary(struct lm_build *b)
@@ -278,7 +281,7 @@ static struct lm_range vocabulary(struct lm_build *b)
 
 uint32_t lm_build_embed(struct lm_build *b, float scale)
 {
-    bool tied = !lm_gguf_tensor(b->keys.g, "output.weight") && b->part.n_stage == 1;
+    bool tied = !lm_gguf_tensor(b->keys.g, "output.weight") && b->part.n_stage == 1 && !b->hp->encoder;
     uint32_t x = lm_build_act(b, "x", b->hp->dim);
     struct lm_range r = vocabulary(b);
     b->embed = some_rows(b, "token_embd.weight", b->hp->n_vocab, b->hp->dim, r, LM_USE_EMBED | (tied ? LM_USE_MATMUL : 0u), true);
@@ -295,16 +298,42 @@ uint32_t lm_build_embed(struct lm_build *b, float scale)
     return x;
 }
 
+void lm_build_embed_more(struct lm_build *b, uint32_t x, enum lm_embed_by by, const char *name)
+{
+    const struct lm_gguf_tensor *t = b->keys.rc ? NULL : lm_gguf_tensor(b->keys.g, name);
+    const uint32_t least = by == LM_EMBED_POS ? b->hp->n_ctx_train : 1;
+    if (!t)
+        return;
+    if (t->dim[1] < least || t->dim[1] > WIDTH_MAX) {
+        b->keys.rc = lm_fail(b->keys.err, LM_EFORMAT, "tensor '%s' has %llu rows, not %u to %d", name, (unsigned long long)t->dim[1], least, WIDTH_MAX);
+        return;
+    }
+    const uint32_t rows = (uint32_t)t->dim[1], h = lm_build_act(b, "h", b->hp->dim);
+    struct lm_op *op = lm_build_op(b, LM_OP_EMBED, h, LM_NONE, LM_NONE);
+    op->w = some_rows(b, name, rows, b->hp->dim, (struct lm_range){0, rows}, LM_USE_EMBED, true);
+    op->u.embed.scale = 1;
+    op->u.embed.by = by;
+    lm_build_add(b, x, h);
+}
+
+void lm_build_top_norm(struct lm_build *b, uint32_t x, const char *name)
+{
+    char w[80], bias[80];
+    snprintf(w, sizeof w, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    norm(b, x, x, w, bias, b->hp->dim);
+}
+
 uint32_t lm_build_norm(struct lm_build *b, const char *slot, uint32_t x, const char *name)
 {
     uint32_t y = lm_build_act(b, slot, b->act[x].dim);
-    norm(b, y, x, name, b->cut[x].total ? b->cut[x].total : b->act[x].dim);
+    norm_of_layer(b, y, x, name, b->cut[x].total ? b->cut[x].total : b->act[x].dim);
     return y;
 }
 
 void lm_build_head_norm(struct lm_build *b, uint32_t y, const char *name)
 {
-    norm(b, y, y, name, b->hp->head_dim);
+    norm_of_layer(b, y, y, name, b->hp->head_dim);
 }
 
 void lm_build_matmul_rows(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t total, uint32_t first)
@@ -415,7 +444,7 @@ void lm_build_head(struct lm_build *b, uint32_t x, float logit_scale)
 {
     uint32_t h = lm_build_act(b, "h", b->hp->dim);
     float cap = lm_keys_positive(&b->keys, "final_logit_softcapping", INFINITY);
-    norm(b, h, x, NULL, b->hp->dim);
+    norm(b, h, x, "output_norm.weight", "output_norm.bias", b->hp->dim);
     b->hidden_act = h;
     b->logits_act = logits(b, h);
     if (b->part.rank > 0)
@@ -424,6 +453,28 @@ void lm_build_head(struct lm_build *b, uint32_t x, float logit_scale)
     if (!isinf(cap))
         lm_build_op(b, LM_OP_SOFTCAP, b->logits_act, b->logits_act, LM_NONE)->u.softcap.cap = cap;
     lm_build_op(b, LM_OP_SAMPLE, LM_NONE, b->logits_act, LM_NONE);
+}
+
+/* y = W x + b, neither of a layer nor cut. */
+static uint32_t top_linear(struct lm_build *b, const char *slot, uint32_t x, const char *w, const char *bias, uint32_t rows)
+{
+    uint32_t y = lm_build_act(b, slot, rows);
+    struct lm_weight *m = some_rows(b, w, rows, b->act[x].dim, (struct lm_range){0, rows}, LM_USE_MATMUL, true);
+    matmul(b, y, x, m, lm_build_vector(b, bias, rows, 0, rows, false));
+    return y;
+}
+
+void lm_build_encoder_head(struct lm_build *b, uint32_t x)
+{
+    if (b->part.n_rank > 1)
+        lm_build_refuse_split(b);
+    if (b->hp->classifies) {
+        x = top_linear(b, "h", x, "cls.weight", "cls.bias", b->hp->dim);
+        lm_build_op(b, LM_OP_SOFTCAP, x, x, LM_NONE)->u.softcap.cap = 1; /* tanh */
+        x = top_linear(b, "classes", x, "cls.output.weight", "cls.output.bias", b->hp->n_out);
+    }
+    b->hidden_act = b->logits_act = x;
+    lm_build_op(b, LM_OP_SAMPLE, LM_NONE, x, LM_NONE); /* so that a NaN is told */
 }
 
 /* Is the tensor of a layer that is left out? */

@@ -46,6 +46,7 @@ struct lm_build {
     const struct lm_low_bit *low_bit; /* quantize at load; NULL: keep the file's types */
     uint32_t layer; /* that weights are looked up in; set by the family */
     bool layer_norm; /* all norms are layer norms; set by the family */
+    bool gelu_erf;   /* gelu is by erf, not by tanh; set by the family */
     bool yarn_smooth; /* yarn's ramp begins and ends between pairs; set by the family */
     bool yarn_log;    /* the key rope.scaling.yarn_log_multiplier goes into the attention's scale; set by the family */
     uint32_t max_len; /* longest sequence that will be served */
@@ -85,6 +86,7 @@ struct lm_attn {
     float scale;        /* of q k^T; the key attention.scale goes before it */
     float softcap;      /* 0 = none */
     uint32_t window;    /* 0 = all */
+    bool whole;         /* later tokens too */
     const char *sink;   /* the weight of the sinks, NULL = none */
     const float *slope; /* [n_head] of ALiBi, NULL = none */
 };
@@ -113,6 +115,10 @@ struct lm_rope lm_rope_scaled(struct lm_build *b, enum lm_rope_pairing pairing);
 
 /** token_embd; returns the residual stream "x" of hp->dim columns. */
 uint32_t lm_build_embed(struct lm_build *b, float scale);
+/** The rows of an encoder's further table by position or type are added to x; nothing where the file has no such table. */
+void lm_build_embed_more(struct lm_build *b, uint32_t x, enum lm_embed_by by, const char *name);
+/** A norm of whole rows that belongs to no layer, in place: "token_embd_norm", "output_norm". */
+void lm_build_top_norm(struct lm_build *b, uint32_t x, const char *name);
 /** Norm of whole rows: RMS, or layer norm where b->layer_norm. */
 uint32_t lm_build_norm(struct lm_build *b, const char *slot, uint32_t x, const char *name);
 /** Norm of each head of y, in place. The weight has head_dim columns, or with b->layer_norm as many as y. */
@@ -167,6 +173,8 @@ void lm_build_add(struct lm_build *b, uint32_t y, uint32_t x);
 void lm_build_scale(struct lm_build *b, uint32_t y, float scale);
 /** output_norm, output (or the tied token_embd), times logit_scale, final_logit_softcapping, sample. */
 void lm_build_head(struct lm_build *b, uint32_t x, float logit_scale);
+/** An encoder's end: x itself, or what cls, tanh and cls.output make of it. */
+void lm_build_encoder_head(struct lm_build *b, uint32_t x);
 /** The key logit_scale, which most families' logits are divided by. */
 float lm_build_logit_divisor(struct lm_build *b);
 

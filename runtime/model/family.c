@@ -3,6 +3,7 @@
 
 static const struct lm_family *const families[] = {
     &lm_family_baichuan,
+    &lm_family_bert,
     &lm_family_chatglm,
     &lm_family_cohere2,
     &lm_family_command_r,
@@ -19,6 +20,8 @@ static const struct lm_family *const families[] = {
     &lm_family_internlm2,
     &lm_family_llama,
     &lm_family_minicpm,
+    &lm_family_modern_bert,
+    &lm_family_nomic_bert,
     &lm_family_olmo2,
     &lm_family_olmoe,
     &lm_family_phi3,

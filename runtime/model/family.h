@@ -18,12 +18,13 @@ enum {
     LM_CAN_SCALE = 2,   /* residual_scale, embedding_scale */
     LM_CAN_ALIBI = 4,   /* attention.max_alibi_bias */
     LM_CAN_VALUES = 8,  /* attention.value_length other than attention.key_length */
+    LM_CAN_ENCODE = 16, /* attention.causal false, and nothing else: an encoder */
 };
 
-extern const struct lm_family lm_family_baichuan, lm_family_chatglm, lm_family_cohere2, lm_family_command_r,
+extern const struct lm_family lm_family_baichuan, lm_family_bert, lm_family_chatglm, lm_family_cohere2, lm_family_command_r,
     lm_family_deepseek2, lm_family_exaone4, lm_family_gemma, lm_family_gemma2, lm_family_gemma3, lm_family_glm4,
     lm_family_glm4moe, lm_family_gpt_oss, lm_family_granite, lm_family_granitemoe, lm_family_internlm2,
-    lm_family_llama, lm_family_minicpm, lm_family_olmo2, lm_family_olmoe, lm_family_phi3, lm_family_qwen2,
+    lm_family_llama, lm_family_minicpm, lm_family_modern_bert, lm_family_nomic_bert, lm_family_olmo2, lm_family_olmoe, lm_family_phi3, lm_family_qwen2,
     lm_family_qwen2moe, lm_family_qwen3, lm_family_qwen3moe, lm_family_seed_oss, lm_family_starcoder2;
 
 /** NULL when there is no such family.  Thread [any] */

@@ -23,8 +23,10 @@ static int refuse_features(struct lm_keys *k, unsigned can)
         const struct lm_gguf_value *v = lm_gguf_get(k->g, key);
         lm_keys_refuse(k, v && (v->n != 1 || lm_gguf_elem_f64(v, 0) != 0), refused[i].key, refused[i].why);
     }
-    lm_keys_refuse(k, !lm_keys_bool(k, "attention.causal", true), "attention.causal",
-                   "attention to later tokens is not supported");
+    const bool encodes = can & LM_CAN_ENCODE;
+    lm_keys_refuse(k, lm_keys_bool(k, "attention.causal", !encodes) == encodes, "attention.causal",
+                   encodes ? "attention to earlier tokens alone is not supported in this family" :
+                             "attention to later tokens is not supported in this family");
     return k->rc;
 }
 
@@ -78,6 +80,16 @@ static void read_vocab(struct lm_keys *k, struct lm_hparams *hp)
         hp->n_vocab = (uint32_t)t->dim[1];
 }
 
+/* An encoder's outputs: its classes, or its columns. */
+static uint32_t n_out(struct lm_keys *k, struct lm_hparams *hp)
+{
+    const struct lm_gguf_tensor *t = lm_gguf_tensor(k->g, "cls.output.weight");
+    hp->classifies = t != NULL;
+    if (t && (t->dim[1] == 0 || t->dim[1] > WIDTH_MAX) && !k->rc)
+        k->rc = lm_fail(k->err, LM_EFORMAT, "tensor 'cls.output.weight' has %llu rows", (unsigned long long)t->dim[1]);
+    return k->rc ? 0 : t ? (uint32_t)t->dim[1] : hp->dim;
+}
+
 int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_err *err)
 {
     struct lm_hparams hp = {0};
@@ -88,6 +100,7 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
     unsigned can = lm_family_get(hp.family)->can;
     if (refuse_features(&k, can))
         return k.rc;
+    hp.encoder = can & LM_CAN_ENCODE;
     hp.n_layer = lm_keys_u32(&k, "block_count", 0, 1, 4096);
     hp.n_next = lm_keys_u32(&k, "nextn_predict_layers", 0, 0, hp.n_layer ? hp.n_layer - 1 : 0);
     hp.n_layer -= hp.n_next;
@@ -100,6 +113,7 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
     hp.n_expert_used = hp.n_expert ? lm_keys_u32(&k, "expert_used_count", 0, 1, hp.n_expert) : 0;
     read_heads(&k, &hp, can);
     read_vocab(&k, &hp);
+    hp.n_out = hp.encoder ? n_out(&k, &hp) : hp.dim;
     if (!k.rc)
         *out = hp;
     return k.rc;

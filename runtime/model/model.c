@@ -33,7 +33,9 @@ static void take_graph(struct lm_model *m, struct lm_build *b)
         memcpy(b->graph.act, b->act, sizeof b->act);
     b->graph.kv_head_dim = b->kv_head_dim;
     b->graph.n_layer = b->layers.n;
-    b->graph.n_vocab = m->hp.n_vocab;
+    b->graph.n_vocab = m->hp.encoder ? m->hp.n_out : m->hp.n_vocab;
+    if (m->hp.encoder)
+        b->graph.n_token = m->hp.n_vocab;
     b->graph.n_lora = b->lora.n_slot;
     b->graph.lora_rank = b->lora.max_rank;
     m->lora_site = b->lora_site;

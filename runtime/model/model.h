@@ -18,6 +18,8 @@ struct lm_hparams {
     uint32_t n_next;                  /* layers behind the last one that predict further tokens; they are left out */
     uint32_t v_dim;                   /* columns of a value's head; head_dim but where a family says otherwise */
     uint32_t n_expert, n_expert_used; /* 0: none */
+    uint32_t n_out;                   /* columns of an embedding: dim, or an encoder's classes */
+    bool encoder, classifies;         /* it makes no tokens: its rows see all of their sequence; what they give are scores of classes */
     uint32_t n_ctx_train;
     float norm_eps;
 };
@@ -39,7 +41,7 @@ struct lm_model {
     struct lm_hparams hp;
     struct lm_graph graph;
     uint32_t logits_act;     /* activation that holds the logits */
-    uint32_t hidden_act;     /* activation after the last norm, [n_out][dim] */
+    uint32_t hidden_act;     /* what embeddings are pooled from, [n_out][hp.n_out]: after the last norm; of an encoder the logits too */
     uint32_t x_act;          /* the residual stream [n_tok][dim], which goes from stage to stage */
     size_t weight_bytes;     /* on the device */
     struct lm_lora_site *lora_site; /* where adapters go; NULL: the model was loaded without slots */

@@ -19,6 +19,15 @@ static void widest(const struct lm_graph *g, const struct lm_plan_desc *d, size_
     }
 }
 
+/* The op that says which tokens the part's table has; NULL: all, or there is no table. */
+static const struct lm_op *table_op(const struct lm_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_op; i++)
+        if (g->op[i].kind == LM_OP_ALLREDUCE && g->op[i].u.reduce.n_token)
+            return &g->op[i];
+    return NULL;
+}
+
 static bool make_part(struct lm_group_part *p, const struct lm_plan_desc *d)
 {
     size_t give, get;
@@ -26,8 +35,9 @@ static bool make_part(struct lm_group_part *p, const struct lm_plan_desc *d)
     p->out[0] = malloc(give * sizeof(float));
     p->out[1] = malloc(give * sizeof(float));
     p->in = malloc(get * sizeof(float));
-    p->token = p->graph->n_token ? malloc(d->max_tok * sizeof *p->token) : NULL;
-    return p->out[0] && p->out[1] && p->in && (p->token || !p->graph->n_token);
+    const bool cut = table_op(p->graph);
+    p->token = cut ? malloc(d->max_tok * sizeof *p->token) : NULL;
+    return p->out[0] && p->out[1] && p->in && (p->token || !cut);
 }
 
 int lm_group_plan_create(const struct lm_group_desc *group, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
@@ -72,15 +82,6 @@ void lm_group_plan_destroy(struct lm_plan *plan)
 static bool counts(const struct lm_op *op, int32_t token)
 {
     return !op->u.reduce.n_token || (uint32_t)token - op->u.reduce.token_first < op->u.reduce.n_token;
-}
-
-/* The op that says which tokens the part's table has. */
-static const struct lm_op *table_op(const struct lm_graph *g)
-{
-    uint32_t i = 0;
-    while (g->op[i].kind != LM_OP_ALLREDUCE || !g->op[i].u.reduce.n_token)
-        i++;
-    return &g->op[i];
 }
 
 void lm_group_tokens(const struct lm_group_part *part, struct lm_step *step)

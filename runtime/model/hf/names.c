@@ -34,10 +34,13 @@ const struct lm_hf_name *lm_hf_name_find(const struct lm_hf_name *e, const char 
 
 const char *lm_hf_name_bare(const char *name)
 {
-    static const char *const prefix[] = {"language_model.", "model.language_model."};
-    if (strncmp(name, prefix[0], strlen(prefix[0])) == 0)
-        return name + strlen(prefix[0]);
-    return strncmp(name, prefix[1], strlen(prefix[1])) == 0 ? name + strlen("model.language_") : name;
+    static const struct { const char *prefix, *cut; } outer[] = {
+        {"language_model.", "language_model."}, {"model.language_model.", "model.language_"}, {"bert.", "bert."}, {"roberta.", "roberta."},
+    };
+    for (size_t i = 0; i < sizeof outer / sizeof *outer; i++)
+        if (strncmp(name, outer[i].prefix, strlen(outer[i].prefix)) == 0)
+            return name + strlen(outer[i].cut);
+    return name;
 }
 
 bool lm_hf_name_gguf(const struct lm_hf_name *e, const uint32_t number[2], char out[LM_HF_NAME_BYTES])

@@ -263,6 +263,11 @@ static int set_slice(const struct work *w, const struct item *item, struct lm_hf
     if ((by_col ? p->cols : rows) % n || (by_col ? p->cols : rows) < n)
         return wrong_rows(w, p, "as many equal parts as its place needs");
     switch (item->entry->how) {
+    case LM_HF_BEHIND:
+        if (rows <= i)
+            return wrong_rows(w, p, "as many as its place needs");
+        take_rows(m, i, rows - i, rows);
+        return 0;
     case LM_HF_EVERY: take_rows(m, i, 1, n); return 0;
     case LM_HF_EVERY_COL: take_stride(m, p->mats, rows, p->cols / n, (struct lm_hf_stride){i, rows * p->cols, p->cols, n}); return 0;
     case LM_HF_TURNED: take_stride(m, p->mats, p->cols / n, rows, (struct lm_hf_stride){i, rows * p->cols, n, p->cols}); return 0;
@@ -343,7 +348,9 @@ static void add_extra(struct work *w)
 static int run(struct work *w)
 {
     int rc = 0;
-    w->base = lm_hf_shards_find(w->in->shards, "embed_tokens.weight") != w->in->shards->n_tensor;
+    static const char *const bare[] = {"embed_tokens.weight", "embeddings.tok_embeddings.weight"};
+    for (size_t i = 0; i < sizeof bare / sizeof *bare; i++)
+        w->base |= lm_hf_shards_find(w->in->shards, bare[i]) != w->in->shards->n_tensor;
     for (size_t i = 0; i < w->in->shards->n_tensor && !rc; i++)
         rc = place(w, i);
     if (rc || (rc = check_used(w)) != 0)
