@@ -114,11 +114,14 @@ static int get_kernels(const struct gpu_plan *p, struct gpu_lib *lib, struct gpu
     for (uint32_t i = 0; i < g->n_op; i++)
         head_dim = g->op[i].kind == LM_OP_ATTENTION ? g->op[i].u.attn.head_dim : head_dim;
     enum gpu_program_id prefill = head_dim == 64 ? GPU_PREFILL_64 : GPU_PREFILL_128;
+    const int step = p->peer ? GPU_RANK_1 : GPU_STEP_1;
     struct gpu_need need = {0};
-    need.program[GPU_STEP_1] = need.program[GPU_STEP_16] = need.program[GPU_STEP_32] = need.program[prefill] = need.program[GPU_PEER] = true;
+    for (int i = 0; i < 3; i++)
+        need.program[step + i] = true;
+    need.program[prefill] = need.program[GPU_PEER] = true;
     int rc = gpu_lib_build(lib, &need, err);
     for (int i = 0; i < 3 && rc == 0; i++)
-        rc = gpu_lib_kernel(lib, (enum gpu_program_id)(GPU_STEP_1 + i), "step", &f->step[i], err);
+        rc = gpu_lib_kernel(lib, (enum gpu_program_id)(step + i), "step", &f->step[i], err);
     if (rc == 0)
         rc = gpu_lib_kernel(lib, prefill, "gemm", &f->gemm, err);
     if (rc == 0)

@@ -18,6 +18,7 @@ enum gpu_program_id {
     GPU_SAMPLE,                             /* sample.cl */
     GPU_TILES,                              /* weight.cl for tiles */
     GPU_STEP_1, GPU_STEP_16, GPU_STEP_32,   /* step.cl for so many rows at most */
+    GPU_RANK_1, GPU_RANK_16, GPU_RANK_32,   /* the same for a device that has joined others */
     GPU_PREFILL_64, GPU_PREFILL_128,        /* prefill.cl for heads of so many columns */
     GPU_PEER,                               /* peer.cl */
     GPU_WEIGHT,                             /* weight.cl for kind 0 and so on */

@@ -185,8 +185,10 @@ INLINE void finish(__local const struct phase *p, const struct now *t, uint row,
     if (!ok)
         return;
     size_t i = (size_t)row * p->outputs[m] + o;
+#ifdef RANK /* without it fewer registers */
     if (p->turn)
         v = over_ranks((__global const ulong *)p->windows, t->rank, p->n_rank, t->turn + p->turn, (uint)i, v);
+#endif
     if (p->epi == EPI_QKV && m < 2 && o % p->head_dim < p->n_rot)
         v = o % 2 ? v * e.c + near * e.s : v * e.c - near * e.s;
     if (p->y[m])
