@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libbase.la libjson.la
 libbase_la_SOURCES = %D%/buf.c %D%/buf.h %D%/log.c %D%/log.h %D%/utf8.c %D%/utf8.h %D%/arena.c %D%/arena.h %D%/clock.h \
-	%D%/half.h %D%/fp8.h %D%/sha256.c %D%/sha256.h %D%/folder.c %D%/folder.h
+	%D%/half.h %D%/fp8.h %D%/sha256.c %D%/sha256.h %D%/folder.c %D%/folder.h %D%/rights.c %D%/rights.h
 
 # Apart from libbase.la, which plugins link too.
 libjson_la_SOURCES = %D%/json.c %D%/json.h %D%/pull.c %D%/pull.h

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/parallel/link.h"
+#include "runtime/base/rights.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -12,6 +13,11 @@ int lm_link_open(const char *dir, const char *name, const struct lm_link_desc *d
     snprintf(path, sizeof path, "%s/%s.link.so", dir && *dir ? dir : LM_PKGLIBDIR, name);
     if (*path != '/' || access(path, R_OK) != 0)
         return lm_fail(err, LM_ENOTFOUND, "nodes: %.120s is not there: install llmserve-%s on every node, or build with its library", path, name);
+    int rc = lm_rights_check(path, err);
+    if (!rc)
+        rc = lm_rights_check(dir && *dir ? dir : LM_PKGLIBDIR, err);
+    if (rc)
+        return rc;
     void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const struct lm_link_ops *ops = so ? dlsym(so, LM_LINK_SYMBOL) : NULL;
     if (!so)

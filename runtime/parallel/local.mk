@@ -12,8 +12,11 @@ mpi_link_la_LIBADD = libbase.la $(MPI_LIBS)
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += %D%/group_test
-TESTS += %D%/group_test
+check_PROGRAMS += %D%/group_test %D%/link_test
+TESTS += %D%/group_test %D%/link_test
+%C%_link_test_SOURCES = %D%/link_test.c
+%C%_link_test_CFLAGS = $(TEST_CFLAGS)
+%C%_link_test_LDADD = libparallel.la libbase.la $(TEST_LIBS)
 %C%_group_test_SOURCES = %D%/group_test.c
 %C%_group_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_group_test_CFLAGS = $(TEST_CFLAGS)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/plugin/registry.h"
+#include "runtime/base/rights.h"
 #include "runtime/plugin/elf.h"
 
 #include <dirent.h>
@@ -56,20 +57,6 @@ static int fail_missing(const char *dir, const char *name, struct lm_err *err)
                    dir, name, *have ? have : "none");
 }
 
-/* Whoever may write a plugin, or put another one in its place, runs code in the engine: that may be root and who runs it. */
-static int rights_check(const char *path, const struct stat *st, struct lm_err *err)
-{
-    if (st->st_uid != 0 && st->st_uid != geteuid())
-        return lm_fail(err, LM_EUNSUPPORTED, "%.110s belongs to user %u, who could change plugins: run chown %s on it", path,
-                       (unsigned)st->st_uid, geteuid() ? "with your user or root" : "root");
-    if (st->st_mode & S_IWOTH)
-        return lm_fail(err, LM_EUNSUPPORTED, "%.110s may be written by everyone, who could change plugins: run chmod o-w on it", path);
-    if (st->st_mode & S_IWGRP && st->st_gid != 0 && st->st_gid != getegid())
-        return lm_fail(err, LM_EUNSUPPORTED, "%.110s may be written by group %u, which could change plugins: run chmod g-w on it", path,
-                       (unsigned)st->st_gid);
-    return 0;
-}
-
 static int file_check(const char *dir, const char *name, const char *path, struct lm_err *err)
 {
     struct stat st;
@@ -83,10 +70,9 @@ static int file_check(const char *dir, const char *name, const char *path, struc
     }
     if (!S_ISREG(st.st_mode))
         return lm_fail(err, LM_EUNSUPPORTED, "%.150s is not a regular file: put the plugin itself there", path);
-    struct stat folder;
-    int rc = rights_check(path, &st, err);
-    if (!rc && stat(dir, &folder) == 0)
-        rc = rights_check(dir, &folder, err);
+    int rc = lm_rights_check(path, err);
+    if (!rc)
+        rc = lm_rights_check(dir, err);
     return rc ? rc : lm_elf_check(path, (size_t)st.st_size, err);
 }
 

@@ -21,6 +21,7 @@ class Root:
             subprocess.run(["debootstrap", "--variant=minbase", suite, path] + ([MIRROR] if MIRROR else []), check=True, stdout=subprocess.DEVNULL)
             if saved:
                 subprocess.run(["tar", "-cf", saved, "-C", path, "."], check=True)
+        os.chmod(path, 0o755)  # it was a temporary folder, and users other than root run in it
         shutil.copy("/etc/resolv.conf", path + "/etc/resolv.conf")
         for config in ("/etc/apt/apt.conf.d", "/etc/apt/auth.conf.d"):
             for f in os.listdir(config) if os.path.isdir(config) else ():
