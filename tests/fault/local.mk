@@ -13,7 +13,7 @@ TEST_PLUGIN_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_PLUGIN_DIR='"$(abs_top_builddir)/%D
 
 %C%_fault_la_SOURCES = %D%/fault.c
 %C%_fault_la_LDFLAGS = $(test_plugin_ldflags)
-%C%_fault_la_LIBADD = libplugin.la libtoy.la
+%C%_fault_la_LIBADD = libplugin.la libtoy.la libbase.la
 %C%_old_la_SOURCES = %D%/old.c
 %C%_old_la_LDFLAGS = $(test_plugin_ldflags)
 %C%_old_la_LIBADD = libtoy.la
