@@ -61,7 +61,7 @@ TESTS += %D%/mutate_test
 endif
 MUTATIONS = 20000
 mutate_sources = tests/fuzz/mutate.c $(librefexec_la_SOURCES) $(libtext_la_SOURCES) $(libmodel_la_SOURCES) $(libquant_la_SOURCES) \
-	$(libquant_avx2_la_SOURCES) $(libqtype_la_SOURCES) $(libops_la_SOURCES) $(libopsuite_la_SOURCES) $(libbase_la_SOURCES) $(libjson_la_SOURCES)
+	$(libparallel_la_SOURCES) $(libquant_avx2_la_SOURCES) $(libqtype_la_SOURCES) $(libops_la_SOURCES) $(libopsuite_la_SOURCES) $(libbase_la_SOURCES) $(libjson_la_SOURCES)
 mutate:
 	$(AM_V_GEN)$(CC) -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined $(DEFS) -I. $(GOLDEN_CPPFLAGS) \
 	  $(TEST_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS) -o tests/fuzz/mutate-asan \
