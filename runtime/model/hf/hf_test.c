@@ -211,6 +211,15 @@ START_TEST(test_hf_hf__tensors_without_a_place_or_a_partner_are_named_with_their
 }
 END_TEST
 
+START_TEST(test_hf_hf__scales_without_a_word_in_config_json_have_blocks_of_128)
+{
+    begin("llama-fp8-block");
+    change("llama-fp8-block", "config.json", "\"quantization_config\"", "\"quantization_confih\"");
+    ck_assert_msg(load() == 0, "%s", err.msg); /* it divided by a block of 0 */
+    end();
+}
+END_TEST
+
 /* Writes 4 bytes at an element of an I32 tensor. */
 static void poke(const char *model, const char *tensor, size_t i, uint32_t v)
 {
@@ -309,6 +318,7 @@ SUITE_MAIN("hf/hf", test_hf_hf__pooling_of_an_embedding_model_becomes_a_key, tes
            test_hf_hf__quantized_weights_get_the_smallest_type_that_has_their_values,
            test_hf_hf__configurations_that_are_not_understood_are_refused_by_key,
            test_hf_hf__tensors_without_a_place_or_a_partner_are_named_with_their_offset,
+           test_hf_hf__scales_without_a_word_in_config_json_have_blocks_of_128,
            test_hf_hf__a_group_that_is_not_there_is_refused_with_its_offset,
            test_hf_hf__files_of_the_folder_may_be_missing_or_broken,
            test_hf_hf__an_index_may_not_lead_out_of_the_folder_nor_lie)

@@ -75,7 +75,7 @@ static void read_ct(struct lm_hf_config *c, const json_t *q, struct lm_hf_quant 
 
 struct lm_hf_quant lm_hf_quant_read(struct lm_hf_config *c)
 {
-    struct lm_hf_quant out = {0};
+    struct lm_hf_quant out = {.block = {128, 128}};
     const json_t *q = lm_hf_node(c->root, "quantization_config");
     if (!q)
         q = lm_hf_node(c->root, "compression_config");
