@@ -66,12 +66,8 @@ size_t gpu_fuse_bytes(const struct lm_plan_desc *d)
 
 static int make_zeroed(struct gpu_driver *d, size_t bytes, struct gpu_buf **out, struct lm_err *err)
 {
-    void *zero = calloc(1, bytes);
-    int rc = zero ? d->call->buf_create(d, bytes, out, err) : lm_fail(err, LM_ENOMEM, "no memory for zeros");
-    if (rc == 0)
-        rc = d->call->write(d, *out, 0, zero, bytes, err);
-    free(zero);
-    return rc;
+    int rc = d->call->buf_create(d, bytes, out, err);
+    return rc == 0 ? gpu_zero(d, *out, bytes, err) : rc;
 }
 
 static uint32_t most_heads(const struct lm_graph *g)

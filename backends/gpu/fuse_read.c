@@ -26,7 +26,6 @@ struct gpu_places gpu_fuse_places(const struct gpu_plan *p)
 
 static struct gpu_phase *new_phase(const struct gpu_reader *r, uint32_t kind, uint32_t act)
 {
-    r->out->reduce[r->out->n] = 0;
     struct gpu_phase *p = &r->out->at[r->out->n++];
     *p = (struct gpu_phase){.kind = kind, .block = r->p->desc.block_size, .out = r->p->desc.graph->act[act].rows == LM_ROWS_OUT};
     return p;

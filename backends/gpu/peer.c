@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backends/gpu/peer.h"
+#include "backends/gpu/weight.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,10 +74,8 @@ static int share_window(struct gpu_lib *const *lib, uint32_t owner, uint32_t n, 
     int rc = of->call->share(of, bytes, &handle, err);
     for (uint32_t i = 0; i < n && rc == 0; i++)
         rc = lib[i]->drv->call->map(lib[i]->drv, handle, bytes, &out[i]->window[owner], err);
-    void *zero = rc == 0 ? calloc(1, bytes) : NULL;
     if (rc == 0)
-        rc = zero ? of->call->write(of, out[owner]->window[owner], 0, zero, bytes, err) : lm_fail(err, LM_ENOMEM, "no memory for zeros");
-    free(zero);
+        rc = gpu_zero(of, out[owner]->window[owner], bytes, err);
     if (handle >= 0)
         close(handle);
     return rc;

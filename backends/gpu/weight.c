@@ -60,6 +60,14 @@ int gpu_make(struct gpu_driver *drv, size_t bytes, const char *what, const char 
                       (unsigned long long)(total >> 20), remedy);
 }
 
+int gpu_zero(struct gpu_driver *drv, struct gpu_buf *buf, size_t bytes, struct lm_err *err)
+{
+    void *zero = calloc(1, bytes);
+    int rc = zero ? drv->call->write(drv, buf, 0, zero, bytes, err) : lm_fail(err, LM_ENOMEM, "no memory for zeros");
+    free(zero);
+    return rc;
+}
+
 static int create_slices(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err)
 {
     uint32_t rows = w->weight.rows;

@@ -36,6 +36,9 @@ static inline const struct gpu_weight *gpu_weight_of(const struct lm_weight *w)
 /** Make a buffer. LM_ENOMEM says what it is for, its size, what is free, and the remedy. */
 int gpu_make(struct gpu_driver *drv, size_t bytes, const char *what, const char *remedy, struct gpu_buf **out, struct lm_err *err);
 
+/** Fill the first bytes of a buffer with zeros.  Errors LM_ENOMEM, of the driver */
+int gpu_zero(struct gpu_driver *drv, struct gpu_buf *buf, size_t bytes, struct lm_err *err);
+
 /** Errors LM_EUNSUPPORTED the type is none of weights; LM_ENOMEM; LM_EINVAL sizes */
 int gpu_weight_create(struct gpu_driver *drv, const struct lm_weight_desc *desc, struct gpu_weight **out, struct lm_err *err);
 void gpu_weight_destroy(struct gpu_driver *drv, struct gpu_weight *w); /* takes NULL */

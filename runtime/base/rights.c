@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int lm_rights_check(const char *path, struct lm_err *err)
+static int check(const char *path, struct lm_err *err)
 {
     struct stat st;
     if (stat(path, &st) != 0)
@@ -20,4 +20,10 @@ int lm_rights_check(const char *path, struct lm_err *err)
         return lm_fail(err, LM_EUNSUPPORTED, "%.110s may be written by group %u, which could change plugins: run chmod g-w on it", path,
                        (unsigned)st.st_gid);
     return 0;
+}
+
+int lm_rights_check(const char *folder, const char *path, struct lm_err *err)
+{
+    int rc = check(path, err);
+    return rc ? rc : check(folder, err);
 }

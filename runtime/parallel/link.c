@@ -10,12 +10,11 @@
 int lm_link_open(const char *dir, const char *name, const struct lm_link_desc *desc, struct lm_link **out, struct lm_err *err)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s.link.so", dir && *dir ? dir : LM_PKGLIBDIR, name);
+    const char *folder = dir && *dir ? dir : LM_PKGLIBDIR;
+    snprintf(path, sizeof path, "%s/%s.link.so", folder, name);
     if (*path != '/' || access(path, R_OK) != 0)
         return lm_fail(err, LM_ENOTFOUND, "nodes: %.120s is not there: install llmserve-%s on every node, or build with its library", path, name);
-    int rc = lm_rights_check(path, err);
-    if (!rc)
-        rc = lm_rights_check(dir && *dir ? dir : LM_PKGLIBDIR, err);
+    int rc = lm_rights_check(folder, path, err);
     if (rc)
         return rc;
     void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -70,9 +70,7 @@ static int file_check(const char *dir, const char *name, const char *path, struc
     }
     if (!S_ISREG(st.st_mode))
         return lm_fail(err, LM_EUNSUPPORTED, "%.150s is not a regular file: put the plugin itself there", path);
-    int rc = lm_rights_check(path, err);
-    if (!rc)
-        rc = lm_rights_check(dir, err);
+    int rc = lm_rights_check(dir, path, err);
     return rc ? rc : lm_elf_check(path, (size_t)st.st_size, err);
 }
 

@@ -75,14 +75,14 @@ static void read_ct(struct lm_hf_config *c, const json_t *q, struct lm_hf_quant 
 
 struct lm_hf_quant lm_hf_quant_read(struct lm_hf_config *c)
 {
-    struct lm_hf_quant out = {.block = {128, 128}};
+    struct lm_hf_quant out = {0};
     const json_t *q = lm_hf_node(c->root, "quantization_config");
     if (!q)
         q = lm_hf_node(c->root, "compression_config");
     const char *method = lm_hf_string(c, q, "quant_method");
+    read_block(c, lm_hf_node(q, "weight_block_size"), &out);
     if (!q)
         return out;
-    read_block(c, lm_hf_node(q, "weight_block_size"), &out);
     if (is(method, "awq"))
         read_awq(c, q, &out);
     else if (is(method, "gptq"))
