@@ -54,6 +54,57 @@ static double cached(const struct lm_metrics_model *model)
     return (double)model->m->n_prompt_cached_tok;
 }
 
+static uint64_t host_hits(const struct lm_metrics_model *model)
+{
+    return total(model->m->past.n_host_hit_tok, model->m->last.n_host_hit_tok);
+}
+
+static double from_host(const struct lm_metrics_model *model)
+{
+    return (double)host_hits(model);
+}
+
+static double to_host(const struct lm_metrics_model *model)
+{
+    return (double)total(model->m->past.n_host_saved_tok, model->m->last.n_host_saved_tok);
+}
+
+/* A request that was preempted may get more from there than its prompt has. */
+static double cached_here(const struct lm_metrics_model *model)
+{
+    return cached(model) > from_host(model) ? cached(model) - from_host(model) : 0;
+}
+
+/* Where there is host memory for it, all that the device does not have is asked of it. */
+static double asked_of_host(const struct lm_metrics_model *model)
+{
+    const struct lm_msg_stats *p = &model->m->past, *l = &model->m->last;
+    double asked = (double)total(p->n_prefix_query_tok, l->n_prefix_query_tok), hit = (double)total(p->n_prefix_hit_tok, l->n_prefix_hit_tok);
+    return p->n_host_block || l->n_host_block ? asked - hit + from_host(model) : 0;
+}
+
+static double host_hit_rate(const struct lm_metrics_model *model)
+{
+    double asked = asked_of_host(model);
+    return asked > 0 ? from_host(model) / asked : 0;
+}
+
+static double host_use(const struct lm_metrics_model *model)
+{
+    const struct lm_msg_stats *l = &model->m->last;
+    return l->n_host_block ? (double)l->n_host_block_used / l->n_host_block : 0;
+}
+
+static double restore_seconds(const struct lm_metrics_model *model)
+{
+    return (double)total(model->m->past.host_hit_us, model->m->last.host_hit_us) / 1e6;
+}
+
+static double recompute_seconds(const struct lm_metrics_model *model)
+{
+    return (double)total(model->m->past.host_compute_us, model->m->last.host_compute_us) / 1e6;
+}
+
 static double tokens(const struct lm_metrics_model *model)
 {
     return (double)(model->m->n_prompt_tok + model->m->n_output_tok);
@@ -113,20 +164,23 @@ static const struct row {
     {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"weights_offloaded\"", NULL, none},
     {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"discard_all\"", NULL, asleep},
     {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"local_compute\"", "Prompt tokens by where their KV came from.", computed},
-    {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"local_cache_hit\"", NULL, cached},
-    {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"external_kv_transfer\"", NULL, none},
-    {LM_METRICS_CURRENT, "vllm:external_prefix_cache_queries_total", "counter", NULL, "Tokens asked of another cache; there is none.", none},
-    {LM_METRICS_CURRENT, "vllm:external_prefix_cache_hits_total", "counter", NULL, "Tokens found in another cache; there is none.", none},
+    {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"local_cache_hit\"", NULL, cached_here},
+    {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"external_kv_transfer\"", NULL, from_host},
+    {LM_METRICS_CURRENT, "vllm:external_prefix_cache_queries_total", "counter", NULL, "Tokens asked of the cache in host memory (kv-offloading-size).", asked_of_host},
+    {LM_METRICS_CURRENT, "vllm:external_prefix_cache_hits_total", "counter", NULL, "Tokens found in the cache in host memory.", from_host},
+    {3, "llmserve:kv_saved_tokens_total", "counter", NULL, "Tokens whose KV blocks went from the device to host memory.", to_host},
+    {3, "llmserve:kv_restore_seconds_total", "counter", NULL, "What bringing blocks back from host memory took.", restore_seconds},
+    {3, "llmserve:kv_recompute_seconds_total", "counter", NULL, "What computing the same tokens would have taken, at the rate of the steps before.", recompute_seconds},
     {LM_METRICS_CURRENT, "vllm:mm_cache_queries_total", "counter", NULL, "Media asked of a cache; there is none.", none},
     {LM_METRICS_CURRENT, "vllm:mm_cache_hits_total", "counter", NULL, "Media found in a cache; there is none.", none},
     {LM_METRICS_OLD, "vllm:spec_decode_draft_acceptance_rate", "gauge", NULL, "Share of the drafts' tokens that were right.", acceptance},
     {LM_METRICS_OLD, "vllm:spec_decode_efficiency", "gauge", NULL, "Tokens that drafts made, of those they could have made.", efficiency},
     {LM_METRICS_OLD, "vllm:spec_decode_num_emitted_tokens_total", "counter", NULL, "Tokens that drafts made.", emitted},
     {LM_METRICS_OLD, "vllm:gpu_cache_usage_perc", "gauge", NULL, "Share of the KV cache in use; 1 is all of it.", kv_use},
-    {LM_METRICS_OLD, "vllm:cpu_cache_usage_perc", "gauge", NULL, "Share of the swap space in use; there is none.", none},
+    {LM_METRICS_OLD, "vllm:cpu_cache_usage_perc", "gauge", NULL, "Share of the swap space in use.", host_use},
     {LM_METRICS_OLD, "vllm:gpu_prefix_cache_hit_rate", "gauge", NULL, "Share of prompt tokens found in the prefix cache.", hit_rate},
-    {LM_METRICS_OLD, "vllm:cpu_prefix_cache_hit_rate", "gauge", NULL, "Share of prompt tokens found in the swap space; there is none.", none},
-    {LM_METRICS_OLD, "vllm:num_requests_swapped", "gauge", NULL, "Requests in the swap space; there is none.", none},
+    {LM_METRICS_OLD, "vllm:cpu_prefix_cache_hit_rate", "gauge", NULL, "Share of prompt tokens found in the swap space, of those that the device did not have.", host_hit_rate},
+    {LM_METRICS_OLD, "vllm:num_requests_swapped", "gauge", NULL, "Requests in the swap space: none, they wait without one.", none},
     {LM_METRICS_OLD, "vllm:tokens_total", "counter", NULL, "Prompt tokens processed and tokens generated.", tokens},
     {LM_METRICS_OLD, "vllm:avg_prompt_throughput_toks_per_s", "gauge", NULL, "Prompt tokens a second, over at least 5 s before.", prompt_rate},
     {LM_METRICS_OLD, "vllm:avg_generation_throughput_toks_per_s", "gauge", NULL, "Generated tokens a second, over at least 5 s before.", output_rate},

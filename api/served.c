@@ -161,9 +161,23 @@ static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)
         q->on_embedding(q, v, dim);
 }
 
+/* Is it faster to bring KV blocks back from host memory than to compute them? -1: not known. */
+static int restores(const struct lm_msg_stats *s)
+{
+    return s->host_load_ns_tok && s->host_compute_ns_tok ? s->host_load_ns_tok < s->host_compute_ns_tok : -1;
+}
+
+static void tell_restores(const struct lm_served *m, const struct lm_msg_stats *before, const struct lm_msg_stats *now)
+{
+    if (restores(now) >= 0 && restores(now) != restores(before))
+        lm_log(LM_INFO, "engine", "kv-offloading-size: blocks that come back are %s model=%s restore_us_per_token=%.1f compute_us_per_token=%.1f",
+               restores(now) ? "restored" : "computed, that is faster", m->conf->name, (double)now->host_load_ns_tok / 1e3, (double)now->host_compute_ns_tok / 1e3);
+}
+
 static void on_stats(void *arg, const struct lm_msg_stats *stats)
 {
     struct lm_served_engine *e = arg;
+    tell_restores(e->model, &e->stats, stats);
     e->stats = *stats;
     sum_stats(e->model);
 }

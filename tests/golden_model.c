@@ -69,6 +69,7 @@ struct run {
     uint32_t *seq_row, *table, *out_row;
     struct lm_sampling *sampling;
     float *got, *keep;
+    uint32_t n_moved; /* times that each block went one place on */
 };
 
 static void *array(size_t n, size_t each)
@@ -112,7 +113,7 @@ static bool next_step(struct run *r)
         if (end <= r->done[s])
             continue;
         for (uint32_t b = 0; b < r->n_block; b++) /* scattered, and not in order */
-            r->table[n_seq * r->n_block + b] = total - 1 - (b * r->feed->n_seq + s);
+            r->table[n_seq * r->n_block + b] = (total - 1 - (b * r->feed->n_seq + s) + r->n_moved) % total;
         for (; r->done[s] < end; r->done[s]++, n++) {
             r->step_token[n] = (int32_t)golden_token(r->golden, r->done[s]);
             r->pos[n] = (int32_t)r->done[s];
@@ -153,6 +154,23 @@ static int compare(const struct run *r, uint32_t o, double *worst, double *sum_e
     return 0;
 }
 
+static int move_blocks(struct run *r, const struct lm_backend *be, struct lm_dev *dev, struct lm_plan *plan, struct lm_err *err)
+{
+    const size_t bytes = r->feed->moves && be->kv_bytes ? be->kv_bytes(dev, plan) : 0;
+    const uint32_t total = r->feed->n_seq * r->n_block;
+    if (!bytes)
+        return 0;
+    char *all = array(total, bytes);
+    int rc = 0;
+    for (uint32_t b = 0; b < total && rc == 0; b++)
+        rc = be->kv_out(dev, plan, b, all + b * bytes, err);
+    for (uint32_t b = 0; b < total && rc == 0; b++)
+        rc = be->kv_in(dev, plan, (b + 1) % total, all + b * bytes, err);
+    r->n_moved++;
+    free(all);
+    return rc;
+}
+
 static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *dev, double *out_error, struct lm_err *err)
 {
     const uint32_t rows = r->feed->n_seq * r->n_tok;
@@ -169,6 +187,8 @@ static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *d
             break;
         for (uint32_t o = 0; o < r->step.n_out && rc == 0; o++)
             rc = compare(r, o, &worst, &sum_errors, err);
+        if (rc == 0)
+            rc = move_blocks(r, be, dev, plan, err);
     }
     be->release(dev, plan);
     if (rc == 0)
@@ -316,7 +336,7 @@ int lm_golden_run_split(const struct lm_backend *be, struct lm_dev *const *dev, 
 {
     static const struct { uint32_t n_rank, n_stage; } split[] = {{2, 1}, {3, 1}, {4, 1}, {1, 2}, {2, 2}};
     float *logits = NULL;
-    struct lm_golden_feed feed = {.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .logits = &logits};
+    struct lm_golden_feed feed = {.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .moves = true, .logits = &logits};
     double error, worst = 0;
     int rc = lm_golden_run(be, dev[0], folder, name, &feed, &error, err);
     for (size_t i = 0; i < sizeof split / sizeof *split && !rc; i++) {

@@ -200,6 +200,27 @@ static int toy_copy_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, 
     return 0;
 }
 
+static size_t toy_kv_bytes(const struct lm_dev *dev, const struct lm_plan *plan)
+{
+    return lm_toy_block_bytes(plan->desc.block_size);
+}
+
+static int toy_kv_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err)
+{
+    if (dev->running || block >= plan->desc.n_block)
+        return lm_fail(err, LM_EINVAL, "no such block while no step runs");
+    memcpy(dst, plan->slot + (size_t)block * plan->desc.block_size, toy_kv_bytes(dev, plan));
+    return 0;
+}
+
+static int toy_kv_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
+{
+    if (dev->running || block >= plan->desc.n_block)
+        return lm_fail(err, LM_EINVAL, "no such block while no step runs");
+    memcpy(plan->slot + (size_t)block * plan->desc.block_size, src, toy_kv_bytes(dev, plan));
+    return 0;
+}
+
 static int step_check(const struct lm_plan *p, const struct lm_step *st, struct lm_err *err)
 {
     const struct lm_plan_desc *d = &p->desc;
@@ -286,5 +307,5 @@ const struct lm_backend lm_toy_backend = {
     .score = toy_score, .devices = toy_devices, .open = toy_open, .close = toy_close, .mem = toy_mem,
     .weight_create = toy_weight_create, .weight_destroy = toy_weight_destroy, .pack = toy_pack,
     .measure = toy_measure, .prepare = toy_prepare, .release = toy_release, .copy_in = toy_copy_in, .copy_out = toy_copy_out,
-    .launch = toy_launch, .sync = toy_sync,
+    .launch = toy_launch, .sync = toy_sync, .kv_bytes = toy_kv_bytes, .kv_out = toy_kv_out, .kv_in = toy_kv_in,
 };

@@ -82,6 +82,9 @@ const struct lm_backend lm_backend = {
     .release = gpu_dev_release,
     .copy_in = gpu_dev_copy_in,
     .copy_out = gpu_dev_copy_out,
+    .kv_bytes = gpu_dev_kv_bytes,
+    .kv_out = gpu_dev_kv_out,
+    .kv_in = gpu_dev_kv_in,
     .launch = gpu_dev_launch,
     .sync = gpu_dev_sync,
 };

@@ -211,6 +211,38 @@ static int copy_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, floa
     return 0;
 }
 
+static size_t kv_bytes(const struct lm_dev *dev, const struct lm_plan *plan)
+{
+    return ((const struct cpu_plan *)plan)->block_bytes;
+}
+
+/* A block, all layers of it; NULL (and err filled) when it cannot be had now. */
+static uint8_t *block_at(struct lm_dev *dev, struct cpu_plan *p, uint32_t block, struct lm_err *err)
+{
+    if (block < p->desc.n_block && cpu_pool_wait(dev->pool, 0))
+        return p->pool + block * p->block_bytes;
+    lm_fail(err, LM_EINVAL, "KV block %u of %u while no step runs", block, p->desc.n_block);
+    return NULL;
+}
+
+static int kv_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err)
+{
+    const uint8_t *at = block_at(dev, plan_of(plan), block, err);
+    if (!at)
+        return LM_EINVAL;
+    memcpy(dst, at, plan_of(plan)->block_bytes);
+    return 0;
+}
+
+static int kv_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
+{
+    uint8_t *at = block_at(dev, plan_of(plan), block, err);
+    if (!at)
+        return LM_EINVAL;
+    memcpy(at, src, plan_of(plan)->block_bytes);
+    return 0;
+}
+
 static int launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
 {
     struct cpu_plan *p = plan_of(plan);
@@ -266,4 +298,7 @@ const struct lm_backend lm_backend = {
     .launch = launch,
     .sync = sync_step,
     .bench = bench,
+    .kv_bytes = kv_bytes,
+    .kv_out = kv_out,
+    .kv_in = kv_in,
 };

@@ -172,6 +172,53 @@ int gpu_dev_copy_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, flo
     return keep(dev, rc, &why, err);
 }
 
+size_t gpu_dev_kv_bytes(const struct lm_dev *dev, const struct lm_plan *plan)
+{
+    const struct gpu_plan *p = (const struct gpu_plan *)plan;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < p->desc.graph->n_layer; i++)
+        bytes += 2 * p->kv[i].block_bytes;
+    return bytes;
+}
+
+static int check_block(const struct lm_dev *dev, const struct gpu_plan *p, uint32_t block, struct lm_err *err)
+{
+    int rc = is_lost(dev, err);
+    if (rc < 0 || (block < p->desc.n_block && !dev->running))
+        return rc;
+    return lm_fail(err, LM_EINVAL, "KV block %u of %u while no step runs", block, p->desc.n_block);
+}
+
+/* To or from the host: the keys of each layer, then its values. */
+static int copy_block(struct lm_dev *dev, struct gpu_plan *p, uint32_t block, uint8_t *host, bool in, struct lm_err *err)
+{
+    const struct gpu_driver_call *call = dev->drv->call;
+    struct lm_err why = {0};
+    int rc = check_block(dev, p, block, err);
+    if (rc < 0)
+        return rc;
+    for (uint32_t i = 0; i < 2 * p->desc.graph->n_layer && rc == 0; i++) {
+        const struct gpu_kv *kv = &p->kv[i / 2];
+        struct gpu_buf *buf = i % 2 ? kv->v : kv->k;
+        const size_t at = block * kv->block_bytes;
+        rc = in ? call->write_later(dev->drv, buf, at, host, kv->block_bytes, &why) : call->read_later(dev->drv, buf, at, host, kv->block_bytes, &why);
+        host += kv->block_bytes;
+    }
+    if (rc == 0)
+        rc = call->wait(dev->drv, GPU_COPY_DEADLINE_US, &why);
+    return keep(dev, rc, &why, err);
+}
+
+int gpu_dev_kv_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err)
+{
+    return copy_block(dev, plan_of(plan), block, dst, false, err);
+}
+
+int gpu_dev_kv_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
+{
+    return copy_block(dev, plan_of(plan), block, (uint8_t *)(uintptr_t)src, true, err);
+}
+
 int gpu_dev_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
 {
     struct gpu_plan *p = plan_of(plan);

@@ -223,7 +223,7 @@ static int make_cache(struct gpu_plan *p, struct lm_err *err)
     static const char remedy[] = "lower gpu-memory-utilization or max-model-len";
     int rc = 0;
     for (uint32_t i = 0; i < p->desc.graph->n_layer && rc == 0; i++) {
-        size_t bytes = kv_bytes(&p->desc, i) * p->desc.n_block;
+        size_t bytes = (p->kv[i].block_bytes = kv_bytes(&p->desc, i)) * p->desc.n_block;
         rc = gpu_make(p->drv, bytes, "keys of a layer", remedy, &p->kv[i].k, err);
         if (rc == 0)
             rc = gpu_make(p->drv, bytes, "values of a layer", remedy, &p->kv[i].v, err);

@@ -30,7 +30,10 @@ struct gpu_angles {
     struct gpu_buf *table;
 };
 
-struct gpu_kv { struct gpu_buf *k, *v; };
+struct gpu_kv {
+    struct gpu_buf *k, *v;
+    size_t block_bytes; /* of each */
+};
 
 struct gpu_plan {
     struct lm_plan_desc desc;

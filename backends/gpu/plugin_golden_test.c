@@ -31,7 +31,7 @@ END_TEST
 
 START_TEST(test_gpu_plugin_golden__sequences_in_pieces)
 {
-    run_all(&(struct lm_golden_feed){.chunk = 5, .n_seq = 3, .kv_dtype = LM_KV_F32});
+    run_all(&(struct lm_golden_feed){.chunk = 5, .n_seq = 3, .kv_dtype = LM_KV_F32, .moves = true});
 }
 END_TEST
 

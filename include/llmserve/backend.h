@@ -158,6 +158,14 @@ struct lm_backend {
      * NULL or LM_EUNSUPPORTED: they are as before, and exchange through the host.
      */
     int (*join)(struct lm_dev *const *dev, uint32_t n, struct lm_err *err);
+
+    /**
+     * Optional, all three or none: one KV block of a plan to and from host memory, between steps. It is kv_bytes() bytes in a
+     * layout of the backend's own, the same for all blocks and for plans that differ in max_* and n_block alone; 0: it cannot.
+     */
+    size_t (*kv_bytes)(const struct lm_dev *dev, const struct lm_plan *plan);
+    int (*kv_out)(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err);
+    int (*kv_in)(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err);
 };
 
 #endif

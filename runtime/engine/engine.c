@@ -19,6 +19,7 @@ struct lm_engine {
     struct lm_engine_desc desc;
     struct lm_plan *plan;
     struct lm_kv *kv;
+    struct lm_tier *tier;        /* NULL: none */
     struct lm_sched *sched;
     struct lm_constraints *constraints;
     struct lm_loras *loras;
@@ -59,6 +60,17 @@ static int create_sched(struct lm_engine *e, struct lm_err *err)
     return rc;
 }
 
+static int create_tier(struct lm_engine *e, struct lm_err *err)
+{
+    const struct lm_engine_desc *d = &e->desc;
+    const struct lm_tier_desc desc = {.be = d->be, .dev = d->dev, .plan = e->plan, .n_block = d->plan.n_block, .block_size = d->plan.block_size,
+                                      .max_bytes = d->kv_host_bytes, .always = d->always_restore};
+    int rc = e->sched->prefix_cache && d->kv_host_bytes ? lm_tier_create(&desc, &e->tier, err) : 0;
+    if (e->tier)
+        lm_sched_set_tier(e->sched, e->tier);
+    return rc;
+}
+
 int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)
 {
     assert(desc->plan.max_seq >= 1 && desc->plan.max_seq <= desc->plan.max_tok);
@@ -83,6 +95,8 @@ int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, 
         rc = lm_step_init(&e->arrays, &e->desc.plan, err);
     if (!rc)
         rc = desc->be->prepare(desc->dev, &e->desc.plan, &e->plan, err);
+    if (!rc)
+        rc = create_tier(e, err);
     if (rc)
         lm_engine_destroy(e);
     else
@@ -101,6 +115,7 @@ void lm_engine_destroy(struct lm_engine *e)
             next = r->next_id;
             lm_request_destroy(r);
         }
+    lm_tier_destroy(e->tier);
     e->desc.be->release(e->desc.dev, e->plan);
     lm_loras_destroy(e->loras);
     lm_step_fini(&e->arrays);
@@ -326,12 +341,14 @@ static void forget_corrupted(struct lm_engine *e)
     e->n_corrupt_row = 0;
 }
 
-/* What the scheduler expects of steps comes from those that only decode. */
+/* What the scheduler expects of steps comes from those that only decode, what computing a block takes from those with prompts. */
 static void learn_cost(struct lm_engine *e, uint64_t now_us)
 {
     const struct lm_step *st = &e->arrays.step;
     if (st->n_out == st->n_tok && !e->arrays.n_prompt_row)
         lm_spec_learn(&e->sched->spec, st->n_tok, now_us - e->launch_us);
+    if (e->tier && st->n_tok >= st->n_out + e->desc.plan.block_size)
+        lm_tier_learn(e->tier, st->n_tok, now_us - e->launch_us);
 }
 
 /* The step has ended: its tokens join their requests. */
@@ -372,10 +389,13 @@ static void count_step(struct lm_msg_stats *st, uint32_t n_tok)
 static int launch(struct lm_engine *e, struct lm_err *err)
 {
     uint32_t max_tok = e->desc.plan.max_tok, n_tok;
-    uint64_t now_us = lm_now_us();
-    while ((n_tok = lm_sched_plan(e->sched, max_tok, now_us)) > 0) {
+    while ((n_tok = lm_sched_plan(e->sched, max_tok, lm_now_us())) > 0) {
+        int rc = e->tier ? lm_tier_error(e->tier, err) : 0;
+        if (rc)
+            return rc;
         lm_step_build(&e->arrays, e->sched);
-        int rc = e->desc.be->launch(e->desc.dev, e->plan, &e->arrays.step, err);
+        uint64_t now_us = lm_now_us();
+        rc = e->desc.be->launch(e->desc.dev, e->plan, &e->arrays.step, err);
         if (rc == 0) {
             count_step(&e->stats, n_tok);
             e->runs = true;
@@ -472,6 +492,22 @@ int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, s
     return rc;
 }
 
+static void tier_stats(const struct lm_engine *e, struct lm_msg_stats *st)
+{
+    if (!e->tier)
+        return;
+    const struct lm_tier_stats t = lm_tier_stats(e->tier);
+    const uint32_t size = e->desc.plan.block_size;
+    st->n_host_block = t.n_slot;
+    st->n_host_block_used = t.n_used;
+    st->n_host_saved_tok = t.n_saved * size;
+    st->n_host_hit_tok = t.n_loaded * size;
+    st->host_hit_us = t.load_us;
+    st->host_compute_us = t.compute_us;
+    st->host_load_ns_tok = (uint64_t)(t.load_us_block * 1000 / size);
+    st->host_compute_ns_tok = (uint64_t)(t.compute_us_block * 1000 / size);
+}
+
 struct lm_msg_stats lm_engine_stats(const struct lm_engine *e)
 {
     struct lm_msg_stats st = e->stats;
@@ -480,6 +516,7 @@ struct lm_msg_stats lm_engine_stats(const struct lm_engine *e)
     st.n_waiting = e->sched->n_waiting;
     st.n_block = e->kv->n_block;
     st.n_block_used = e->kv->n_block - lm_kv_n_free(e->kv);
+    tier_stats(e, &st);
     return st;
 }
 

@@ -27,6 +27,8 @@ struct lm_engine_desc {
     const struct lm_model *model; /* whose slots adapters go into; NULL: there are none */
     uint32_t max_lora;            /* different adapters of one step */
     struct lm_conf_speculative speculative;
+    uint64_t kv_host_bytes; /* of KV blocks that the device's pool gave up; 0: they are lost */
+    bool always_restore;    /* of them what comes back, whether it pays or not (tests) */
     bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
 };

@@ -108,6 +108,8 @@ uint32_t lm_kv_take(struct lm_kv *kv)
     } else if (kv->oldest != LM_NONE) {
         b = kv->oldest;
         assert(kv->block[b].n_child == 0);
+        if (kv->evict)
+            kv->evict(kv->evict_arg, b);
         lru_remove(kv, b);
         unpublish(kv, b);
     } else {
@@ -204,6 +206,16 @@ uint32_t lm_kv_publish(struct lm_kv *kv, uint32_t b, uint32_t parent, const stru
         kv->block[parent].n_child++;
     memcpy(kv->token + (size_t)b * kv->block_size, token, kv->block_size * sizeof *token);
     return b;
+}
+
+bool lm_kv_drop(struct lm_kv *kv, uint32_t b)
+{
+    if (kv->block[b].ref || kv->block[b].n_child || !kv->block[b].published)
+        return false;
+    lru_remove(kv, b);
+    unpublish(kv, b);
+    push_clean(kv, b);
+    return true;
 }
 
 void lm_kv_forget(struct lm_kv *kv)

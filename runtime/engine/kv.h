@@ -48,6 +48,8 @@ struct lm_kv {
     int32_t *token;          /* [n_block][block_size] of published blocks */
     struct lm_kv_salt *salt; /* [n_block] of published roots */
     uint64_t hash_seed;
+    void (*evict)(void *arg, uint32_t b); /* the published block b is about to be given to someone else; NULL: nobody asks */
+    void *evict_arg;
 };
 
 /**
@@ -79,6 +81,9 @@ uint32_t lm_kv_find(const struct lm_kv *kv, uint32_t parent, const struct lm_kv_
  *          place; or LM_NONE when parent is not published (any more): nothing was done
  */
 uint32_t lm_kv_publish(struct lm_kv *kv, uint32_t b, uint32_t parent, const struct lm_kv_salt *salt, const int32_t *token);
+
+/** Forget the published block b; false: somebody holds it, or another one has it as its parent. */
+bool lm_kv_drop(struct lm_kv *kv, uint32_t b);
 
 /** Forget everything published; blocks stay with their holders. */
 void lm_kv_forget(struct lm_kv *kv);

@@ -13,7 +13,7 @@
 #include <llmserve/op.h>
 #include "runtime/base/buf.h"
 
-#define LM_PROTOCOL_VERSION 7u
+#define LM_PROTOCOL_VERSION 8u
 #define LM_MSG_MAX_BYTES (64u << 20)
 #define LM_MAX_SALT_BYTES 128u
 
@@ -160,7 +160,11 @@ struct lm_msg_stats {
     uint64_t step_tok_sum;
     uint64_t n_draft, n_draft_tok, n_accepted_tok; /* drafts of a sequence in a step; their tokens; those that were right */
     uint64_t accepted_at[16];                      /* [i]: drafts whose token i was right */
+    uint64_t n_host_saved_tok, n_host_hit_tok;     /* tokens whose KV went to host memory; and those that came back */
+    uint64_t host_hit_us, host_compute_us;         /* what that took; what computing them would have taken */
+    uint64_t host_load_ns_tok, host_compute_ns_tok; /* gauges: what a token takes, either way; 0: not known */
     uint32_t n_running, n_waiting, n_block_used, n_block;
+    uint32_t n_host_block, n_host_block_used;
 };
 
 struct lm_msg_failed { int32_t code; char msg[240]; };

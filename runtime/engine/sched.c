@@ -25,6 +25,18 @@ int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, str
     return 0;
 }
 
+static void evict(void *arg, uint32_t b)
+{
+    lm_tier_save(arg, b);
+}
+
+void lm_sched_set_tier(struct lm_sched *s, struct lm_tier *tier)
+{
+    s->tier = tier;
+    s->kv->evict = evict;
+    s->kv->evict_arg = tier;
+}
+
 void lm_sched_destroy(struct lm_sched *s)
 {
     if (s) {
@@ -32,6 +44,38 @@ void lm_sched_destroy(struct lm_sched *s)
         free(s->lora_run);
     }
     free(s);
+}
+
+bool lm_sched_publish(struct lm_sched *s, uint32_t *b, uint32_t parent, const struct lm_kv_salt *salt, const int32_t *token)
+{
+    uint32_t known = lm_kv_publish(s->kv, *b, parent, salt, token);
+    if (known == LM_NONE)
+        return false;
+    if (s->tier)
+        lm_tier_name(s->tier, known, parent, salt, token);
+    *b = known;
+    return true;
+}
+
+uint32_t lm_sched_find(struct lm_sched *s, uint32_t parent, const struct lm_kv_salt *salt, const int32_t *token)
+{
+    uint32_t b = lm_kv_find(s->kv, parent, salt, token), slot;
+    if (b != LM_NONE) {
+        lm_kv_ref(s->kv, b);
+        return b;
+    }
+    if (!s->tier || (slot = lm_tier_find(s->tier, parent, salt, token)) == LM_NONE || (b = lm_kv_take(s->kv)) == LM_NONE)
+        return LM_NONE;
+    if (lm_tier_load(s->tier, slot, b) && lm_sched_publish(s, &b, parent, salt, token))
+        return b;
+    lm_kv_unref(s->kv, b);
+    return LM_NONE;
+}
+
+void lm_sched_drop(struct lm_sched *s, uint32_t b)
+{
+    if (lm_kv_drop(s->kv, b) && s->tier)
+        lm_tier_drop(s->tier, b);
 }
 
 static void list_remove(struct lm_request_list *l, struct lm_request *r)
@@ -142,13 +186,23 @@ static bool decode_fits(struct lm_sched *s, uint32_t i)
     return true;
 }
 
-/* The published block that holds r's next block_size tokens, at least one token being left to compute; else LM_NONE. */
+/* May r's next block be one that was computed before, at least one token being left to compute? */
+static bool takes_hit(const struct lm_sched *s, const struct lm_request *r)
+{
+    uint32_t size = s->kv->block_size;
+    return r->share && r->n_computed % size == 0 && r->n_published == r->n_computed / size && r->n_token - r->n_computed > size;
+}
+
+/* The block before r's first that is not published. */
+static uint32_t last_published(const struct lm_request *r)
+{
+    return r->n_published ? r->block[r->n_published - 1] : LM_NONE;
+}
+
+/* The published block that holds r's next block_size tokens, or LM_NONE. */
 static uint32_t next_hit(const struct lm_sched *s, const struct lm_request *r)
 {
-    uint32_t size = s->kv->block_size, i = r->n_computed / size;
-    if (!r->share || r->n_computed % size || r->n_published != i || r->n_token - r->n_computed <= size)
-        return LM_NONE;
-    return lm_kv_find(s->kv, i ? r->block[i - 1] : LM_NONE, &r->salt, r->token + r->n_computed);
+    return takes_hit(s, r) ? lm_kv_find(s->kv, last_published(r), &r->salt, r->token + r->n_computed) : LM_NONE;
 }
 
 /* Put the published block b, already referenced, at r's next place. */
@@ -172,6 +226,16 @@ static void follow(struct lm_sched *s, struct lm_request *r)
     }
 }
 
+/* Publish r's next block, which is full. */
+static bool publish_next(struct lm_sched *s, struct lm_request *r)
+{
+    const int32_t *token = r->token + (size_t)r->n_published * s->kv->block_size;
+    if (!lm_sched_publish(s, &r->block[r->n_published], last_published(r), &r->salt, token))
+        return false;
+    r->n_published++;
+    return true;
+}
+
 static uint32_t blocks_for(const struct lm_sched *s, uint32_t n_tok)
 {
     return (n_tok + s->kv->block_size - 1) / s->kv->block_size;
@@ -182,8 +246,7 @@ static bool take_blocks(struct lm_sched *s, struct lm_request *r)
 {
     struct lm_kv *kv = s->kv;
     uint32_t b;
-    while ((b = next_hit(s, r)) != LM_NONE) {
-        lm_kv_ref(kv, b);
+    while (takes_hit(s, r) && (b = lm_sched_find(s, last_published(r), &r->salt, r->token + r->n_computed)) != LM_NONE) {
         r->n_block++;
         accept_hit(s, r, b);
     }
@@ -314,19 +377,15 @@ void lm_sched_advance(struct lm_sched *s, struct lm_request *r)
     uint32_t size = s->kv->block_size;
     r->n_computed += r->n_sched;
     r->n_sched = 0;
-    while (r->share && (r->n_published + 1) * size <= r->n_computed) {
-        uint32_t i = r->n_published;
-        uint32_t b = lm_kv_publish(s->kv, r->block[i], i ? r->block[i - 1] : LM_NONE, &r->salt, r->token + (size_t)i * size);
-        if (b == LM_NONE)
-            break;
-        r->block[i] = b;
-        r->n_published++;
-    }
+    while (r->share && (r->n_published + 1) * size <= r->n_computed && publish_next(s, r))
+        ;
 }
 
 void lm_sched_forget(struct lm_sched *s)
 {
     lm_kv_forget(s->kv);
+    if (s->tier)
+        lm_tier_forget(s->tier);
     for (uint32_t i = 0; i < s->n_running; i++)
         s->running[i]->share = false;
 }
@@ -383,5 +442,5 @@ bool lm_sched_check(const struct lm_sched *s)
     for (uint32_t b = 0; b < s->kv->n_block; b++)
         if (s->kv->block[b].ref != holders(s, b))
             return false;
-    return n == s->n_waiting && lora_check(s) && lm_kv_check(s->kv);
+    return n == s->n_waiting && lora_check(s) && lm_kv_check(s->kv) && (!s->tier || lm_tier_check(s->tier));
 }

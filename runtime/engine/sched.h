@@ -22,11 +22,14 @@
  * A prompt whose next block is published meanwhile (another request computes the same prompt) takes that block
  * in place of its own.
  *
+ * With a tier (tier.h) blocks that the pool gives up are copied there, and back for a request that is to be admitted.
+ *
  * A step has max_lora different adapters at most: a request with another one waits, and those behind it.
  *
  * Thread   [engine]
  */
 #include "runtime/engine/spec.h"
+#include "runtime/engine/tier.h"
 
 #define LM_MAX_PREEMPT 4
 #define LM_PROMPT_ROWS 32u /* of one step, whose logits or embeddings are wanted beside those that draw a token */
@@ -35,6 +38,7 @@ struct lm_request_list { struct lm_request *first, *last; };
 
 struct lm_sched {
     struct lm_kv *kv;
+    struct lm_tier *tier;         /* NULL: none */
     uint32_t max_seq;
     struct lm_request **running;  /* [max_seq] in order */
     uint32_t n_running, n_waiting;
@@ -59,6 +63,18 @@ struct lm_sched_desc {
 /** Owns *out until lm_sched_destroy(), which leaves requests and kv alone. kv outlives it. */
 int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, struct lm_err *err);
 void lm_sched_destroy(struct lm_sched *s);
+
+/** Give it a tier, which outlives it, before the first request. */
+void lm_sched_set_tier(struct lm_sched *s, struct lm_tier *tier);
+
+/** As lm_kv_publish(), where the tier learns of it: *b is the block that has these tokens. False: nothing was done. */
+bool lm_sched_publish(struct lm_sched *s, uint32_t *b, uint32_t parent, const struct lm_kv_salt *salt, const int32_t *token);
+
+/** As lm_kv_find(), with what the tier has, and the block is referenced. */
+uint32_t lm_sched_find(struct lm_sched *s, uint32_t parent, const struct lm_kv_salt *salt, const int32_t *token);
+
+/** Forget a published block here and in the tier, if nobody holds it and none goes on from it. */
+void lm_sched_drop(struct lm_sched *s, uint32_t b);
 
 /** Queue a new request. */
 void lm_sched_add(struct lm_sched *s, struct lm_request *r);

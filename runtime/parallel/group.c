@@ -526,6 +526,39 @@ int lm_group_follow(struct lm_dev *g, struct lm_plan *plan, struct lm_err *err)
     return rc;
 }
 
+/* Of all parts, one after the other. Those of other processes cannot be had. */
+static size_t group_kv_bytes(const struct lm_dev *g, const struct lm_plan *plan)
+{
+    size_t bytes = 0, part = 1;
+    for (uint32_t i = 0; i < g->n && part && !g->desc.link && g->desc.be->kv_bytes; i++) {
+        part = g->desc.be->kv_bytes(g->desc.dev[i], plan->part[i].plan);
+        bytes = part ? bytes + part : 0;
+    }
+    return bytes;
+}
+
+static int group_kv_out(struct lm_dev *g, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err)
+{
+    char *to = dst;
+    int rc = g->lost.code ? fail_lost(g, err) : 0;
+    for (uint32_t i = 0; i < g->n && !rc; i++) {
+        rc = g->desc.be->kv_out(g->desc.dev[i], plan->part[i].plan, block, to, err);
+        to += g->desc.be->kv_bytes(g->desc.dev[i], plan->part[i].plan);
+    }
+    return rc;
+}
+
+static int group_kv_in(struct lm_dev *g, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
+{
+    const char *from = src;
+    int rc = g->lost.code ? fail_lost(g, err) : 0;
+    for (uint32_t i = 0; i < g->n && !rc; i++) {
+        rc = g->desc.be->kv_in(g->desc.dev[i], plan->part[i].plan, block, from, err);
+        from += g->desc.be->kv_bytes(g->desc.dev[i], plan->part[i].plan);
+    }
+    return rc;
+}
+
 struct lm_group_time lm_group_time(const struct lm_dev *g)
 {
     return g->time;
@@ -535,4 +568,5 @@ const struct lm_backend lm_group_backend = {
     .abi = LM_BACKEND_ABI, .size = sizeof(struct lm_backend), .name = "group", .version = "1",
     .close = group_close, .mem = group_mem, .measure = group_measure, .prepare = group_prepare, .release = group_release,
     .copy_in = group_copy_in, .copy_out = group_copy_out, .launch = group_launch, .sync = group_sync,
+    .kv_bytes = group_kv_bytes, .kv_out = group_kv_out, .kv_in = group_kv_in,
 };

@@ -95,6 +95,11 @@ static int stub_bench(struct lm_dev *dev, const struct lm_bench_desc *desc, lm_b
     return missing_call(err);
 }
 
+static size_t stub_kv_bytes(const struct lm_dev *dev, const struct lm_plan *plan)
+{
+    return 0;
+}
+
 static bool calls_complete(const struct lm_backend *t)
 {
     return t->name && t->version && t->score && t->devices && t->open && t->close && t->mem && t->weight_create &&
@@ -121,6 +126,8 @@ static int table_check(const char *path, const struct lm_backend *be, struct lm_
         full.join = stub_join;
     if (!full.bench)
         full.bench = stub_bench;
+    if (!full.kv_bytes || !full.kv_out || !full.kv_in)
+        full.kv_bytes = stub_kv_bytes;
     *out = full;
     return 0;
 }

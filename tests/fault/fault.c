@@ -178,6 +178,21 @@ static int fault_copy_out(struct lm_dev *d, struct lm_plan *plan, uint32_t act, 
     return d->be->copy_out(d->dev, plan, act, dst, rows, err);
 }
 
+static size_t fault_kv_bytes(const struct lm_dev *d, const struct lm_plan *plan)
+{
+    return d->be->kv_bytes(d->dev, plan);
+}
+
+static int fault_kv_out(struct lm_dev *d, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err)
+{
+    return d->be->kv_out(d->dev, plan, block, dst, err);
+}
+
+static int fault_kv_in(struct lm_dev *d, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
+{
+    return d->be->kv_in(d->dev, plan, block, src, err);
+}
+
 static void wait_us(uint64_t us)
 {
     struct timespec ts = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
@@ -224,4 +239,5 @@ __attribute__((visibility("default"))) const struct lm_backend lm_backend = {
     .weight_create = fault_weight_create, .weight_destroy = fault_weight_destroy, .pack = fault_pack,
     .measure = fault_measure, .prepare = fault_prepare, .release = fault_release,
     .copy_in = fault_copy_in, .copy_out = fault_copy_out, .launch = fault_launch, .sync = fault_sync,
+    .kv_bytes = fault_kv_bytes, .kv_out = fault_kv_out, .kv_in = fault_kv_in,
 };
