@@ -34,12 +34,14 @@ static uint64_t mix(uint64_t h, int32_t tok)
     return h ^ (h >> 29);
 }
 
-/* Hashes of the prompt's beginnings of 1, 2, … blocks. */
-static size_t hash_blocks(const int32_t *tok, size_t n_tok, uint64_t *out)
+/* Hashes of salt and the prompt's beginnings of 1, 2, … blocks. */
+static size_t hash_blocks(const char *salt, const int32_t *tok, size_t n_tok, uint64_t *out)
 {
     size_t n = n_tok / BLOCK_TOK;
     uint64_t h = 1;
     n = n < BLOCKS_MAX ? n : BLOCKS_MAX;
+    for (; salt && *salt; salt++)
+        h = mix(h, *salt);
     for (size_t b = 0; b < n; b++) {
         for (size_t i = 0; i < BLOCK_TOK; i++)
             h = mix(h, tok[b * BLOCK_TOK + i]);
@@ -72,10 +74,10 @@ static uint32_t least_loaded(struct lm_affinity *a, const size_t *load)
     return least;
 }
 
-uint32_t lm_affinity_route(struct lm_affinity *a, const int32_t *tok, size_t n_tok, const size_t *load)
+uint32_t lm_affinity_route(struct lm_affinity *a, const char *salt, const int32_t *tok, size_t n_tok, const size_t *load)
 {
     uint64_t hash[BLOCKS_MAX];
-    size_t n = hash_blocks(tok, n_tok, hash);
+    size_t n = hash_blocks(salt, tok, n_tok, hash);
     uint32_t to = find(a, hash, n, load);
     size_t least = SIZE_MAX;
     for (uint32_t i = 0; i < a->n_engine; i++)

@@ -581,24 +581,24 @@ static void tell_vocab(struct lm_served_engine *e)
 }
 
 /* part[1]: the prompt. */
-static uint32_t route(const struct lm_served *m, const struct lm_msg_part *part)
+static uint32_t route(const struct lm_served *m, const char *salt, const struct lm_msg_part *part)
 {
     size_t load[LM_SERVED_ENGINES];
     if (!m->affinity)
         return 0;
     for (uint32_t i = 0; i < m->n_engine; i++)
         load[i] = lm_supervisor_healthy(m->engine[i].supervisor) ? m->engine[i].n_seq : is_up(&m->engine[i]) ? SIZE_MAX / 2 : SIZE_MAX;
-    return lm_affinity_route(m->affinity, part[1].p, part[1].bytes / sizeof(int32_t), load);
+    return lm_affinity_route(m->affinity, salt, part[1].p, part[1].bytes / sizeof(int32_t), load);
 }
 
-int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part)
+int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, const char *salt, struct lm_msg_part *part, size_t n_part)
 {
     if (m->free_slot == NO_SLOT && !grow_slots(m))
         return LM_ENOMEM;
     uint32_t i = m->free_slot;
     m->free_slot = m->slot[i].next_free;
     m->slot[i].seq = q;
-    m->slot[i].engine = route(m, part);
+    m->slot[i].engine = route(m, salt, part);
     struct lm_served_engine *e = &m->engine[m->slot[i].engine];
     q->id = h->id = (uint64_t)m->slot[i].turn << 32 | i;
     q->n_prompt = h->n_prompt;

@@ -145,7 +145,7 @@ bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
  *
  * Errors   LM_ENOMEM
  */
-int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, struct lm_msg_part *part, size_t n_part);
+int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, const char *salt, struct lm_msg_part *part, size_t n_part);
 /** Take a sequence out; nothing of it is heard again. Nothing happens when it is out already. */
 void lm_served_cancel(struct lm_served *m, struct lm_seq *q);
 /** Load an adapter; one that has its name is unloaded then. done() is called later. Only while it serves.  Errors LM_ENOMEM, without a call of done() */

@@ -193,7 +193,7 @@ static int submit(struct lm_beam *b, struct path *p)
     memcpy(b->text + prompt->n, p->id, p->n * sizeof *b->text);
     struct lm_msg_part part[] = {{&h, sizeof h}, {b->text, h.n_prompt * sizeof *b->text}, {g->params.cache_salt, h.n_salt}};
     p->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost};
-    return lm_served_submit(g->model, &p->seq, &h, part, 3);
+    return lm_served_submit(g->model, &p->seq, &h, g->params.cache_salt, part, 3);
 }
 
 static int step(struct lm_beam *b)

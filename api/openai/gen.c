@@ -439,7 +439,7 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
     };
     c->seq = (struct lm_seq){.on_token = on_token, .on_finished = on_finished, .on_lost = on_lost, .on_embedding = on_embedding};
     lm_hist_add(&g->model->metrics, LM_HIST_MAX_TOK, c->max_tok);
-    return lm_served_submit(g->model, &c->seq, &h, part, sizeof part / sizeof *part);
+    return lm_served_submit(g->model, &c->seq, &h, p->cache_salt, part, sizeof part / sizeof *part);
 }
 
 static int make_choices(struct lm_gen *g)
