@@ -217,6 +217,28 @@ static void on_lora(void *arg, const struct lm_msg_lora *answer)
     announce(from);
 }
 
+static void on_slot(void *arg, const struct lm_msg_slot_done *done)
+{
+    struct lm_slot_wait **at = &((struct lm_served_engine *)arg)->model->slot_wait, *w;
+    while (*at && (*at)->tag != done->tag)
+        at = &(*at)->next;
+    w = *at;
+    if (!w)
+        return;
+    *at = w->next;
+    w->done(w, done);
+}
+
+static void lose_slot_waits(struct lm_served *m)
+{
+    const struct lm_msg_slot_done gone = {.code = LM_EDEVICE, .msg = "The engine ended."};
+    while (m->slot_wait) {
+        struct lm_slot_wait *w = m->slot_wait;
+        m->slot_wait = w->next;
+        w->done(w, &gone);
+    }
+}
+
 static void lose(struct lm_served *m, uint32_t rank)
 {
     for (uint32_t i = 0; i < m->n_slot; i++) {
@@ -239,6 +261,7 @@ static void on_lost(void *arg)
     sum_stats(m);
     sum_hello(m);
     lm_adapters_lost(&m->adapters);
+    lose_slot_waits(m);
     if (!lm_served_serves(m)) {
         m->start_us = lm_now_us();
         atomic_store(&m->up, false);
@@ -279,7 +302,7 @@ static void on_fatal(void *arg, int code, const char *msg)
     m->on_fatal(m->arg, code, msg);
 }
 
-static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal, on_lora, on_asleep, on_failed};
+static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal, on_lora, on_slot, on_asleep, on_failed};
 
 static int add_name(struct lm_served *m, const char *s, size_t n, struct lm_err *err)
 {
@@ -436,6 +459,7 @@ void lm_served_destroy(struct lm_served *m)
     if (!m)
         return;
     lm_served_lose_all(m);
+    lose_slot_waits(m);
     lm_adapters_fini(&m->adapters);
     for (uint32_t i = 0; i < m->n_engine; i++)
         free_engine(&m->engine[i]);
@@ -644,6 +668,15 @@ void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e)
     const struct lm_msg_lora_unload u = {.id = e->id};
     lm_served_send(m, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
     lm_adapters_remove(&m->adapters, e);
+}
+
+void lm_served_slot(struct lm_served *m, struct lm_slot_wait *w, enum lm_slot_action action, uint32_t slot, const char *path)
+{
+    const struct lm_msg_slot h = {.tag = ++m->slot_tag, .slot = slot, .action = action, .n_path = (uint32_t)strlen(path)};
+    w->tag = h.tag;
+    w->next = m->slot_wait;
+    m->slot_wait = w;
+    lm_served_send(m, LM_MSG_SLOT, (struct lm_msg_part[]){{&h, sizeof h}, {path, h.n_path}}, 2);
 }
 
 static bool has_lora(const struct lm_served *m, uint32_t id, bool runs)

@@ -76,6 +76,8 @@ struct lm_served {
 
     size_t n_seq, n_seq_tok; /* in the engine: sequences, and tokens of their prompts */
     size_t max_seq, max_seq_tok;
+    struct lm_slot_wait *slot_wait; /* who waits for an action on llama-server's slots */
+    uint32_t slot_tag;
     struct lm_served_slot *slot;
     uint32_t n_slot, free_slot;
 
@@ -146,6 +148,15 @@ bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
  * Errors   LM_ENOMEM
  */
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, const char *salt, struct lm_msg_part *part, size_t n_part);
+/** An action on one of llama-server's slots: done(arg) once, with the answer, or code LM_EDEVICE when the engine is gone. In the caller's memory until then. */
+struct lm_slot_wait {
+    void (*done)(struct lm_slot_wait *w, const struct lm_msg_slot_done *m);
+    uint32_t tag;
+    struct lm_slot_wait *next;
+};
+/** Only while it serves, and has one engine. */
+void lm_served_slot(struct lm_served *m, struct lm_slot_wait *w, enum lm_slot_action action, uint32_t slot, const char *path);
+
 /** Take a sequence out; nothing of it is heard again. Nothing happens when it is out already. */
 void lm_served_cancel(struct lm_served *m, struct lm_seq *q);
 /** Load an adapter; one that has its name is unloaded then. done() is called later. Only while it serves.  Errors LM_ENOMEM, without a call of done() */

@@ -154,6 +154,17 @@ static int on_lora(struct lm_supervisor *s, const void *p, size_t n, struct lm_e
     return 0;
 }
 
+static int on_slot(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
+{
+    struct lm_msg_slot_done m;
+    if (n < sizeof m)
+        return lm_fail(err, LM_EFORMAT, "slot of %zu bytes", n);
+    memcpy(&m, p, sizeof m);
+    m.msg[sizeof m.msg - 1] = 0;
+    s->d.events->slot(s->d.arg, &m);
+    return 0;
+}
+
 static int on_failed(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
     if (n < sizeof s->failure)
@@ -190,6 +201,8 @@ static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, siz
         return 0;
     case LM_MSG_LORA:
         return on_lora(s, p, n, err);
+    case LM_MSG_SLOT_DONE:
+        return on_slot(s, p, n, err);
     case LM_MSG_FAILED:
         return on_failed(s, p, n, err);
     }

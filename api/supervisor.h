@@ -30,6 +30,7 @@ struct lm_supervisor_events {
     void (*lost)(void *arg);                               /* all that was submitted is gone */
     void (*fatal)(void *arg, int code, const char *msg);   /* LM_E* */
     void (*lora)(void *arg, const struct lm_msg_lora *m);
+    void (*slot)(void *arg, const struct lm_msg_slot_done *m);
     void (*asleep)(void *arg);                             /* no process is left, as lm_supervisor_sleep() asked */
     void (*failed)(void *arg, int code, const char *msg);  /* it could not load, and sleeps; LM_E* */
 };

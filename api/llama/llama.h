@@ -15,8 +15,8 @@ void lm_llama_embedding(struct lm_call *call);
 void lm_llama_props(struct lm_call *call);
 void lm_llama_slots(struct lm_call *call);
 void lm_llama_lora_adapters(struct lm_call *call);
-/** What this server has no such thing for: 501 with what to use in its place. */
 void lm_llama_slot_action(struct lm_call *call);
+/** What this server has no such thing for: 501 with what to use in its place. */
 void lm_llama_lora_scale(struct lm_call *call);
 void lm_llama_model_load(struct lm_call *call);
 void lm_llama_model_unload(struct lm_call *call);

@@ -99,11 +99,6 @@ static void not_here(struct lm_call *call, const char *why)
     lm_call_error(call, &e);
 }
 
-void lm_llama_slot_action(struct lm_call *call)
-{
-    not_here(call, "Slots are not saved, restored or erased: prompts share one prefix cache, which POST /reset_prefix_cache empties.");
-}
-
 void lm_llama_lora_scale(struct lm_call *call)
 {
     not_here(call, "Adapters have no global scale: a request names its adapter as its model, or under lora.");

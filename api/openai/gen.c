@@ -420,7 +420,7 @@ static int submit(struct lm_gen *g, struct lm_choice *c)
         .logprob = p->n_logprobs != LM_UNSET || p->best_of > p->n,
         .no_prefix_cache = !p->cache_prompt, .temperature = clamp(p->temperature, 0, 1e6), .top_p = clamp(p->top_p, 1e-6, 1),
         .min_p = (float)p->min_p, .top_k = p->top_k < 1 ? 0 : (int32_t)p->top_k, .presence = (float)p->presence,
-        .lora = g->adapter, .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->best_of),
+        .slot = p->id_slot >= 0 && p->id_slot < g->model->hello.max_num_seqs ? (uint32_t)p->id_slot + 1 : 0, .lora = g->adapter, .frequency = (float)p->frequency, .repetition = clamp(p->repetition, 1e-3, 1e3), .seed = seed_of(g, c->index % (size_t)p->best_of),
     };
     add_filters(p, &h);
     add_thinking(g, &h);

@@ -47,7 +47,7 @@ struct lm_params {
     int64_t n_prompt_logprobs; /* the same */
     int64_t predict_ms;        /* a line that ends later than so long after the first token ends the answer; <= 0: none does */
     int64_t ping_s;            /* between signs of life of a silent stream; -1: none are given */
-    int64_t id_slot;           /* told, and without effect: there are no slots */
+    int64_t id_slot;           /* told; the slot that /slots/{id} saves the request as */
     double temperature, top_p, min_p, presence, frequency, repetition, length_penalty;
     struct lm_filters filter;
     struct lm_repetition repeats;

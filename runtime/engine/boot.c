@@ -5,6 +5,7 @@
 #include "conf/nodes.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/folder.h"
+#include "runtime/base/sha256.h"
 #include "runtime/engine/guard.h"
 #include "runtime/model/lmq.h"
 #include "runtime/model/source.h"
@@ -371,6 +372,20 @@ static int open_low_bit(const struct lm_conf_model *m, const char *path, struct 
     return rc;
 }
 
+/* What a saved KV block is of: the model's files, what became of them on the way, who computed it, and how it is split and laid out. */
+static int identify(const struct lm_conf_model *m, const struct lm_device_info *info, struct lm_boot *b, struct lm_err *err)
+{
+    const struct lm_low_bit none = {0};
+    struct lm_lmq_key key;
+    char text[512];
+    int rc = lm_lmq_key(m->path, b->gguf, &none, &key, err);
+    int n = rc ? 0 : snprintf(text, sizeof text, "%s %s %s %s %.*s %d %u %u", key.text, m->load_in_low_bit, b->plugin->name, b->plugin->version,
+                              (int)strcspn(info->driver, ","), info->driver, (int)b->engine.plan.kv_dtype, (unsigned)b->split.n_rank, (unsigned)b->split.n_stage);
+    if (!rc)
+        lm_sha256(text, (size_t)n < sizeof text ? (size_t)n : sizeof text, b->engine.model_id);
+    return rc;
+}
+
 /* Open the model, or the file that was quantized from it. What is mapped is guarded. */
 static int open_model(const struct lm_conf_model *m, struct lm_boot *b, struct lm_low_bit *lb, bool *out_low_bit,
                       lm_load_progress progress, void *progress_arg, struct lm_err *err)
@@ -429,6 +444,8 @@ int lm_boot_create(const struct lm_conf *c, size_t model, struct lm_link *link, 
         rc = compare(b, link, err);
     if (!rc)
         rc = size_plan(m, b, strcmp(info.kind, "cpu") == 0, err);
+    if (!rc)
+        rc = identify(m, &info, b, err);
     if (!rc) {
         b->engine.be = b->be;
         b->engine.dev = b->dev;

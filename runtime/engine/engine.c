@@ -4,6 +4,7 @@
 #include "ops/graph.h"
 #include "runtime/base/clock.h"
 #include "runtime/engine/lora.h"
+#include "runtime/engine/slot.h"
 #include "runtime/engine/step.h"
 
 #include <assert.h>
@@ -21,6 +22,7 @@ struct lm_engine {
     struct lm_kv *kv;
     struct lm_tier *tier;        /* NULL: none */
     struct lm_sched *sched;
+    struct lm_slots *slots;
     struct lm_constraints *constraints;
     struct lm_loras *loras;
     struct lm_step_arrays arrays;
@@ -71,6 +73,13 @@ static int create_tier(struct lm_engine *e, struct lm_err *err)
     return rc;
 }
 
+static int create_slots(struct lm_engine *e, struct lm_err *err)
+{
+    struct lm_slots_desc desc = {.be = e->desc.be, .dev = e->desc.dev, .plan = e->plan, .sched = e->sched, .n = e->desc.plan.max_seq};
+    memcpy(desc.model, e->desc.model_id, sizeof desc.model);
+    return lm_slots_create(&desc, &e->slots, err);
+}
+
 int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)
 {
     assert(desc->plan.max_seq >= 1 && desc->plan.max_seq <= desc->plan.max_tok);
@@ -97,6 +106,8 @@ int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, 
         rc = desc->be->prepare(desc->dev, &e->desc.plan, &e->plan, err);
     if (!rc)
         rc = create_tier(e, err);
+    if (!rc)
+        rc = create_slots(e, err);
     if (rc)
         lm_engine_destroy(e);
     else
@@ -115,6 +126,7 @@ void lm_engine_destroy(struct lm_engine *e)
             next = r->next_id;
             lm_request_destroy(r);
         }
+    lm_slots_destroy(e->slots);
     lm_tier_destroy(e->tier);
     e->desc.be->release(e->desc.dev, e->plan);
     lm_loras_destroy(e->loras);
@@ -167,6 +179,7 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
 /* Out of the scheduler, blocks given back; told and freed later. */
 static void end(struct lm_engine *e, struct lm_request *r)
 {
+    lm_slots_note(e->slots, r);
     lm_sched_remove(e->sched, r);
     lm_loras_release(e->loras, r->lora);
     *e->ended_end = r;
@@ -198,6 +211,27 @@ int lm_engine_load_lora(struct lm_engine *e, uint32_t id, const char *path, size
 void lm_engine_unload_lora(struct lm_engine *e, uint32_t id)
 {
     lm_loras_unload(e->loras, id);
+}
+
+int lm_engine_slot(struct lm_engine *e, const struct lm_msg_slot *ask, const char *path, struct lm_msg_slot_done *out, struct lm_err *err)
+{
+    struct lm_slot_result got = {0};
+    struct lm_err why = {0};
+    uint64_t start_us = lm_now_us();
+    int rc = e->runs ? e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err) : 0; /* its tokens are taken in by the next lm_engine_step() */
+    if (rc)
+        return rc;
+    if (ask->action == LM_SLOT_SAVE)
+        rc = lm_slots_save(e->slots, ask->slot, path, &got, &why);
+    else if (ask->action == LM_SLOT_RESTORE)
+        rc = lm_slots_restore(e->slots, ask->slot, path, &got, &why);
+    else
+        rc = lm_slots_erase(e->slots, ask->slot, &got, &why);
+    *out = (struct lm_msg_slot_done){.tag = ask->tag, .code = rc, .n_tok = got.n_tok, .bytes = got.bytes, .us = lm_now_us() - start_us};
+    snprintf(out->msg, sizeof out->msg, "%s", rc ? why.msg : "");
+    if (err)
+        *err = why;
+    return rc == LM_EDEVICE || rc == LM_ETIMEOUT ? rc : 0;
 }
 
 void lm_engine_forget(struct lm_engine *e)

@@ -24,6 +24,7 @@ struct lm_engine_desc {
     uint32_t hidden_act;
     bool encoder;             /* embeddings are all there is; rows may see later ones */
     bool prefix_cache;
+    uint8_t model_id[32];         /* what keys and values depend on: files of slots are of one */
     const struct lm_model *model; /* whose slots adapters go into; NULL: there are none */
     uint32_t max_lora;            /* different adapters of one step */
     struct lm_conf_speculative speculative;
@@ -70,6 +71,13 @@ int lm_engine_vocab(struct lm_engine *e, const void *payload, size_t bytes, stru
 /** Load an adapter under an id of the caller's, or unload it once no request has it.  Errors as in lora.h */
 int lm_engine_load_lora(struct lm_engine *e, uint32_t id, const char *path, size_t *out_bytes, struct lm_err *err);
 void lm_engine_unload_lora(struct lm_engine *e, uint32_t id);
+
+/**
+ * Save, restore or erase a slot (slot.h).
+ *
+ * Returns  negative: the device is of no more use. Else out has what came of it, and the code and message of what could not be done
+ */
+int lm_engine_slot(struct lm_engine *e, const struct lm_msg_slot *ask, const char *path, struct lm_msg_slot_done *out, struct lm_err *err);
 
 /** Forget the prefix cache. */
 void lm_engine_forget(struct lm_engine *e);

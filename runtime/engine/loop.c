@@ -113,6 +113,20 @@ static int load_lora(struct loop *l, const void *payload, size_t bytes, struct l
     return 0;
 }
 
+static int slot(struct loop *l, const void *payload, size_t bytes, struct lm_err *err)
+{
+    struct lm_msg_slot ask;
+    struct lm_msg_slot_done done;
+    char *path = NULL;
+    int rc = lm_msg_read_slot(payload, bytes, &ask, &path, err);
+    if (!rc)
+        rc = lm_engine_slot(l->desc.engine, &ask, path, &done, err);
+    if (!rc)
+        put(l, LM_MSG_SLOT_DONE, &done, sizeof done);
+    free(path);
+    return rc;
+}
+
 static int handle(struct loop *l, uint32_t type, const void *payload, size_t bytes, struct lm_err *err)
 {
     struct lm_msg_cancel cancel;
@@ -132,6 +146,8 @@ static int handle(struct loop *l, uint32_t type, const void *payload, size_t byt
         memcpy(&unload, payload, sizeof unload);
         lm_engine_unload_lora(l->desc.engine, unload.id);
         return 0;
+    case LM_MSG_SLOT:
+        return slot(l, payload, bytes, err);
     case LM_MSG_DRAIN:
         l->draining = true;
         return 0;

@@ -21,6 +21,8 @@ static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] 
     {LM_MSG_LORA, sizeof(struct lm_msg_lora), true},
     {LM_MSG_LORA_LOAD, sizeof(struct lm_msg_lora_load), false},
     {LM_MSG_LORA_UNLOAD, sizeof(struct lm_msg_lora_unload), true},
+    {LM_MSG_SLOT, sizeof(struct lm_msg_slot), false},
+    {LM_MSG_SLOT_DONE, sizeof(struct lm_msg_slot_done), true},
 };
 
 static uint64_t padded(uint64_t n)
@@ -122,21 +124,44 @@ int lm_msg_read_vocab(const void *payload, size_t bytes, struct lm_msg_vocab_vie
     return 0;
 }
 
+/* The n characters behind a head, as a text of malloc. */
+static int read_path(const char *text, size_t head, uint32_t n, size_t bytes, char **out, struct lm_err *err)
+{
+    if (padded(head + (uint64_t)n) != bytes || memchr(text, 0, n))
+        return lm_fail(err, LM_EFORMAT, "message whose path does not make %zu bytes", bytes);
+    char *path = strndup(text, n);
+    if (!path)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    *out = path;
+    return 0;
+}
+
 int lm_msg_read_lora_load(const void *payload, size_t bytes, uint32_t *out_id, char **out_path, struct lm_err *err)
 {
     struct lm_msg_lora_load h;
-    const char *text = (const char *)payload + sizeof h;
     if (bytes < sizeof h)
         return lm_fail(err, LM_EFORMAT, "lora message of %zu bytes", bytes);
     memcpy(&h, payload, sizeof h);
-    if (h.n_path == 0 || padded(sizeof h + (uint64_t)h.n_path) != bytes || memchr(text, 0, h.n_path))
-        return lm_fail(err, LM_EFORMAT, "lora message whose path does not make %zu bytes", bytes);
-    char *path = strndup(text, h.n_path);
-    if (!path)
-        return lm_fail(err, LM_ENOMEM, "out of memory");
-    *out_id = h.id;
-    *out_path = path;
-    return 0;
+    if (h.n_path == 0)
+        return lm_fail(err, LM_EFORMAT, "lora message without a path");
+    int rc = read_path((const char *)payload + sizeof h, sizeof h, h.n_path, bytes, out_path, err);
+    if (!rc)
+        *out_id = h.id;
+    return rc;
+}
+
+int lm_msg_read_slot(const void *payload, size_t bytes, struct lm_msg_slot *out, char **out_path, struct lm_err *err)
+{
+    struct lm_msg_slot h;
+    if (bytes < sizeof h)
+        return lm_fail(err, LM_EFORMAT, "slot message of %zu bytes", bytes);
+    memcpy(&h, payload, sizeof h);
+    if (h.action > LM_SLOT_ERASE || (h.n_path == 0) != (h.action == LM_SLOT_ERASE))
+        return lm_fail(err, LM_EFORMAT, "slot message of action %u with a path of %u bytes", (unsigned)h.action, (unsigned)h.n_path);
+    int rc = read_path((const char *)payload + sizeof h, sizeof h, h.n_path, bytes, out_path, err);
+    if (!rc)
+        *out = h;
+    return rc;
 }
 
 /* The token at *at and its end; false when it does not fit. */

@@ -27,6 +27,7 @@ enum lm_msg_type {
     LM_MSG_FAILED,      /* struct lm_msg_failed: the engine cannot go on; it exits after this */
     LM_MSG_EMBEDDING,   /* struct lm_msg_embedding: before the FINISHED of a request with pool */
     LM_MSG_LORA,        /* struct lm_msg_lora: the answer to LORA_LOAD */
+    LM_MSG_SLOT_DONE,   /* struct lm_msg_slot_done: the answer to SLOT */
     /* front -> engine */
     LM_MSG_SUBMIT = 64, /* struct lm_msg_submit */
     LM_MSG_CANCEL,      /* struct lm_msg_cancel: answered by FINISHED (reason abort) unless already finished */
@@ -35,6 +36,7 @@ enum lm_msg_type {
     LM_MSG_VOCAB, /* struct lm_msg_vocab: before the first SUBMIT with a grammar */
     LM_MSG_LORA_LOAD,   /* struct lm_msg_lora_load: done before any later message is looked at */
     LM_MSG_LORA_UNLOAD, /* struct lm_msg_lora_unload: no new request may have it; it goes with the last that does */
+    LM_MSG_SLOT,        /* struct lm_msg_slot: done before any later message is looked at */
 };
 
 struct lm_msg_head {
@@ -92,7 +94,7 @@ struct lm_msg_submit {
     uint32_t thinks;         /* 1: the prompt ends inside of one */
     uint32_t lora;         /* id of an adapter that is loaded; 0: none */
     uint32_t second_text;  /* with pool: where the prompt's second text begins, whose tokens are of type 1; 0: there is one text */
-    uint32_t reserved;
+    uint32_t slot;         /* 1 + the slot that it is the last request of, when it ends; 0: of none */
 };
 
 enum lm_pool { LM_POOL_NONE, LM_POOL_LAST, LM_POOL_MEAN, LM_POOL_CLS };
@@ -112,6 +114,17 @@ struct lm_msg_lora {
     uint32_t id;
     int32_t code;      /* 0: it is loaded; LM_E* */
     uint64_t bytes;    /* on the device */
+    char msg[240];
+};
+
+enum lm_slot_action { LM_SLOT_SAVE, LM_SLOT_RESTORE, LM_SLOT_ERASE };
+
+/** Behind it: char path[n_path], of the file; none with LM_SLOT_ERASE. */
+struct lm_msg_slot { uint32_t tag, slot, action, n_path; };
+struct lm_msg_slot_done {
+    uint32_t tag;
+    int32_t code;      /* 0: it is done; LM_E* */
+    uint64_t n_tok, bytes, us; /* tokens that were saved, restored or erased; of the file; what it took */
     char msg[240];
 };
 
@@ -204,6 +217,9 @@ int lm_msg_read_vocab(const void *payload, size_t bytes, struct lm_msg_vocab_vie
 
 /** A LORA_LOAD payload. *out_path is of malloc.  LM_EFORMAT, LM_ENOMEM */
 int lm_msg_read_lora_load(const void *payload, size_t bytes, uint32_t *out_id, char **out_path, struct lm_err *err);
+
+/** A SLOT payload. *out_path is of malloc, "" where there is none.  LM_EFORMAT, LM_ENOMEM */
+int lm_msg_read_slot(const void *payload, size_t bytes, struct lm_msg_slot *out, char **out_path, struct lm_err *err);
 
 /**
  * Walk a TOKENS payload: *cursor starts at 0; 1 a token was given (*out, *out_top borrowed), 0 at the end, LM_EFORMAT.

@@ -163,6 +163,36 @@ START_TEST(test_engine_protocol__an_adapter_s_path_reads_back_or_is_refused)
 }
 END_TEST
 
+static int read_slot(uint32_t action, const char *path, uint32_t n_path, char **out)
+{
+    const struct lm_msg_slot h = {7, 3, action, n_path};
+    struct lm_msg_slot got;
+    struct lm_bytes b = {0};
+    lm_msg_write(&b, LM_MSG_SLOT, (struct lm_msg_part[]){{&h, sizeof h}, {path, strlen(path)}}, 2);
+    int rc = lm_msg_read_slot(b.data + HEAD, b.len - HEAD, &got, out, NULL);
+    if (!rc)
+        ck_assert_mem_eq(&got, &h, sizeof h);
+    lm_bytes_fini(&b);
+    return rc;
+}
+
+START_TEST(test_engine_protocol__a_slot_s_action_has_a_path_or_none)
+{
+    static const struct { uint32_t action, n_path; const char *path; } bad[] = {
+        {LM_SLOT_SAVE, 0, ""}, {LM_SLOT_RESTORE, 0, ""}, {LM_SLOT_ERASE, 2, "/a"}, {LM_SLOT_ERASE + 1, 2, "/a"}, {LM_SLOT_SAVE, 3, "/a"}, {LM_SLOT_SAVE, 200, "/a"},
+    };
+    char *path;
+    ck_assert_int_eq(read_slot(LM_SLOT_RESTORE, "/a/file", 7, &path), 0);
+    ck_assert_str_eq(path, "/a/file");
+    free(path);
+    ck_assert_int_eq(read_slot(LM_SLOT_ERASE, "", 0, &path), 0);
+    ck_assert_str_eq(path, "");
+    free(path);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_int_eq(read_slot(bad[i].action, bad[i].path, bad[i].n_path, &path), LM_EFORMAT);
+}
+END_TEST
+
 /* Read a message as a receiver does, touching every byte it is given. */
 static uint64_t receive(const char *in, size_t n)
 {
@@ -229,4 +259,4 @@ SUITE_MAIN("engine/protocol", test_engine_protocol__submit_reads_back_as_written
            test_engine_protocol__submit_counts_must_make_the_size,
            test_engine_protocol__tokens_walk_gives_each_token_with_its_tops,
            test_engine_protocol__mutated_and_cut_messages_never_read_outside,
-           test_engine_protocol__a_message_too_large_is_not_written, test_engine_protocol__an_adapter_s_path_reads_back_or_is_refused)
+           test_engine_protocol__a_message_too_large_is_not_written, test_engine_protocol__an_adapter_s_path_reads_back_or_is_refused, test_engine_protocol__a_slot_s_action_has_a_path_or_none)

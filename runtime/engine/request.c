@@ -377,7 +377,7 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
     *r = (struct lm_request){
         .id = h->id, .lora = -1, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,
         .n_bias = h->n_bias, .priority = h->priority, .share = !h->no_prefix_cache && !h->prompt_logprob && !h->pool,
-        .prompt_logprob = h->prompt_logprob && !h->pool, .pool = h->pool, .second_text = limits->n_type > 1 ? h->second_text : 0,
+        .prompt_logprob = h->prompt_logprob && !h->pool, .pool = h->pool, .slot = h->slot, .second_text = limits->n_type > 1 ? h->second_text : 0,
         .given = {.top_p = 1, .repetition = 1, .given = true, .logprob = true, .n_logprobs = h->n_prompt_logprobs}, .n_token = h->n_prompt,
         .sampling = {.temperature = h->temperature, .top_k = h->top_k, .top_p = h->top_p, .min_p = h->min_p,
                      .presence = h->presence, .frequency = h->frequency,

@@ -30,6 +30,7 @@ struct lm_request {
     bool share;       /* reads and fills the prefix cache */
     bool prompt_logprob;
     enum lm_pool pool;
+    uint32_t slot;    /* as in struct lm_msg_submit */
     uint32_t second_text; /* its first token; 0: none */
     struct lm_sampling given; /* how a prompt's token is reported; given_token apart */
 

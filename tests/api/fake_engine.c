@@ -351,6 +351,8 @@ static void read_messages(struct engine *e)
             on_lora_load(e, p, (size_t)len - sizeof(struct lm_msg_head));
         else if (type == LM_MSG_LORA_UNLOAD)
             on_lora_unload(p);
+        else if (type == LM_MSG_SLOT)
+            exit(7); /* it ends while somebody waits for it */
         else if (type == LM_MSG_DRAIN)
             e->draining = true;
         if (type == LM_MSG_DRAIN || type == LM_MSG_RESET_PREFIX_CACHE)

@@ -68,6 +68,7 @@ static void read_message(uint32_t type, const void *p, size_t n, struct lm_const
 {
     uint32_t id;
     char *path;
+    struct lm_msg_slot slot;
     if (type == LM_MSG_SUBMIT)
         read_submit(p, n, constraints);
     else if (type == LM_MSG_VOCAB)
@@ -75,6 +76,8 @@ static void read_message(uint32_t type, const void *p, size_t n, struct lm_const
     else if (type == LM_MSG_TOKENS)
         read_tokens(p, n);
     else if (type == LM_MSG_LORA_LOAD && lm_msg_read_lora_load(p, n, &id, &path, NULL) == 0)
+        free(path);
+    else if (type == LM_MSG_SLOT && lm_msg_read_slot(p, n, &slot, &path, NULL) == 0)
         free(path);
 }
 
