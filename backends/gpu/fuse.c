@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 256 };
+enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 128 };
 
-_Static_assert(sizeof(struct gpu_phase) == 104 + 25 * 8, "struct phase of phase.cl has no padding");
+_Static_assert(sizeof(struct gpu_phase) == 112 + 25 * 8, "struct phase of phase.cl has no padding");
 
 struct gpu_fuse {
     struct gpu_phases one, many; /* of steps of one row; of more */
@@ -130,7 +130,7 @@ static bool may_fuse(const struct gpu_plan *p)
 {
     const struct lm_graph *g = p->desc.graph;
     uint32_t head_dim = 0;
-    if (p->drv->caps.class != GPU_NVIDIA || p->desc.kv_dtype != LM_KV_F16 || p->drv->caps.n_unit > MAX_PARTS)
+    if (p->drv->caps.class != GPU_NVIDIA || p->desc.kv_dtype != LM_KV_F16 || p->drv->caps.n_unit > MAX_PARTS || (p->desc.block_size & (p->desc.block_size - 1)))
         return false;
     for (uint32_t i = 0; i < g->n_op; i++) {
         const struct lm_op *op = &g->op[i];

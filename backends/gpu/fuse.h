@@ -21,7 +21,7 @@ enum { GPU_FUSE_ROWS = 32 };
 /** One phase: struct phase of cl/phase.cl. Addresses are 0 where a phase has none. */
 struct gpu_phase {
     uint32_t kind, out, n_mat, epi, tiles[3], outputs[3];
-    uint32_t k, kc, head_dim, n_head, n_kv, n_rot, window, block, gelu, turn, n_rank;
+    uint32_t k, kc, head_bits, n_head, n_kv, n_rot, window, block_bits, gelu, share, extra, turn, n_rank;
     float eps, w_add, scale, cap, mscale;
     uint64_t w[3], s[3], y[3], bias[3];
     uint64_t x, x2, y2, half_x, half_y, norm_w, norm_y, key, value, angles, part, count, windows;

@@ -24,10 +24,16 @@ struct gpu_places gpu_fuse_places(const struct gpu_plan *p)
     return s;
 }
 
+/* log2 of a power of two. */
+static uint32_t bits_of(uint32_t n)
+{
+    return (uint32_t)__builtin_ctz(n);
+}
+
 static struct gpu_phase *new_phase(const struct gpu_reader *r, uint32_t kind, uint32_t act)
 {
     struct gpu_phase *p = &r->out->at[r->out->n++];
-    *p = (struct gpu_phase){.kind = kind, .block = r->p->desc.block_size, .out = r->p->desc.graph->act[act].rows == LM_ROWS_OUT};
+    *p = (struct gpu_phase){.kind = kind, .block_bits = bits_of(r->p->desc.block_size), .out = r->p->desc.graph->act[act].rows == LM_ROWS_OUT};
     return p;
 }
 
@@ -104,11 +110,11 @@ static uint32_t take_qkv(const struct gpu_reader *r, uint32_t i, struct gpu_phas
     if (a->u.rope.pairing != LM_ROPE_INTERLEAVED || b->u.rope.pairing != LM_ROPE_INTERLEAVED ||
         r->p->angles_of[i + 3] != r->p->angles_of[i + 4] || a->u.rope.mscale != b->u.rope.mscale || a->u.rope.first != 0 || b->u.rope.first != 0)
         return 0;
-    if (a->u.rope.head_dim != b->u.rope.head_dim || a->u.rope.head_dim != store->u.attn.head_dim || a->u.rope.head_dim % 8 != 0)
+    if (a->u.rope.head_dim != b->u.rope.head_dim || a->u.rope.head_dim != store->u.attn.head_dim || (a->u.rope.head_dim != 64 && a->u.rope.head_dim != 128))
         return 0;
     struct gpu_places s = gpu_fuse_places(r->p);
     ph->epi = EPI_QKV;
-    ph->head_dim = a->u.rope.head_dim;
+    ph->head_bits = bits_of(a->u.rope.head_dim);
     ph->n_rot = a->u.rope.n_rot;
     ph->mscale = a->u.rope.mscale;
     ph->angles = r->address[s.angles + r->p->angles_of[i + 3]];
@@ -166,11 +172,33 @@ static bool writes(const struct gpu_phase *ph, uint64_t address)
     return address && (ph->y2 == address || ph->y[0] == address || ph->y[1] == address || ph->y[2] == address);
 }
 
+/* In a step of one row the first to read what attention left joins its splits: a matmul or a gather. */
+static void take_parts(const struct gpu_reader *r, struct gpu_phase *ph)
+{
+    struct gpu_phase *of = NULL;
+    for (uint32_t n = r->out->n; n > 0 && (!of || of->kind == PH_GATHER); n--)
+        of = &r->out->at[n - 1];
+    if (!r->merge || !of || of->kind != PH_ATTENTION || of->y2 != ph->x || !of->count)
+        return;
+    of->count = 0;
+    ph->part = of->part;
+    ph->n_head = of->n_head;
+    ph->head_bits = of->head_bits;
+}
+
+static bool parts_are_joined(const struct gpu_phases *l)
+{
+    for (uint32_t i = 0; i < l->n; i++)
+        if (l->at[i].kind == PH_ATTENTION && l->at[i].count)
+            return false;
+    return true;
+}
+
 /* Matmuls at op i, behind norm op `norm` (LM_NONE: none) that may be merged. Returns the ops taken; 0: cannot. */
 static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t norm)
 {
     uint32_t n = count_matmuls(r, i), x = op_at(r, i)->x, more = 0, sum = 0;
-    struct gpu_phase ph = {.kind = PH_MATMUL, .block = r->p->desc.block_size};
+    struct gpu_phase ph = {.kind = PH_MATMUL, .block_bits = bits_of(r->p->desc.block_size)};
     if (norm == LM_NONE && !r->has_half[x] && !r->merge)
         return 0;
     if (n == 0 || !set_matrices(r, i, n, &ph) || (r->merge && ph.kc > MAX_KC_1))
@@ -193,6 +221,10 @@ static uint32_t take_matmuls(const struct gpu_reader *r, uint32_t i, uint32_t no
     }
     if (writes(&ph, ph.x))
         return 0;
+    take_parts(r, &ph);
+    uint32_t tiles = ph.tiles[0] + ph.tiles[1] + ph.tiles[2], n_group = r->p->drv->caps.n_unit;
+    ph.share = tiles / (ph.epi == EPI_GLU ? 2 : 1) / n_group;
+    ph.extra = tiles / (ph.epi == EPI_GLU ? 2 : 1) % n_group;
     struct gpu_phase *to = new_phase(r, PH_MATMUL, op_at(r, i)->y);
     ph.out = to->out;
     *to = ph;
@@ -226,7 +258,7 @@ static uint32_t take_attention(const struct gpu_reader *r, uint32_t i)
     ph->x = act_at(r, op->x);
     ph->y2 = act_at(r, op->y);
     ph->half_y = half_at(r, op->y);
-    ph->head_dim = op->u.attn.head_dim;
+    ph->head_bits = bits_of(op->u.attn.head_dim);
     ph->n_head = op->u.attn.n_head;
     ph->n_kv = op->u.attn.n_kv_head;
     ph->scale = op->u.attn.scale;
@@ -242,11 +274,13 @@ static uint32_t take_attention(const struct gpu_reader *r, uint32_t i)
 static uint32_t take_gather(const struct gpu_reader *r, uint32_t i)
 {
     const struct lm_op *op = op_at(r, i);
-    struct gpu_phase *ph = new_phase(r, PH_GATHER, op->y);
-    ph->x = act_at(r, op->x);
-    ph->y2 = act_at(r, op->y);
-    ph->half_y = half_at(r, op->y);
-    ph->k = r->p->desc.graph->act[op->y].dim;
+    struct gpu_phase ph = {.kind = PH_GATHER, .out = 1, .block_bits = bits_of(r->p->desc.block_size)};
+    ph.x = act_at(r, op->x);
+    ph.y2 = act_at(r, op->y);
+    ph.half_y = half_at(r, op->y);
+    ph.k = r->p->desc.graph->act[op->y].dim;
+    take_parts(r, &ph);
+    *new_phase(r, PH_GATHER, op->y) = ph;
     return 1;
 }
 
@@ -283,6 +317,6 @@ bool gpu_fuse_read(const struct gpu_reader *r)
             return false;
     }
     r->out->end = i;
-    return r->out->n > 0;
+    return r->out->n > 0 && (!r->merge || parts_are_joined(r->out));
 }
 

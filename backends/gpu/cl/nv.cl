@@ -126,3 +126,6 @@ INLINE uint word_of(uint4 w, uint j)
                  "@p ld.global.nc.L1::no_allocate.v2.u32 {%4,%5},[%7];}"                                                \
                  : "+r"((w4).x), "+r"((w4).y), "+r"((w4).z), "+r"((w4).w), "+r"((s2).x), "+r"((s2).y)                   \
                  : "l"(pw), "l"(ps), "r"((int)(ok)))
+
+/* A line of 128 bytes, on its way to the second-level cache. */
+#define PREFETCH(at) asm volatile("prefetch.global.L2 [%0];" ::"l"(at))

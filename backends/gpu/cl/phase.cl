@@ -11,7 +11,8 @@ struct phase {
     uint kind, out; /* out: its rows are those with logits */
     uint n_mat, epi, tiles[3], outputs[3];
     uint k, kc;
-    uint head_dim, n_head, n_kv, n_rot, window, block, gelu;
+    uint head_bits, n_head, n_kv, n_rot, window, block_bits, gelu; /* bits: heads have 1 << head_bits columns, blocks of the cache so many positions */
+    uint share, extra; /* tiles (pairs of them) of a group; the first `extra` groups have one more */
     uint turn, n_rank; /* turn: the result is summed over the ranks, and this is its turn of the step; 0: it is not */
     float eps, w_add, scale, cap, mscale;
     ulong w[3], s[3], y[3], bias[3];
@@ -43,11 +44,11 @@ INLINE float sum_group(float v, __local float *part)
     return v;
 }
 
-/* The tiles of this group: whole pairs where gate and up alternate. */
+/* The first tile of a group: whole pairs where gate and up alternate. */
 INLINE uint first_tile(__local const struct phase *p, uint group)
 {
-    uint all = p->tiles[0] + p->tiles[1] + p->tiles[2];
-    return p->epi == EPI_GLU ? (uint)((ulong)(all / 2) * group / NWG) * 2 : (uint)((ulong)all * group / NWG);
+    uint n = group * p->share + min(group, p->extra);
+    return p->epi == EPI_GLU ? n * 2 : n;
 }
 
 /* Which matrix a tile is of, and its place there. */
@@ -108,41 +109,30 @@ INLINE uint block_of(__local const struct phase *p, const struct now *t, uint ro
 #if defined(MT) && MT > 0
     return t->block[row];
 #else
-    return (uint)t->step[t->table_at + seq_of(t, row) * t->stride + pos / p->block];
+    return (uint)t->step[t->table_at + seq_of(t, row) * t->stride + (pos >> p->block_bits)];
 #endif
 }
 
-/* Where a lane's part of unit 0 of a tile is: bases of three matrices, of which tiles are counted through. */
-struct bases {
-    ulong w[3], s[3];
-    uint end0, end1, kc;
-    bool glu;
-};
-
-INLINE struct bases bases_of(__local const struct phase *p, uint lane)
+/* Where a lane's part of unit kc of a tile is: q and s. No branch: see LOAD_UNIT. */
+INLINE void unit_of(__local const struct phase *p, uint tile, uint kc, ulong *w, ulong *s)
 {
-    struct bases b;
-    uint first = 0;
-    b.glu = p->epi == EPI_GLU;
-    b.kc = p->kc;
-    b.end0 = p->tiles[0];
-    b.end1 = p->tiles[0] + p->tiles[1];
-#pragma unroll
-    for (uint m = 0; m < 3; m++) {
-        b.w[m] = p->w[m] + lane * 16 - (ulong)first * b.kc * 512;
-        b.s[m] = p->s[m] + lane / 4 * 8 - (ulong)first * b.kc * 64;
-        first += b.glu ? 0 : p->tiles[m];
-    }
-    return b;
+    bool glu = p->epi == EPI_GLU;
+    uint end0 = p->tiles[0], end1 = end0 + p->tiles[1], m = glu ? tile % 2 : (uint)(tile >= end0) + (uint)(tile >= end1);
+    uint at = glu ? tile / 2 : tile - (m == 0 ? 0 : m == 1 ? end0 : end1), unit = at * p->kc + kc;
+    *w = p->w[m] + (ulong)unit * 512 + LID % 32 * 16;
+    *s = p->s[m] + (ulong)unit * 64 + LID % 32 / 4 * 8;
 }
 
-/* No branch: see LOAD_UNIT. */
-INLINE void unit_of(const struct bases *b, uint tile, uint kc, ulong *w, ulong *s)
+/* The column of its head that output o is. */
+INLINE uint column_of(__local const struct phase *p, uint o)
 {
-    bool second = b->glu ? tile % 2 : tile >= b->end0, third = !b->glu && tile >= b->end1;
-    ulong unit = (ulong)((b->glu ? tile / 2 : tile) * b->kc + kc);
-    *w = (third ? b->w[2] : second ? b->w[1] : b->w[0]) + unit * 512;
-    *s = (third ? b->s[2] : second ? b->s[1] : b->s[0]) + unit * 64;
+    return o & ((1u << p->head_bits) - 1);
+}
+
+/* Which row of the cache has a head's key or value of a position, in a block. */
+INLINE size_t kept_at(__local const struct phase *p, uint block, uint head, uint pos)
+{
+    return (((size_t)block * p->n_kv + head) << p->block_bits) + (pos & ((1u << p->block_bits) - 1));
 }
 
 /* What finish() needs besides the sum, asked for long before. */
@@ -162,8 +152,9 @@ INLINE struct early early_of(__local const struct phase *p, const struct now *t,
     if (p->epi != EPI_QKV)
         return e;
     uint pos = pos_of(t, row);
-    if (m < 2 && o % p->head_dim < p->n_rot) {
-        uint half_n = p->n_rot / 2, pair = o % p->head_dim / 2;
+    uint column = column_of(p, o);
+    if (m < 2 && column < p->n_rot) {
+        uint half_n = p->n_rot / 2, pair = column / 2;
         __global const float2 *angles = (__global const float2 *)p->angles;
         float2 a = angles[(size_t)(pos % 256) * half_n + pair], b = angles[(size_t)(256 + pos / 256) * half_n + pair];
         e.c = (a.x * b.x - a.y * b.y) * p->mscale;
@@ -189,7 +180,7 @@ INLINE void finish(__local const struct phase *p, const struct now *t, uint row,
     if (p->turn)
         v = over_ranks((__global const ulong *)p->windows, t->rank, p->n_rank, t->turn + p->turn, (uint)i, v);
 #endif
-    if (p->epi == EPI_QKV && m < 2 && o % p->head_dim < p->n_rot)
+    if (p->epi == EPI_QKV && m < 2 && column_of(p, o) < p->n_rot)
         v = o % 2 ? v * e.c + near * e.s : v * e.c - near * e.s;
     if (p->y[m])
         ((__global float *)p->y[m])[i] = v;
@@ -202,8 +193,7 @@ INLINE void finish(__local const struct phase *p, const struct now *t, uint row,
         put_half(p->half_y, row, o, p->outputs[0], h);
     }
     if (p->epi == EPI_QKV && m > 0) {
-        uint pos = pos_of(t, row);
-        size_t to = (((size_t)e.block * p->n_kv + o / p->head_dim) * p->block + pos % p->block) * p->head_dim + o % p->head_dim;
+        size_t to = ((kept_at(p, e.block, o >> p->head_bits, pos_of(t, row))) << p->head_bits) + column_of(p, o);
         ((__global ushort *)(m == 1 ? p->key : p->value))[to] = f2h(v);
     }
 }

@@ -45,8 +45,8 @@ INLINE void finish2(__local const struct phase *p, const struct now *t, uint row
     }
     if (p->epi == EPI_QKV) {
         uint pos = (uint)t->step[t->pos_at + row];
-        if (m < 2 && o % p->head_dim < p->n_rot) {
-            uint half_n = p->n_rot / 2, pair = o % p->head_dim / 2;
+        if (m < 2 && column_of(p, o) < p->n_rot) {
+            uint half_n = p->n_rot / 2, pair = column_of(p, o) / 2;
             __global const float2 *angles = (__global const float2 *)p->angles;
             float2 x = angles[(size_t)(pos % 256) * half_n + pair], y = angles[(size_t)(256 + pos / 256) * half_n + pair];
             float c = (x.x * y.x - x.y * y.y) * p->mscale, s = (x.y * y.x + x.x * y.y) * p->mscale, old = a;
@@ -54,8 +54,8 @@ INLINE void finish2(__local const struct phase *p, const struct now *t, uint row
             b = b * c + old * s;
         }
         if (m > 0) {
-            uint seq = (uint)t->step[t->seq_at + row], block = (uint)t->step[t->table_at + seq * t->stride + pos / p->block];
-            size_t to = (((size_t)block * p->n_kv + o / p->head_dim) * p->block + pos % p->block) * p->head_dim + o % p->head_dim;
+            uint seq = (uint)t->step[t->seq_at + row], block = (uint)t->step[t->table_at + seq * t->stride + (pos >> p->block_bits)];
+            size_t to = (kept_at(p, block, o >> p->head_bits, pos) << p->head_bits) + column_of(p, o);
             *(__global uint *)((__global ushort *)(m == 1 ? p->key : p->value) + to) = f2h2(a, b);
         }
     }
@@ -97,10 +97,9 @@ void gemm(__global const struct phase *list, uint index, __global const int *in,
     uint rows = p->out ? n_out : n_tok, row0 = WG * BM, tile0 = (uint)get_group_id(1) * TILES + LID / 32 * 4;
     uint all = p->tiles[0] + p->tiles[1] + p->tiles[2], lane = LID % 32, g = lane / 4, c = lane % 4, n_kc = p->kc, steps = n_kc * 4;
     ulong w[4], s[4];
-    const struct bases at_tile = bases_of(p, lane);
 #pragma unroll
     for (uint i = 0; i < 4; i++)
-        unit_of(&at_tile, min(tile0 + i, all - 1), 0, &w[i], &s[i]);
+        unit_of(p, min(tile0 + i, all - 1), 0, &w[i], &s[i]);
     __global const uint4 *from = (__global const uint4 *)p->half_x + (size_t)(row0 / 16 + LID / 64) * n_kc * 256 + LID % 64, *from2 = from + (size_t)n_kc * 512;
     uint to = shared_at(xs) + LID * 16;
 #pragma unroll
@@ -186,7 +185,7 @@ INLINE void load_keys(__local const struct phase *p, __global const int *table, 
 {
     for (uint i = LID; i < KEYS * (HD / 8); i += 128) {
         uint row = i / (HD / 8), col = i % (HD / 8), j = min(j0 + row, last);
-        size_t at = (((size_t)(uint)table[j / p->block] * p->n_kv + kv) * p->block + j % p->block) * (HD / 8) + col;
+        size_t at = kept_at(p, (uint)table[j >> p->block_bits], kv, j) * (HD / 8) + col;
         CP_ASYNC(ks + (row * PITCH + col * 8) * 2, (__global const uint4 *)p->key + at);
         CP_ASYNC(vs + (row * PITCH_V + col * 8) * 2, (__global const uint4 *)p->value + at);
     }

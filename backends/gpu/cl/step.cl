@@ -3,14 +3,14 @@
  * A whole step of few rows as one kernel: phases with a barrier of the grid between them. After step_matmul.cl.
  *
  * One group of TT on each unit, or the barrier waits for ever. Moves every weight and the cache once: on an H200,
- * Llama-2-7B in Q4_0, in 43 % (one row), 34 % (12) and 31 % (32 rows) of 4.8 TB/s. struct phase is gpu_phase of fuse.h.
+ * Llama-2-7B in Q4_0, in 49 % (one row), 38 % (12) and 35 % (32 rows) of 4.8 TB/s. struct phase is gpu_phase of fuse.h.
  */
 /* A barrier of the grid in two halves, between which a group may do what needs no other group. */
 INLINE void grid_arrive(__global uint *bar)
 {
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     if (LID == 0)
-        asm volatile("fence.acq_rel.gpu; red.relaxed.gpu.global.add.u32 [%0],1;" ::"l"(bar) : "memory");
+        asm volatile("red.release.gpu.global.add.u32 [%0],1;" ::"l"(bar) : "memory");
 }
 
 INLINE void grid_wait(__global uint *bar, uint target)
@@ -18,9 +18,8 @@ INLINE void grid_wait(__global uint *bar, uint target)
     if (LID == 0) {
         uint v;
         do {
-            asm volatile("ld.relaxed.gpu.global.u32 %0,[%1];" : "=r"(v) : "l"(bar) : "memory");
+            asm volatile("ld.acquire.gpu.global.u32 %0,[%1];" : "=r"(v) : "l"(bar) : "memory");
         } while ((int)(v - target) < 0);
-        asm volatile("fence.acq_rel.gpu;" ::: "memory");
     }
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
 }
@@ -48,7 +47,7 @@ INLINE void unpack8(uint4 v, float *f)
 
 #define LOAD_KEY(k4, v4, j, b)                                                                                        \
     {                                                                                                                   \
-        size_t at = ((((size_t)(b) * p->n_kv + kv) * p->block + (j) % p->block) * p->head_dim) / 8 + lane;              \
+        size_t at = (kept_at(p, b, kv, j) << (p->head_bits - 3)) + lane;                                                  \
         k4 = ((__global const uint4 *)p->key)[at];                                                                      \
         v4 = ((__global const uint4 *)p->value)[at];                                                                    \
     }
@@ -57,9 +56,9 @@ INLINE void unpack8(uint4 v, float *f)
 INLINE void attend(__local const struct phase *p, const struct now *t, uint row, uint h, uint begin, uint end, uint width, struct soft *s)
 {
     enum { DEEP = TT == 512 ? 2 : 4 };
-    uint lanes = p->head_dim / 8, per = 32 / lanes, lane = LID % 32 % lanes, first = LID / 32 % width * per + LID % 32 / lanes;
+    uint bits = p->head_bits - 3, lanes = 1u << bits, per = 32 >> bits, lane = LID & (lanes - 1), first = (LID / 32 & (width - 1)) * per + (LID % 32 >> bits);
     uint seq = seq_of(t, row), kv = h / (p->n_head / p->n_kv);
-    __global const float *q = (__global const float *)p->x + ((size_t)row * p->n_head + h) * p->head_dim + lane * 8;
+    __global const float *q = (__global const float *)p->x + (((size_t)row * p->n_head + h) << p->head_bits) + lane * 8;
     __global const int *table = t->step + t->table_at + seq * t->stride;
     float qs[8];
 #pragma unroll
@@ -74,11 +73,11 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
     if (begin < end) {
 #pragma unroll
         for (uint d = 0; d < DEEP; d++)
-            block[d] = (uint)table[min(begin + d * width * per + first, end - 1) / p->block];
+            block[d] = (uint)table[min(begin + d * width * per + first, end - 1) >> p->block_bits];
 #pragma unroll
         for (uint d = 0; d < DEEP; d++) {
             LOAD_KEY(kn[d], vn[d], min(begin + d * width * per + first, end - 1), block[d])
-            block[d] = (uint)table[min(begin + stride + d * width * per + first, end - 1) / p->block];
+            block[d] = (uint)table[min(begin + stride + d * width * per + first, end - 1) >> p->block_bits];
         }
     }
     for (uint j0 = begin; j0 < end; j0 += stride) {
@@ -89,7 +88,7 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
             kv4[d] = kn[d];
             vv4[d] = vn[d];
             LOAD_KEY(kn[d], vn[d], min(j0 + stride + d * width * per + first, end - 1), block[d])
-            block[d] = (uint)table[min(j0 + 2 * stride + d * width * per + first, end - 1) / p->block];
+            block[d] = (uint)table[min(j0 + 2 * stride + d * width * per + first, end - 1) >> p->block_bits];
         }
 #pragma unroll
         for (uint d = 0; d < DEEP; d++) {
@@ -140,21 +139,22 @@ INLINE void attend(__local const struct phase *p, const struct now *t, uint row,
 /* Result of a head of a row, from n partial ones of head_dim + 2 floats. */
 INLINE void leave(__local const struct phase *p, uint row, uint h, float v, uint i)
 {
-    size_t at = ((size_t)row * p->n_head + h) * p->head_dim + i;
+    size_t at = (((size_t)row * p->n_head + h) << p->head_bits) + i;
     ((__global float *)p->y2)[at] = v;
-    put_half(p->half_y, row, h * p->head_dim + i, p->n_head * p->head_dim, v);
+    put_half(p->half_y, row, (h << p->head_bits) + i, p->n_head << p->head_bits, v);
 }
 
+#if MT > 0
 /* A whole group has left a split: the last of a head to do so joins them. */
-INLINE void join_splits(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint row, uint h,
+INLINE void join_parts(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint row, uint h,
                         __global const float *part)
 {
-    uint hd = p->head_dim;
+    uint hd = 1u << p->head_bits;
     barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE);
     if (LID == 0) {
         uint old;
         __global uint *count = (__global uint *)p->count + (size_t)row * p->n_head + h;
-        asm volatile("fence.acq_rel.gpu; atom.relaxed.gpu.global.add.u32 %0,[%1],1; fence.acq_rel.gpu;" : "=r"(old) : "l"(count) : "memory");
+        asm volatile("atom.acq_rel.gpu.global.add.u32 %0,[%1],1;" : "=r"(old) : "l"(count) : "memory");
         m->flag = old == t->n_split - 1;
         if (m->flag)
             *count = 0;
@@ -172,6 +172,7 @@ INLINE void join_splits(__local const struct phase *p, const struct now *t, __lo
     }
     leave(p, row, h, acc / sum, LID);
 }
+#endif
 
 /*
  * Warps take a split of a head of a row, t->width of them one: all of a group where there are few, one where there are
@@ -179,7 +180,7 @@ INLINE void join_splits(__local const struct phase *p, const struct now *t, __lo
  */
 INLINE void attention(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
 {
-    uint hd = p->head_dim, lanes = hd / 8, width = t->width, per = NW / width, own = LID / 32 / width, at = LID % (width * 32);
+    uint hd = 1u << p->head_bits, lanes = hd / 8, width = t->width, per = NW / width, own = LID / 32 / width, at = LID % (width * 32);
     uint items = t->n_tok * p->n_head * t->n_split;
     for (uint first = WG * per; first < items; first += NWG * per) {
         uint item = min(first + own, items - 1), split = item % t->n_split, h = item / t->n_split % p->n_head, row = item / t->n_split / p->n_head;
@@ -209,7 +210,12 @@ INLINE void attention(__local const struct phase *p, const struct now *t, __loca
         for (uint mask = 8; mask; mask /= 2)
             sum += shx(sum, mask);
         sum = lane0(sum);
-        __global float *part = (__global float *)p->part + ((size_t)row * p->n_head + h) * t->n_split * (hd + 2);
+#if MT == 0 /* the matmul behind it joins the splits */
+        uint at_part = h * t->n_split + split;
+        __global float *part = (__global float *)p->part + at_part * hd;
+#else
+        __global float *part = (__global float *)p->part + (((size_t)row * p->n_head + h) * t->n_split + split) * (hd + 2);
+#endif
         for (uint c = at; c < hd; c += width * 32) {
             float acc = 0;
 #pragma unroll
@@ -217,18 +223,23 @@ INLINE void attention(__local const struct phase *p, const struct now *t, __loca
                 acc += lane_of(weight, i) * of[min(i, width - 1) * (MAX_HD + 2) + c];
             if (!mine)
                 continue;
-            if (t->n_split == 1)
+            if (MT > 0 && t->n_split == 1)
                 leave(p, row, h, acc / sum, c);
             else
-                part[split * (hd + 2) + c] = acc;
+                part[c] = acc;
         }
+#if MT == 0
+        if (at == 0)
+            ((__global float2 *)((__global float *)p->part + p->n_head * t->n_split * hd))[at_part] = (float2)(top, sum);
+#else
         if (t->n_split == 1)
             continue;
         if (at == 0) {
-            part[split * (hd + 2) + hd] = top;
-            part[split * (hd + 2) + hd + 1] = sum;
+            part[hd] = top;
+            part[hd + 1] = sum;
         }
-        join_splits(p, t, m, row, h, part);
+        join_parts(p, t, m, row, h, part - split * (hd + 2));
+#endif
     }
 }
 
@@ -292,6 +303,18 @@ INLINE void argmax_join(__local const struct phase *p, const struct now *t, __lo
     }
 }
 
+#if MT == 0
+INLINE void gather_parts(__local const struct phase *p, const struct now *t)
+{
+    for (uint i = WG * TT + LID; i < p->k / 8; i += NWG * TT) {
+        float4 a, b;
+        join_splits(p, t, i, &a, &b);
+        ((__global float4 *)p->x)[2 * i] = ((__global float4 *)p->y2)[2 * i] = a;
+        ((__global float4 *)p->x)[2 * i + 1] = ((__global float4 *)p->y2)[2 * i + 1] = b;
+    }
+}
+#endif
+
 __kernel __attribute__((reqd_work_group_size(TT, 1, 1)))
 void step(__global const struct phase *list, uint n_phase, __global uint *bar, uint target, __global const int *in, uint n_tok, uint n_out,
           uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width, uint turn, uint rank)
@@ -302,41 +325,47 @@ void step(__global const struct phase *list, uint n_phase, __global uint *bar, u
                           m.pos, m.block
 #endif
     };
-    struct bases next;
     struct ring r;
-#pragma unroll
-    for (uint i = 0; i < RING; i++) {
-        r.w[i] = (uint4)(0);
-        r.s[i] = (uint2)(0);
-    }
+    clear(&r);
     load_phase(list, 0, &m.ph[0]);
 #if MT > 0
     if (LID < n_tok) {
         uint pos = (uint)in[pos_at + LID];
         m.pos[LID] = pos;
-        m.block[LID] = (uint)in[table_at + (uint)in[seq_at + LID] * stride + pos / list[0].block];
+        m.block[LID] = (uint)in[table_at + (uint)in[seq_at + LID] * stride + (pos >> list[0].block_bits)];
     }
 #endif
     barrier(CLK_LOCAL_MEM_FENCE);
     if (m.ph[0].kind == PH_MATMUL)
-        prime(&m.ph[0], &next, &r, first_tile(&m.ph[0], WG));
+        prime(&m.ph[0], &r, first_tile(&m.ph[0], WG));
     for (uint i = 0; i < n_phase; i++) {
         __local struct phase *p = &m.ph[i % 2], *after = &m.ph[(i + 1) % 2];
         if (i + 1 < n_phase)
             load_phase(list, i + 1, after);
         switch (p->kind) {
-        case PH_MATMUL: matmul(p, &t, &m, &next, &r); break;
+        case PH_MATMUL: matmul(p, &t, &m, &r); break;
         case PH_NORM: norm(p, &t, m.sum); break;
         case PH_ATTENTION: attention(p, &t, &m); break;
-        case PH_GATHER: gather(p, &t); break;
+        case PH_GATHER:
+#if MT == 0
+            if (p->part) {
+                gather_parts(p, &t);
+                break;
+            }
+#endif
+            gather(p, &t);
+            break;
         case PH_ARGMAX: argmax(p, &t, &m); break;
         case PH_ARGMAX_JOIN: argmax_join(p, &t, &m); break;
         }
         if (i + 1 == n_phase)
             break;
         grid_arrive(bar);
+        clear(&r);
         if (after->kind == PH_MATMUL)
-            prime(after, &next, &r, first_tile(after, WG));
+            prime(after, &r, first_tile(after, WG));
+        if (after->kind == PH_MATMUL && after->norm_w && LID == TT - 1 && WG * 32 < after->k)
+            PREFETCH(after->norm_w + WG * 128);
         target += NWG;
         grid_wait(bar, target);
     }

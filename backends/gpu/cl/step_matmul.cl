@@ -5,7 +5,7 @@
  * MT 0: one row; activations int8 in blocks of 32, dp4a. MT 1, 2: up to 16 MT rows, f16 mma. Weights are read once, each
  * unit by one warp; the first units of the next matmul are asked for before the barrier between phases ends.
  */
-enum { NW = TT / 32, RING = MT == 0 ? 112 / NW : TT == 256 ? 6 : 4, CHUNK = 32, MAX_KC = 112, MAX_HD = 256 };
+enum { NW = TT / 32, RING = MT == 1 ? 4 : 6, CHUNK = 32, MAX_KC = 113, MAX_HD = 256 }; /* MAX_KC: one more than there may be */
 
 union scratch {
     float red[CHUNK * 8 * (NW + 1)];  /* one row: partial sums of the warps */
@@ -33,40 +33,50 @@ struct ring {
     uint2 s[RING];
 };
 
+/* Between two matmuls: then a phase without one need not keep what is in it. */
+INLINE void clear(struct ring *r)
+{
+#pragma unroll
+    for (uint i = 0; i < RING; i++) {
+        r->w[i] = (uint4)(0);
+        r->s[i] = (uint2)(0);
+    }
+}
+
 #if MT == 0
 /*
  * A warp takes of each tile the units kc = its number, + NW, …: FEW where a row has up to 32 units, FEW_TILES tiles
- * ahead and the activations in registers; else up to MANY, one tile ahead.
+ * ahead and the activations in registers; else RING of them, one tile ahead, and in a second round the others.
  */
-enum { FEW = 32 / NW, FEW_TILES = RING / FEW, MANY = 112 / NW };
+enum { FEW = 32 / NW, FEW_TILES = RING / FEW };
 
-/* Units first .. first + n - 1 of the ring: those of a tile, if `ok`. */
-INLINE void load_tile(const struct bases *a, uint tile, struct ring *r, uint first, uint n, bool ok)
+/* Units first .. first + n - 1 of the ring: those of a tile from unit kc0 on, if `ok`. */
+INLINE void load_tile(__local const struct phase *p, uint tile, uint kc0, struct ring *r, uint first, uint n, bool ok)
 {
     ulong w, s;
-    unit_of(a, tile, LID / 32, &w, &s);
+    uint unit = kc0 + LID / 32;
+    unit_of(p, tile, unit, &w, &s);
 #pragma unroll
     for (uint i = 0; i < n; i++)
-        LOAD_UNIT(r->w[first + i], r->s[first + i], w + i * NW * 512, s + i * NW * 64, ok && LID / 32 + i * NW < a->kc);
+        LOAD_UNIT(r->w[first + i], r->s[first + i], w + i * NW * 512, s + i * NW * 64, ok && unit + i * NW < p->kc);
 }
 
-INLINE void prime(__local const struct phase *p, struct bases *a, struct ring *r, uint begin)
+INLINE void prime(__local const struct phase *p, struct ring *r, uint begin)
 {
     uint end = min(first_tile(p, WG + 1), begin + CHUNK);
-    *a = bases_of(p, LID % 32);
-    if (a->kc > FEW * NW) {
-        load_tile(a, begin, r, 0, MANY, begin < end);
+    if (p->kc > FEW * NW) {
+        load_tile(p, begin, 0, r, 0, RING, begin < end);
         return;
     }
 #pragma unroll
     for (uint d = 0; d < FEW_TILES; d++)
-        load_tile(a, begin + d, r, d * FEW, FEW, begin + d < end);
+        load_tile(p, begin + d, 0, r, d * FEW, FEW, begin + d < end);
 }
 
 /* Quantize 8 columns (times the norm's weights) for dp4a: piece i of x. Four neighbours make a block. */
-INLINE void quantize8(float *v, uint i, __local struct local_mem *m)
+INLINE void quantize8(float4 a, float4 b, uint i, __local struct local_mem *m)
 {
-    float most = 0;
+    float v[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}, most = 0;
 #pragma unroll
     for (uint j = 0; j < 8; j++)
         most = fmax(most, fabs(v[j]));
@@ -93,48 +103,119 @@ INLINE void quantize8(float *v, uint i, __local struct local_mem *m)
         ((__local float *)&m->scale[kc])[j] = most * (1.0f / 127.0f);
 }
 
-/* Quantize x, some pieces loaded at once; returns the norm's factor, and leaves the group's share of the norm's result. */
-INLINE float quantize(__local const struct phase *p, __local struct local_mem *m)
+/* The lane's piece of 32 from i0 on; of the last block again, where there are no more: whole warps work. */
+INLINE uint piece_of(uint i0, uint n)
 {
-    enum { PIECES = NW == 16 ? 1 : 2 };
-    __global const float4 *x = (__global const float4 *)p->x, *nw = (__global const float4 *)p->norm_w;
-    uint n = p->kc * 16;
-    float squares = 0, factor = 1;
-    for (uint i0 = 0; i0 < n; i0 += PIECES * TT) {
-        float v[PIECES][8], w[PIECES][8];
+    return min(i0 + LID % 32, n - 4 + LID % 4);
+}
+
+/* Eight columns of attention's result, from what the splits of their head left: sums times weights, greatest and sum of weights. */
+INLINE void join_splits(__local const struct phase *p, const struct now *t, uint i, float4 *a, float4 *b)
+{
+    enum { AT_ONCE = 4 };
+    uint bits = p->head_bits, n = t->n_split, h = i >> (bits - 3);
+    __global const float4 *acc = (__global const float4 *)p->part + ((h * n) << (bits - 2)) + (i & ((1u << (bits - 3)) - 1)) * 2;
+    __global const float2 *soft = (__global const float2 *)((__global const float *)p->part + ((p->n_head * n) << bits)) + h * n;
+    float top = -INFINITY, sum = 0;
+    *a = *b = (float4)(0);
+    if (n == 1) {
+        float inv = 1 / soft[0].y;
+        *a = acc[0] * inv;
+        *b = acc[1] * inv;
+        return;
+    }
+    for (uint s0 = 0; s0 < n; s0 += AT_ONCE) {
+        float2 of[AT_ONCE];
+        float4 c[AT_ONCE], d[AT_ONCE];
 #pragma unroll
-        for (uint t = 0; t < PIECES; t++) {
-            uint i = min(i0 + t * TT + LID, n - 4 + LID % 4); /* whole warps: of the last block again, where there are no more */
-            vstore4(x[2 * i], 0, v[t]);
-            vstore4(x[2 * i + 1], 1, v[t]);
-            if (nw) {
-                vstore4(nw[2 * i], 0, w[t]);
-                vstore4(nw[2 * i + 1], 1, w[t]);
-            }
+        for (uint s = 0; s < AT_ONCE; s++) {
+            uint k = min(s0 + s, n - 1);
+            of[s] = soft[k];
+            c[s] = acc[k << (bits - 2)];
+            d[s] = acc[(k << (bits - 2)) + 1];
         }
 #pragma unroll
-        for (uint t = 0; t < PIECES; t++) {
-            uint i = min(i0 + t * TT + LID, n - 4 + LID % 4);
-            if (i0 + t * TT >= n)
-                break;
-            if (nw) {
-#pragma unroll
-                for (uint j = 0; j < 8; j++) {
-                    squares += i0 + t * TT + LID < n ? v[t][j] * v[t][j] : 0;
-                    v[t][j] *= w[t][j] + p->w_add;
-                }
-            }
-            quantize8(v[t], i, m);
+        for (uint s = 0; s < AT_ONCE; s++) {
+            float most = s0 + s < n ? fmax(top, of[s].x) : top, old = native_exp(top - most), new = s0 + s < n ? native_exp(of[s].x - most) : 0;
+            old = top == -INFINITY ? 0 : old;
+            new = of[s].x == -INFINITY ? 0 : new;
+            *a = *a * old + c[s] * new;
+            *b = *b * old + d[s] * new;
+            sum = sum * old + of[s].y * new;
+            top = most;
         }
     }
+    *a /= sum;
+    *b /= sum;
+}
+
+/* The same where x is what attention left in parts; this group's share of it is written. */
+INLINE void quantize_parts(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
+{
+    uint n = p->kc * 16, share = (n + NWG - 1) / NWG;
+    for (uint i0 = LID / 32 * 32; i0 < n; i0 += TT) {
+        uint i = piece_of(i0, n);
+        float4 a, b;
+        join_splits(p, t, i, &a, &b);
+        if (i >= WG * share && i < (WG + 1) * share) {
+            ((__global float4 *)p->x)[2 * i] = a;
+            ((__global float4 *)p->x)[2 * i + 1] = b;
+        }
+        quantize8(a, b, i, m);
+    }
+}
+
+/* Quantize x, some pieces loaded at once; the warps' sums of squares are left for norm_factor(). */
+INLINE void quantize(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
+{
+    enum { PIECES = 3 };
+    __global const float4 *x = (__global const float4 *)p->x, *nw = (__global const float4 *)p->norm_w;
+    uint n = p->kc * 16;
+    float squares = 0;
+    if (LID < MAX_KC - p->kc)
+        m->scale[p->kc + LID] = 0; /* units that there are not count nothing */
     if (nw)
-        factor = 1 / sqrt(sum_group(squares, m->sum) / (float)p->k + p->eps);
+        for (uint i0 = LID / 32 * 32; i0 < n; i0 += TT) {
+            uint i = piece_of(i0, n);
+            float4 a = x[2 * i], b = x[2 * i + 1], wa = nw[2 * i], wb = nw[2 * i + 1];
+            squares += i0 + LID % 32 < n ? dot(a, a) + dot(b, b) : 0;
+            quantize8(a * (wa + p->w_add), b * (wb + p->w_add), i, m);
+        }
+    else if (p->part)
+        quantize_parts(p, t, m);
     else
-        barrier(CLK_LOCAL_MEM_FENCE);
-    uint begin = (uint)((ulong)p->k * WG / NWG), end = (uint)((ulong)p->k * (WG + 1) / NWG);
-    if (nw)
-        for (uint i = begin + LID; i < end; i += TT)
-            ((__global float *)p->norm_y)[i] = ((__global const float *)x)[i] * factor * (((__global const float *)nw)[i] + p->w_add);
+        for (uint i0 = LID / 32 * 32; i0 < n; i0 += PIECES * TT) {
+            float4 a[PIECES], b[PIECES];
+#pragma unroll
+            for (uint t = 0; t < PIECES; t++) {
+                uint i = piece_of(i0 + t * TT, n);
+                a[t] = x[2 * i];
+                b[t] = x[2 * i + 1];
+            }
+#pragma unroll
+            for (uint t = 0; t < PIECES; t++)
+                if (i0 + t * TT < n)
+                    quantize8(a[t], b[t], piece_of(i0 + t * TT, n), m);
+        }
+    for (uint mask = 16; nw && mask; mask /= 2)
+        squares += shx(squares, mask);
+    if (LID % 32 == 0)
+        m->sum[LID / 32] = squares;
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+/* The norm's factor, and this group's share of the norm's result by the last warps, which have little to finish. */
+INLINE float norm_factor(__local const struct phase *p, const __local struct local_mem *m)
+{
+    float v = 0;
+    if (!p->norm_w)
+        return 1;
+    for (uint j = 0; j < NW; j++)
+        v += m->sum[j];
+    float factor = 1 / sqrt(v / (float)p->k + p->eps);
+    uint share = (p->k + NWG - 1) / NWG, begin = WG * share, end = min(begin + share, p->k);
+    for (uint i = begin + TT - 1 - LID; i < end; i += TT)
+        ((__global float *)p->norm_y)[i] = ((__global const float *)p->x)[i] * factor * (((__global const float *)p->norm_w)[i] + p->w_add);
     return factor;
 }
 
@@ -165,75 +246,85 @@ INLINE float dot_unit(struct columns a, uint4 w, uint2 s)
     return sum + (float)d.w * (h2f(s.y >> 16) * a.scale.w);
 }
 
-/* The sum of four lanes' columns to where finish() finds it: output g of a tile, this warp's. */
-INLINE void put_partial(__local struct local_mem *m, uint tile, float v, bool ok)
+/* The sum of four lanes' columns to where finish() finds it, or to what is there: output g of a tile, this warp's. */
+INLINE void put_partial(__local struct local_mem *m, uint tile, float v, bool ok, bool add)
 {
+    __local float *to = &m->u.red[(tile * 8 + LID % 32 / 4) * (NW + 1) + LID / 32];
     v += shx(v, 1);
     v += shx(v, 2);
     if (LID % 4 == 0 && ok)
-        m->u.red[(tile * 8 + LID % 32 / 4) * (NW + 1) + LID / 32] = v;
+        *to = add ? *to + v : v;
 }
 
-INLINE void multiply_few(__local struct local_mem *m, const struct bases *next, struct ring *r, uint begin, uint stop)
+INLINE void multiply_few(__local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop)
 {
-    uint kc = next->kc, unit = LID / 32;
+    uint kc = p->kc, unit = LID / 32;
     struct columns a[FEW];
 #pragma unroll
     for (uint i = 0; i < FEW; i++)
-        a[i] = columns_at(m, min(unit + i * NW, kc - 1));
+        a[i] = columns_at(m, unit + i * NW);
     for (uint tile = begin; tile < stop; tile += FEW_TILES) {
 #pragma unroll
         for (uint d = 0; d < FEW_TILES; d++) {
             bool more = tile + d + FEW_TILES < stop;
             ulong w, s;
-            unit_of(next, tile + d + FEW_TILES, unit, &w, &s);
+            unit_of(p, tile + d + FEW_TILES, unit, &w, &s);
             float v = 0;
 #pragma unroll
             for (uint i = 0; i < FEW; i++) {
-                float u = dot_unit(a[i], r->w[d * FEW + i], r->s[d * FEW + i]);
-                v += unit + i * NW < kc ? u : 0;
+                v += dot_unit(a[i], r->w[d * FEW + i], r->s[d * FEW + i]);
                 LOAD_UNIT(r->w[d * FEW + i], r->s[d * FEW + i], w + i * NW * 512, s + i * NW * 64, more && unit + i * NW < kc);
             }
-            put_partial(m, tile + d - begin, v, tile + d < stop);
+            put_partial(m, tile + d - begin, v, tile + d < stop, false);
         }
     }
 }
 
-/* `n` units of a tile at most: MANY or fewer, a constant. */
-INLINE void multiply_many(__local struct local_mem *m, const struct bases *next, struct ring *r, uint begin, uint stop, uint n)
+/* RING units of each tile at most, from unit kc0 on. */
+INLINE void multiply_many(__local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop, uint kc0)
 {
-    uint kc = next->kc, unit = LID / 32;
+    uint kc = p->kc, unit = kc0 + LID / 32;
     for (uint tile = begin; tile < stop; tile++) {
         bool more = tile + 1 < stop;
         ulong w, s;
-        unit_of(next, tile + 1, unit, &w, &s);
+        unit_of(p, tile + 1, unit, &w, &s);
         float v = 0;
 #pragma unroll
-        for (uint i = 0; i < n; i++) {
-            float u = dot_unit(columns_at(m, min(unit + i * NW, kc - 1)), r->w[i], r->s[i]);
-            v += unit + i * NW < kc ? u : 0;
+        for (uint i = 0; i < RING; i++) {
+            v += dot_unit(columns_at(m, min(unit + i * NW, MAX_KC - 1u)), r->w[i], r->s[i]);
             LOAD_UNIT(r->w[i], r->s[i], w + i * NW * 512, s + i * NW * 64, more && unit + i * NW < kc);
         }
-        put_partial(m, tile - begin, v, true);
+        put_partial(m, tile - begin, v, true, kc0 > 0);
     }
 }
 
-INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *m, struct bases *next, struct ring *r)
+INLINE void multiply_all(__local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop)
+{
+    if (p->kc <= FEW * NW) {
+        multiply_few(p, m, r, begin, stop);
+        return;
+    }
+    for (uint kc0 = 0; kc0 < p->kc; kc0 += RING * NW) {
+        if (kc0 > 0)
+            load_tile(p, begin, kc0, r, 0, RING, begin < stop);
+        multiply_many(p, m, r, begin, stop, kc0);
+    }
+}
+
+INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *m, struct ring *r)
 {
     uint from = first_tile(p, WG), end = first_tile(p, WG + 1), n_warp = min(p->kc, (uint)NW);
     const struct early e = early_of(p, t, 0, from + LID / 8, LID % 8);
-    float factor = quantize(p, m);
+    float factor = 1;
+    quantize(p, t, m);
     for (uint begin = from; begin < end; begin += CHUNK) {
         uint stop = min(begin + CHUNK, end);
         if (begin > from)
-            prime(p, next, r, begin);
-        if (p->kc > 96)
-            multiply_many(m, next, r, begin, stop, MANY);
-        else if (p->kc > FEW * NW)
-            multiply_many(m, next, r, begin, stop, 96 / NW);
-        else
-            multiply_few(m, next, r, begin, stop);
+            prime(p, r, begin);
+        multiply_all(p, m, r, begin, stop);
         barrier(CLK_LOCAL_MEM_FENCE);
+        if (begin == from)
+            factor = norm_factor(p, m);
         for (uint i = LID; i < (stop - begin + 3) / 4 * 32; i += TT) {
             bool ok = begin + i / 8 < stop;
             float v = 0;
@@ -242,28 +333,30 @@ INLINE void matmul(__local const struct phase *p, const struct now *t, __local s
                 v += ok && j < n_warp ? m->u.red[i * (NW + 1) + j] : 0;
             finish(p, t, 0, begin + i / 8, i % 8, v * factor, ok, begin == from ? e : early_of(p, t, 0, begin + i / 8, i % 8));
         }
-        barrier(CLK_LOCAL_MEM_FENCE);
+        if (stop < end)
+            barrier(CLK_LOCAL_MEM_FENCE);
     }
+    if (from == end) /* its share all the same */
+        norm_factor(p, m);
 }
 #else
 /* Tiles are taken NT at a time by all warps, each its own columns. */
 enum { NT = RING };
 
 /* Slot i of the ring: unit kc of a tile, if it is one of the group's. */
-INLINE void load_slot(const struct bases *a, struct ring *r, uint i, uint tile, uint end, uint kc)
+INLINE void load_slot(__local const struct phase *p, struct ring *r, uint i, uint tile, uint end, uint kc)
 {
     ulong w, s;
-    unit_of(a, tile, kc, &w, &s);
+    unit_of(p, tile, kc, &w, &s);
     LOAD_UNIT(r->w[i], r->s[i], w, s, tile < end);
 }
 
-INLINE void prime(__local const struct phase *p, struct bases *a, struct ring *r, uint begin)
+INLINE void prime(__local const struct phase *p, struct ring *r, uint begin)
 {
     uint end = first_tile(p, WG + 1);
-    *a = bases_of(p, LID % 32);
 #pragma unroll
     for (uint i = 0; i < NT; i++)
-        load_slot(a, r, i, begin + i, LID / 32 < a->kc ? end : 0, LID / 32); /* four are all, where a group has no more */
+        load_slot(p, r, i, begin + i, LID / 32 < p->kc ? end : 0, LID / 32); /* four are all, where a group has no more */
 }
 
 /* Sixteen bytes of x, asked for where this stands. */
@@ -342,7 +435,7 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
 }
 
 /* `n` tiles from `tile` on, a constant; at the end the first ones behind them are on their way. */
-INLINE void round_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, const struct bases *next, struct ring *r, uint tile,
+INLINE void round_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct ring *r, uint tile,
                      uint end, uint n)
 {
     float acc[MT][NT][4];
@@ -358,7 +451,7 @@ INLINE void round_by(__local const struct phase *p, const struct now *t, __local
         bool last = kc + NW >= p->kc;
 #pragma unroll
         for (uint i = 0; i < NT; i++)
-            load_slot(next, r, i, last ? tile + n + i : tile + i, last || i < n ? end : 0, last ? LID / 32 : kc + NW);
+            load_slot(p, r, i, last ? tile + n + i : tile + i, last || i < n ? end : 0, last ? LID / 32 : kc + NW);
         multiply(p, &have, kc, acc, n);
     }
 #pragma unroll
@@ -370,15 +463,15 @@ INLINE void round_by(__local const struct phase *p, const struct now *t, __local
                            acc[m][min(i + 2, n - 1)], acc[m][min(i + 3, n - 1)]);
 }
 
-INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct bases *next, struct ring *r)
+INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct ring *r)
 {
     uint end = first_tile(p, WG + 1);
     for (uint tile = first_tile(p, WG); tile < end;)
         if (NT > 4 && end - tile > 4) {
-            round_by(p, t, l, next, r, tile, end, NT);
+            round_by(p, t, l, r, tile, end, NT);
             tile += NT;
         } else {
-            round_by(p, t, l, next, r, tile, end, 4);
+            round_by(p, t, l, r, tile, end, 4);
             tile += 4;
         }
     barrier(CLK_LOCAL_MEM_FENCE);
