@@ -68,6 +68,11 @@ int lm_api_fail(struct lm_api_error *e, int status, const char *param, const cha
     return rc;
 }
 
+int lm_api_no_memory(struct lm_api_error *e)
+{
+    return lm_api_fail(e, 503, NULL, "The server is out of memory; try again later.");
+}
+
 int lm_api_bad(struct lm_api_error *e, const char *param, const char *fmt, ...)
 {
     char tail[96];

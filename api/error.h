@@ -25,6 +25,9 @@ const char *lm_api_error_type(int status);
 __attribute__((format(printf, 4, 5)))
 int lm_api_fail(struct lm_api_error *e, int status, const char *param, const char *fmt, ...);
 
+/** The same with status 503. */
+int lm_api_no_memory(struct lm_api_error *e);
+
 /** The same with status 400 and " (parameter=PARAM)" behind the message; with a value " (parameter=PARAM, value=VALUE)". */
 __attribute__((format(printf, 3, 4)))
 int lm_api_bad(struct lm_api_error *e, const char *param, const char *fmt, ...);

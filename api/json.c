@@ -11,7 +11,7 @@ int lm_json_parse(const char *s, size_t n, json_t **out, struct lm_api_error *e)
     struct lm_err err = {0};
     json_t *v = lm_json_read(&r, s, n, &err);
     if (!v && err.code == LM_ENOMEM)
-        return lm_api_fail(e, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(e);
     if (!v)
         return lm_api_fail(e, 400, r.member, "%s", err.msg);
     if (!json_is_object(v)) {

@@ -100,7 +100,7 @@ static int begin(struct lm_call *call, struct lm_served *m, const char *name, co
     if (!w || !copy || lm_served_load_adapter(m, name, path, on_done, w)) {
         free(w);
         free(copy);
-        return lm_api_fail(e, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(e);
     }
     *w = (struct wait){*call, copy};
     call->req->on_gone = on_gone;

@@ -3,10 +3,10 @@
 #include "api/routes.h"
 #include "cmd/health.h"
 #include "config.h"
+#include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/engine/sandbox.h"
 
-#include <jansson.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -153,6 +153,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     mallopt(M_MMAP_THRESHOLD, MMAP_BYTES); /* else it grows with the largest body, and such blocks stay in the heap */
     json_object_seed(0);
+    lm_json_note_shortage();
     int rc = read_conf(&p, &p.conf, &err);
     if (only_health && rc != LM_ENOMEM) /* what is wrong with the rest, models say, is the server's to report */
         rc = 0;

@@ -54,7 +54,7 @@ static void add_block(const struct lm_choice *c, const struct lm_said_part *p, b
         lm_bytes_add_str(out, "{\"type\":\"tool_use\",\"id\":\"");
         lm_choice_call_id(c, p, "toolu_", out);
         lm_bytes_add_str(out, "\",\"name\":");
-        lm_shape_string(out, p->name.data, p->name.len);
+        lm_shape_text(out, &p->name);
         lm_bytes_add_str(out, ",\"input\":");
         if (with_text)
             lm_shape_object(out, &p->text);
@@ -101,7 +101,7 @@ static void add_delta(struct lm_choice *c, struct lm_said_part *p, struct lm_byt
     if (p->text.len) {
         lm_bytes_addf(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%u,\"delta\":{\"type\":%s:", c->n_block,
                       delta[p->kind]);
-        lm_shape_string(out, p->text.data, p->text.len);
+        lm_shape_text(out, &p->text);
         lm_bytes_add_str(out, "}}\n\n");
     }
     lm_bytes_clear(&p->text);

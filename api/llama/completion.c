@@ -30,7 +30,7 @@ static int add_text(struct lm_gen *g, const json_t *text, bool first, json_t *ou
     for (size_t i = 0; rc == 0 && i < t.n; i++)
         json_array_append_new(out, json_integer(t.id[i]));
     free(t.id);
-    return rc ? lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.") : 0;
+    return rc ? lm_api_no_memory(&g->error) : 0;
 }
 
 static int join(struct lm_gen *g, const json_t *v, json_t **out)

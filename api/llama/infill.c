@@ -57,7 +57,7 @@ static int add_text(struct lm_gen *g, json_t *list, const char *name, const json
     for (size_t i = 0; fine && i < t.n; i++)
         add_id(list, t.id[i]);
     free(t.id);
-    return fine ? 0 : lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    return fine ? 0 : lm_api_no_memory(&g->error);
 }
 
 static int add_extra(struct lm_gen *g, json_t *list, int32_t separator)

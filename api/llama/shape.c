@@ -31,10 +31,10 @@ int lm_llama_read(struct lm_gen *g)
     struct asked *a = lm_arena_alloc(&g->mem, sizeof *a);
     const json_t *grammar = json_object_get(g->json, "grammar"), *images = json_object_get(g->json, "image_data");
     if (!a)
-        return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(&g->error);
     *a = (struct asked){0};
     if (keep_fields(g, a))
-        return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(&g->error);
     g->dialect_data = a;
     if (images && !json_is_null(images) && json_array_size(images))
         return lm_api_bad(&g->error, "image_data", "image_data is not supported.");
@@ -52,12 +52,12 @@ int lm_llama_read(struct lm_gen *g)
 static void add_probabilities(struct lm_choice *c, struct lm_bytes *out)
 {
     struct lm_bytes *list = &c->logprobs.token;
+    out->failed |= list->failed;
     if (!list->len)
         return;
     lm_bytes_add_str(out, ",\"completion_probabilities\":[");
     lm_bytes_add(out, list->data, list->len);
     lm_bytes_add_char(out, ']');
-    out->failed |= list->failed;
     lm_bytes_clear(list);
 }
 
@@ -96,7 +96,7 @@ static void add_end(const struct lm_gen *g, const struct lm_choice *c, struct lm
     lm_bytes_add_str(out, ",\"model\":");
     lm_shape_string(out, g->name, strlen(g->name));
     lm_bytes_add_str(out, ",\"prompt\":");
-    lm_shape_string(out, prompt->data ? prompt->data : "", prompt->len);
+    lm_shape_text(out, prompt);
     add_settings(g, c, out);
     lm_bytes_addf(out, ",\"has_new_line\":%s,\"truncated\":false,\"stop_type\":\"%s\",\"stopping_word\":", c->newline ? "true" : "false", stop_type(c));
     lm_shape_string(out, word ? word->s : "", word ? word->n : 0);
@@ -107,12 +107,12 @@ static void add_end(const struct lm_gen *g, const struct lm_choice *c, struct lm
 static void add_body(struct lm_gen *g, struct lm_choice *c, bool stop, struct lm_bytes *out)
 {
     lm_bytes_addf(out, "{\"index\":%zu,\"content\":", c->number);
-    lm_shape_string(out, c->text.data ? c->text.data : "", c->text.len);
+    lm_shape_text(out, &c->text);
     lm_bytes_add_str(out, ",\"tokens\":[");
     lm_bytes_add(out, c->ids.data, c->ids.len);
     lm_bytes_addf(out, "],\"stop\":%s,\"id_slot\":%lld,\"tokens_predicted\":%u,\"tokens_evaluated\":%zu", stop ? "true" : "false",
                   (long long)g->params.id_slot, c->n_tok, g->prompt[c->index / (size_t)g->params.best_of].n);
-    out->failed |= c->text.failed | c->ids.failed;
+    out->failed |= c->ids.failed;
     lm_bytes_clear(&c->text);
     lm_bytes_clear(&c->ids);
     add_probabilities(c, out);

@@ -46,7 +46,7 @@ static void add_calls(struct lm_choice *c, struct lm_bytes *out)
         lm_bytes_add_str(out, first ? ",\"tool_calls\":[{\"id\":\"" : ",{\"id\":\"");
         lm_choice_call_id(c, p, "call_", out);
         lm_bytes_add_str(out, "\",\"function\":{\"name\":");
-        lm_shape_string(out, p->name.data, p->name.len);
+        lm_shape_text(out, &p->name);
         lm_bytes_addf(out, ",\"index\":%zu,\"arguments\":", p->n_call);
         lm_shape_object(out, &p->text);
         lm_bytes_add_str(out, "}}");

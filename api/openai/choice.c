@@ -61,6 +61,7 @@ bool lm_choice_is_last(const struct lm_choice *c, int32_t token)
 static bool feed(struct lm_choice *c, const struct lm_bytes *text)
 {
     const struct lm_params *p = &c->gen->params;
+    c->text.failed |= text->failed;
     if (c->n_tok <= p->min_tokens)
         lm_bytes_add(&c->text, text->data, text->len);
     else if (c->stop_string < 0)
@@ -86,6 +87,7 @@ static bool repeats(struct lm_choice *c, int32_t token)
     if (!r->max_size)
         return false;
     lm_bytes_add(&c->history, &token, sizeof token);
+    c->text.failed |= c->history.failed;
     const int32_t *end = (const int32_t *)c->history.data + c->history.len / sizeof *end;
     size_t n = c->history.failed ? 0 : c->history.len / sizeof *end;
     for (size_t size = r->min_size; size <= r->max_size && size * r->min_count <= n; size++) {

@@ -189,7 +189,7 @@ int lm_constrain(const json_t *body, struct lm_program **out, struct lm_api_erro
     if (rc && e->status)
         return rc;
     if (rc == LM_ENOMEM)
-        return lm_api_fail(e, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(e);
     if (rc)
         return lm_api_bad(e, w.name, "%s: %s", w.name, err.msg);
     if (program->bytes > LM_CONSTRAIN_MAX_BYTES) {

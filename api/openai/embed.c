@@ -29,7 +29,7 @@ int lm_embed_read(struct lm_gen *g, struct lm_embed **out)
         return lm_api_bad(&g->error, "stream", "Embeddings are not streamed.");
     struct lm_embed *kept = lm_arena_alloc(&g->mem, sizeof *kept);
     if (!kept)
-        return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(&g->error);
     *kept = e;
     g->pool = e.pool;
     g->dialect_data = *out = kept;

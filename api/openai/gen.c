@@ -128,11 +128,6 @@ static void fail(struct lm_gen *g)
     end_stream(g);
 }
 
-static int no_memory(struct lm_gen *g)
-{
-    return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
-}
-
 static bool lacks_embedding(const struct lm_gen *g)
 {
     for (size_t i = 0; g->pool && i < g->n_choice; i++)
@@ -160,18 +155,19 @@ static void finish(struct lm_gen *g)
     lm_bytes_clear(&g->out);
     if (g->params.stream) {
         g->dialect->end(g, &g->out);
+    } else {
+        lm_choice_rank(g);
+        g->out.failed |= lacks_embedding(g);
+        g->dialect->answer(g, &g->out);
+    }
+    if (g->out.failed) {
+        lm_api_no_memory(&g->error);
+        fail(g);
+    } else if (g->params.stream) {
         end_stream(g);
-        return;
-    }
-    lm_choice_rank(g);
-    g->out.failed |= lacks_embedding(g);
-    g->dialect->answer(g, &g->out);
-    if (!g->out.failed) {
+    } else {
         lm_call_reply(&g->call, 200, "application/json", &g->out);
-        return;
     }
-    no_memory(g);
-    fail(g);
 }
 
 static void begin_stream(struct lm_gen *g)
@@ -193,7 +189,7 @@ static void flush(struct lm_gen *g, struct lm_choice *c)
         write_out(g);
         return;
     }
-    no_memory(g);
+    lm_api_no_memory(&g->error);
     fail(g);
 }
 
@@ -459,7 +455,7 @@ static int make_choices(struct lm_gen *g)
         if (g->dialect->head)
             g->dialect->head(g);
     }
-    return g->n_choice == n ? 0 : LM_ENOMEM;
+    return g->n_choice == n && !g->head.failed ? 0 : LM_ENOMEM;
 }
 
 static int start_beams(struct lm_gen *g)
@@ -485,10 +481,10 @@ static int submit_all(struct lm_gen *g)
     int rc = make_choices(g);
     lm_hist_add(&g->model->metrics, LM_HIST_N, (double)g->params.n);
     if (rc == 0 && g->params.beam_search)
-        return start_beams(g) ? no_memory(g) : 0;
+        return start_beams(g) ? lm_api_no_memory(&g->error) : 0;
     for (size_t i = 0; rc == 0 && i < g->n_choice; i++)
         rc = submit(g, &g->choice[i]);
-    return rc ? no_memory(g) : 0;
+    return rc ? lm_api_no_memory(&g->error) : 0;
 }
 
 static struct lm_gen *of_wait(struct lm_wait *w)
@@ -542,7 +538,7 @@ static int admit(struct lm_gen *g)
 static void reply_now(struct lm_gen *g)
 {
     if (g->out.failed)
-        no_memory(g);
+        lm_api_no_memory(&g->error);
     if (g->error.status)
         fail(g);
     else
@@ -644,7 +640,7 @@ void lm_gen_begin(struct lm_call *call, const struct lm_dialect *dialect)
     if (!g || !body || getrandom(g->random, sizeof g->random, 0) != sizeof g->random) {
         free(g);
         free(body);
-        lm_api_fail(&e, 503, NULL, "The server is out of memory; try again later.");
+        lm_api_no_memory(&e);
         lm_call_error(call, &e);
         return;
     }

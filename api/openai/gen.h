@@ -201,6 +201,8 @@ struct lm_usage lm_gen_usage(const struct lm_gen *g);
 void lm_shape_error(const struct lm_gen *g, struct lm_bytes *out);
 /** Append s[0..n) as a JSON string. */
 void lm_shape_string(struct lm_bytes *out, const char *s, size_t n);
+/** Append what b holds as a JSON string; where b failed, out does. */
+void lm_shape_text(struct lm_bytes *out, const struct lm_bytes *b);
 /** Append what a chat says as OpenAI's message, or as a delta of it; it is written then. */
 void lm_said_write(struct lm_choice *c, bool delta, struct lm_bytes *out);
 /** Append arguments as an object: those that are none as its member "raw". */

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/gen.h"
+#include "runtime/base/json.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 
 #define TRIM_BYTES (256u << 10)
-
-static int no_memory(struct lm_gen *g)
-{
-    return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
-}
 
 /* A model, or one of its adapters. */
 static struct lm_served *named_model(struct lm_gen *g, const char *name)
@@ -95,7 +91,7 @@ static int take_ids(struct lm_gen *g, const json_t *list, struct lm_tokens *out)
     size_t n = json_array_size(list);
     out->id = malloc((n + 1) * sizeof *out->id);
     if (!out->id)
-        return no_memory(g);
+        return lm_api_no_memory(&g->error);
     out->cap = n + 1;
     for (size_t i = 0; i < n; i++) {
         const json_t *v = json_array_get(list, i);
@@ -121,7 +117,7 @@ static int keep_text(struct lm_gen *g, const json_t *v, size_t i)
     lm_bytes_add_lossy(&text, raw.data, raw.len);
     lm_bytes_fini(&raw);
     g->prompt_text[i] = text;
-    return rc || text.failed ? no_memory(g) : 0;
+    return rc || text.failed ? lm_api_no_memory(&g->error) : 0;
 }
 
 static int take_prompt(struct lm_gen *g, const json_t *v, size_t i)
@@ -140,7 +136,7 @@ static int make_prompts(struct lm_gen *g, size_t n, const char *name)
     g->prompt = calloc(n, sizeof *g->prompt);
     g->prompt_text = calloc(n, sizeof *g->prompt_text);
     if (!g->prompt || !g->prompt_text)
-        return no_memory(g);
+        return lm_api_no_memory(&g->error);
     g->n_prompt = n;
     return 0;
 }
@@ -269,7 +265,7 @@ static int settle(struct lm_gen *g)
     n_eog = p->ignore_eos ? 0 : n_eog;
     g->stop_id = lm_arena_alloc(&g->mem, (n_eog + p->n_stop_id) * sizeof *g->stop_id);
     if (!g->stop_id)
-        return no_memory(g);
+        return lm_api_no_memory(&g->error);
     if (n_eog)
         memcpy(g->stop_id, eog, n_eog * sizeof *eog);
     g->n_stop_id = (uint32_t)n_eog;
@@ -305,7 +301,7 @@ static int add_bias(struct lm_gen *g, const json_t *pair, json_t *out)
     if (json_array_size(pair) != 2 || (!json_is_integer(what) && !json_is_string(what)) || (!json_is_number(bias) && !json_is_false(bias)))
         return lm_api_bad(&g->error, "logit_bias", "logit_bias must be an object, or an array of pairs of a token id or a text and a number or false.");
     if (json_is_string(what) && lm_tokenizer_encode(g->model->text.tok, json_string_value(what), json_string_length(what), 0, 0, &t, NULL))
-        return no_memory(g);
+        return lm_api_no_memory(&g->error);
     for (size_t i = 0; i < (json_is_string(what) ? t.n : 1); i++) {
         snprintf(key, sizeof key, "%lld", json_is_string(what) ? (long long)t.id[i] : (long long)json_integer_value(what));
         json_object_set_new(out, key, json_real(json_is_false(bias) ? -100 : json_number_value(bias)));
@@ -396,7 +392,10 @@ static void take(struct lm_gen *g)
 void lm_gen_intake(struct lm_gen *g)
 {
     g->error.status = 0;
+    lm_json_was_short();
     take(g);
+    if (lm_json_was_short())
+        lm_api_no_memory(&g->error);
     if (g->error.status && g->dialect->prompt_name && strcmp(g->error.param, "prompt") == 0)
         snprintf(g->error.param, sizeof g->error.param, "%s", g->dialect->prompt_name);
 }

@@ -46,6 +46,7 @@ static size_t add_spelling(const struct lm_logprobs *lp, struct lm_bytes *out, c
     else
         lm_bytes_add_lossy(&text, s, s ? n : 0);
     lm_bytes_add_json(out, text.data, text.len);
+    out->failed |= text.failed;
     for (size_t i = 0; i < text.len; i++)
         n_char += (text.data[i] & 0xc0) != 0x80;
     lm_bytes_fini(&text);
@@ -164,6 +165,7 @@ void lm_logprobs_write(struct lm_logprobs *lp, struct lm_bytes *out)
 {
     struct lm_bytes *array[] = {&lp->text_offset, &lp->logprob, &lp->token, &lp->top};
     static const char *const name[] = {"{\"text_offset\":[", "],\"token_logprobs\":[", "],\"tokens\":[", "],\"top_logprobs\":["};
+    out->failed |= lp->token.failed;
     if (!lp->token.len) {
         lm_bytes_add_str(out, "null");
         return;

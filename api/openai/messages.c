@@ -253,7 +253,7 @@ int lm_gen_render(struct lm_gen *g, struct lm_bytes *out)
     if (!rc && g->params.continue_final)
         rc = cut_after_final(g, messages, out);
     if (!rc && lm_plain_take(out, sign, &g->mem, &g->plain))
-        rc = lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+        rc = lm_api_no_memory(&g->error);
     json_decref(vars);
     return rc;
 }

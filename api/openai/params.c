@@ -74,7 +74,7 @@ static int read_stop(struct ctx *c, const char *name, json_t *v)
         if (lm_stop_add(&c->p->stop, c->a, json_string_value(s), len))
             c->p->stop.string = NULL;
     }
-    return c->p->stop.string ? 0 : lm_api_fail(c->e, 503, NULL, "The server is out of memory; try again later.");
+    return c->p->stop.string ? 0 : lm_api_no_memory(c->e);
 }
 
 static bool in_vocab(const struct ctx *c, json_int_t id)
@@ -140,7 +140,7 @@ static int read_bias(struct ctx *c, const char *name, json_t *v)
     c->p->bias_id = lm_arena_alloc(c->a, n * sizeof *c->p->bias_id);
     c->p->bias = lm_arena_alloc(c->a, n * sizeof *c->p->bias);
     if (!c->p->bias_id || !c->p->bias)
-        return lm_api_fail(c->e, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(c->e);
     json_object_foreach(v, key, bias) {
         char *end;
         long long id = strtoll(key, &end, 10);
@@ -375,7 +375,7 @@ static int read_text(struct ctx *c, const struct row *r, json_t *v, const char *
     if (n < r->min || n > r->max || memchr(json_string_value(v), 0, (size_t)n))
         return lm_api_bad(c->e, r->name, "%s must be %s without NUL.", r->name, r->rule);
     *out = lm_arena_copy(c->a, json_string_value(v), (size_t)n);
-    return *out ? 0 : lm_api_fail(c->e, 503, NULL, "The server is out of memory; try again later.");
+    return *out ? 0 : lm_api_no_memory(c->e);
 }
 
 static int refuse(struct ctx *c, const char *name, json_t *v)

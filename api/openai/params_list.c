@@ -11,7 +11,7 @@ int lm_params_read_allowed(const json_t *v, uint32_t n_vocab, struct lm_arena *a
         return lm_api_bad(e, name, "%s must have 1 to %u ids, got %zu.", name, LM_ALLOWED_IDS_MAX, n);
     int32_t *id = lm_arena_alloc(a, n * sizeof *id);
     if (!id)
-        return lm_api_fail(e, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(e);
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_array_get(v, i);
         json_int_t x = json_integer_value(one);

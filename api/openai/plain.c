@@ -149,7 +149,7 @@ int lm_plain_mark(const struct lm_model_text *t, json_t **messages, json_t *vars
     *messages = rc ? *messages : marked;
     for (size_t i = 0; rc == 0 && i < sizeof others / sizeof *others; i++)
         rc = json_object_set_new(vars, others[i], mark(&m, json_object_get(vars, others[i])));
-    return rc ? lm_api_fail(e, 503, NULL, "The server is out of memory; try again later.") : 0;
+    return rc ? lm_api_no_memory(e) : 0;
 }
 
 int lm_plain_take(struct lm_bytes *text, const char *sign, struct lm_arena *a, struct lm_plain *out)

@@ -13,6 +13,7 @@ static void add_entry(struct lm_bytes *out, const struct lm_tokenizer *tok, int3
     lm_bytes_addf(out, "\"%d\":{\"logprob\":%.9g,\"rank\":%u,\"decoded_token\":\"", id, isfinite(logprob) ? (double)logprob : -9999.0, rank);
     lm_bytes_add_json(out, text.data, text.len);
     lm_bytes_add_str(out, "\"}");
+    out->failed |= text.failed;
     lm_bytes_fini(&text);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/openai/responses.h"
 #include "runtime/base/json.h"
+#include "runtime/base/log.h"
 
 #include <stdlib.h>
 
@@ -53,7 +54,7 @@ static void add_item(const struct lm_gen *g, size_t i, const char *status, struc
         lm_bytes_addf(out, ",\"type\":\"function_call\",\"status\":\"%s\",\"call_id\":\"", status);
         lm_choice_call_id(choice_of(g), p, "call_", out);
         lm_bytes_add_str(out, "\",\"name\":");
-        lm_shape_string(out, p->name.data, p->name.len);
+        lm_shape_text(out, &p->name);
         lm_bytes_add_str(out, ",\"arguments\":");
         add_text(p, whole, out);
         lm_bytes_add_char(out, '}');
@@ -125,7 +126,7 @@ static void add_response(const struct lm_gen *g, struct lm_bytes *out)
         }
     lm_bytes_add_char(out, ']');
     lm_bytes_add_str(out, data_of(g)->echo);
-    lm_bytes_add_str(out, ",\"usage\":");
+    lm_bytes_addf(out, ",\"store\":%s,\"usage\":", data_of(g)->store ? "true" : "false");
     if (ended) {
         struct lm_usage u = lm_gen_usage(g);
         lm_bytes_addf(out,
@@ -137,7 +138,7 @@ static void add_response(const struct lm_gen *g, struct lm_bytes *out)
     }
 }
 
-/* The answer as a chat's message. */
+/* The answer as a chat's message; NULL: no memory. */
 static json_t *message_of(const struct lm_choice *c)
 {
     struct lm_bytes text[2] = {{0}, {0}}, id = {0};
@@ -159,27 +160,34 @@ static json_t *message_of(const struct lm_choice *c)
     if (json_array_size(calls))
         json_object_set(m, "tool_calls", calls);
     json_decref(calls);
+    if (text[0].failed || text[1].failed || id.failed) {
+        json_decref(m);
+        m = NULL;
+    }
     lm_bytes_fini(&text[0]);
     lm_bytes_fini(&text[1]);
     lm_bytes_fini(&id);
     return m;
 }
 
-/* Keep it as it stands, and the conversation with its answer. */
+/* Keep it as it stands, and the conversation with its answer. What cannot be kept is told as such. */
 static void keep(const struct lm_gen *g)
 {
-    const struct lm_response *r = data_of(g);
+    struct lm_response *r = data_of(g);
     struct lm_bytes body = {0};
-    char id[48];
-    if (!r->store || !r->messages)
+    char id[48], *text = NULL;
+    if (!r->store)
         return;
     id_of(g, id);
     add_response(g, &body);
+    lm_json_was_short();
     json_t *messages = lm_json_load(r->messages, strlen(r->messages), 0, NULL);
-    json_array_append_new(messages, message_of(choice_of(g)));
-    char *text = json_dumps(messages, JSON_COMPACT);
-    if (text)
-        lm_store_put(g->call.server->store, id, &body, text);
+    if (!json_array_append_new(messages, message_of(choice_of(g))))
+        text = json_dumps(messages, JSON_COMPACT);
+    body.failed |= lm_json_was_short();
+    r->store = lm_store_put(g->call.server->store, id, &body, text);
+    if (!r->store)
+        lm_log(LM_WARN, "http", "not stored response=%s: it is too large, or memory is short", id);
     free(text);
     json_decref(messages);
     lm_bytes_fini(&body);
@@ -282,7 +290,7 @@ static void end_item(struct lm_gen *g, size_t i, const char *status, struct lm_b
     add_text(p, true, out);
     if (p->kind == LM_SAID_CALL) {
         lm_bytes_add_str(out, ",\"name\":");
-        lm_shape_string(out, p->name.data, p->name.len);
+        lm_shape_text(out, &p->name);
     }
     lm_bytes_add_str(out, p->kind == LM_SAID_CONTENT ? ",\"logprobs\":[]}\n\n" : "}\n\n");
     if (names[p->kind].part_done) {
@@ -339,15 +347,20 @@ static void error(const struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_str(out, "}\n\n");
 }
 
-/* Begun in the background: the client has its answer, the work goes on. */
+/* Begun in the background: the client has its answer, the work goes on. Without a place to find it there is none. */
 static void detach(struct lm_gen *g)
 {
     struct lm_response *r = data_of(g);
     struct lm_bytes body = {0};
     if (!r->background)
         return;
-    add_response(g, &body);
     keep(g);
+    if (!r->store) {
+        lm_api_fail(&g->error, 503, NULL, "The response cannot be stored: it is too large, or the server is out of memory.");
+        lm_call_error(&g->call, &g->error);
+        return;
+    }
+    add_response(g, &body);
     g->kept = true;
     r->next = g->call.server->background;
     g->call.server->background = g;

@@ -98,7 +98,7 @@ static int add_earlier(struct lm_gen *g, json_t *messages)
     if (!json_is_string(id) || !lm_store_get(g->call.server->store, json_string_value(id), NULL, &text))
         return lm_api_fail(&g->error, 404, "previous_response_id", "There is no such response; it was not stored, or too long ago.");
     json_t *earlier = lm_json_load(text.data, text.len, 0, NULL);
-    int rc = json_array_extend(messages, earlier) ? lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.") : 0;
+    int rc = json_array_extend(messages, earlier) ? lm_api_no_memory(&g->error) : 0;
     json_decref(earlier);
     lm_bytes_fini(&text);
     return rc;
@@ -163,7 +163,7 @@ static int make_echo(struct lm_gen *g, struct lm_response *r)
 {
     static const struct { const char *name, *silent; } rows[] = {
         {"instructions", "null"}, {"max_output_tokens", "null"}, {"metadata", "{}"}, {"parallel_tool_calls", "true"}, {"previous_response_id", "null"},
-        {"reasoning", "{\"effort\":null,\"summary\":null}"}, {"store", "true"}, {"background", "false"}, {"temperature", "1.0"},
+        {"reasoning", "{\"effort\":null,\"summary\":null}"}, {"background", "false"}, {"temperature", "1.0"},
         {"text", "{\"format\":{\"type\":\"text\"}}"}, {"tool_choice", "\"auto\""}, {"tools", "[]"}, {"top_p", "1.0"}, {"truncation", "\"disabled\""},
         {"user", "null"},
     };
@@ -177,7 +177,7 @@ static int make_echo(struct lm_gen *g, struct lm_response *r)
     }
     r->echo = b.failed ? NULL : lm_arena_copy(&g->mem, b.data, b.len);
     lm_bytes_fini(&b);
-    return r->echo ? 0 : lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    return r->echo ? 0 : lm_api_no_memory(&g->error);
 }
 
 static int read_flags(struct lm_gen *g, struct lm_response *r)
@@ -214,7 +214,7 @@ int lm_responses_convert(struct lm_gen *g)
 {
     struct lm_response *r = lm_arena_alloc(&g->mem, sizeof *r);
     json_t *messages = json_array(), *out = body_of(g), *instructions = json_object_get(g->json, "instructions");
-    int rc = r ? 0 : lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    int rc = r ? 0 : lm_api_no_memory(&g->error);
     if (rc == 0) {
         *r = (struct lm_response){.store = true};
         g->dialect_data = r;

@@ -41,11 +41,11 @@ static void add_call(const struct lm_choice *c, struct lm_said_part *p, bool del
     lm_bytes_add_str(out, "\"function\":{");
     if (!p->told) {
         lm_bytes_add_str(out, "\"name\":");
-        lm_shape_string(out, p->name.data, p->name.len);
+        lm_shape_text(out, &p->name);
         lm_bytes_add_char(out, ',');
     }
     lm_bytes_add_str(out, "\"arguments\":");
-    lm_shape_string(out, p->text.data ? p->text.data : "", p->text.len);
+    lm_shape_text(out, &p->text);
     lm_bytes_add_str(out, "}}");
     p->told = true;
 }

@@ -119,7 +119,7 @@ static int keep_texts(struct lm_gen *g, struct lm_embed *e, const json_t *prompt
         if (!e->text[i])
             e->text = NULL;
     }
-    return e->text ? 0 : lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+    return e->text ? 0 : lm_api_no_memory(&g->error);
 }
 
 static int add_pair(struct lm_gen *g, const json_t *a, const json_t *b, json_t *out, uint32_t *out_second)
@@ -145,7 +145,7 @@ static int make_pairs(struct lm_gen *g, const struct lm_embed *e, json_t **promp
     if (n_class != 1)
         return lm_api_bad(&g->error, "model", "The model does not support the Score API: it has %u classes, not one.", n_class);
     if (!second)
-        return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+        return lm_api_no_memory(&g->error);
     json_t *pairs = json_array();
     int rc = 0;
     for (size_t i = 0; i < e->n_text && rc == 0; i++)

@@ -10,6 +10,12 @@ void lm_shape_string(struct lm_bytes *out, const char *s, size_t n)
     lm_bytes_add_char(out, '"');
 }
 
+void lm_shape_text(struct lm_bytes *out, const struct lm_bytes *b)
+{
+    lm_shape_string(out, b->data ? b->data : "", b->len);
+    out->failed |= b->failed;
+}
+
 void lm_shape_id(const struct lm_gen *g, struct lm_bytes *out)
 {
     lm_bytes_addf(out, "%016llx%016llx", (unsigned long long)g->random[0], (unsigned long long)g->random[1]);
@@ -56,6 +62,7 @@ static void add_ids(struct lm_choice *c, bool first, struct lm_bytes *out)
         add_prompt_ids(&g->prompt[c->index / (size_t)g->params.best_of], out);
     lm_bytes_add_str(out, ",\"token_ids\":[");
     lm_bytes_add(out, c->ids.data, c->ids.len);
+    out->failed |= c->ids.failed;
     lm_bytes_add_char(out, ']');
     lm_bytes_clear(&c->ids);
 }
@@ -101,7 +108,7 @@ static void add_choice(struct lm_choice *c, bool delta, struct lm_bytes *out)
         lm_said_write(c, delta, out);
     } else {
         lm_bytes_add_str(out, "\"text\":");
-        lm_shape_string(out, c->text.data, c->text.len);
+        lm_shape_text(out, &c->text);
     }
     lm_bytes_add_str(out, ",\"logprobs\":");
     out->failed |= c->text.failed;
@@ -198,7 +205,7 @@ static void add_prompt(const struct lm_gen *g, struct lm_bytes *out)
     if (!g->params.return_prompt_text)
         return;
     lm_bytes_add_str(out, ",\"prompt_text\":");
-    lm_shape_string(out, g->prompt_text[0].data, g->prompt_text[0].len);
+    lm_shape_text(out, &g->prompt_text[0]);
 }
 
 static void add_role_event(const struct lm_gen *g, const struct lm_choice *c, struct lm_bytes *out)

@@ -61,23 +61,32 @@ void lm_store_destroy(struct lm_store *s)
     free(s);
 }
 
-void lm_store_put(struct lm_store *s, const char *id, const struct lm_bytes *body, const char *messages)
+/* NULL: it is not to be kept. */
+static struct entry *make_entry(const char *id, const struct lm_bytes *body, const char *messages)
 {
-    struct entry *e = calloc(1, sizeof *e);
+    struct entry *e = body->failed || !messages ? NULL : calloc(1, sizeof *e);
     if (!e)
-        return;
+        return NULL;
     e->id = strdup(id);
     e->body = strndup(body->data ? body->data : "", body->len);
     e->messages = strdup(messages);
     e->bytes = body->len + strlen(messages) + strlen(id) + sizeof *e;
-    bool keep = e->id && e->body && e->messages && !body->failed && e->bytes <= LM_STORE_BYTES;
+    if (e->id && e->body && e->messages && e->bytes <= LM_STORE_BYTES)
+        return e;
+    free_entry(e);
+    return NULL;
+}
+
+bool lm_store_put(struct lm_store *s, const char *id, const struct lm_bytes *body, const char *messages)
+{
+    struct entry *e = make_entry(id, body, messages);
     pthread_mutex_lock(&s->lock);
     struct entry **old = find(s, id);
     if (*old)
         take_out(s, old);
-    while (keep && s->oldest && (s->n >= LM_STORE_MAX || s->bytes + e->bytes > LM_STORE_BYTES))
+    while (e && s->oldest && (s->n >= LM_STORE_MAX || s->bytes + e->bytes > LM_STORE_BYTES))
         take_out(s, &s->oldest);
-    if (keep) {
+    if (e) {
         struct entry **at = &s->oldest;
         while (*at)
             at = &(*at)->next;
@@ -86,8 +95,7 @@ void lm_store_put(struct lm_store *s, const char *id, const struct lm_bytes *bod
         s->bytes += e->bytes;
     }
     pthread_mutex_unlock(&s->lock);
-    if (!keep)
-        free_entry(e);
+    return e != NULL;
 }
 
 bool lm_store_get(struct lm_store *s, const char *id, struct lm_bytes *out_body, struct lm_bytes *out_messages)

@@ -42,7 +42,7 @@ static void add_tokens(const struct lm_gen *g, const struct lm_tokens *t, bool s
         const char *s = lm_tokenizer_piece(g->model->text.tok, t->id[i], &n);
         lm_bytes_add_lossy(&text, s, s ? n : 0);
         lm_bytes_add_str(out, i ? "," : "");
-        lm_shape_string(out, text.data, text.len);
+        lm_shape_text(out, &text);
         lm_bytes_fini(&text);
     }
     lm_bytes_add_str(out, strings ? "]}" : "}");
@@ -75,7 +75,7 @@ static int asked_text(struct lm_gen *g, struct lm_bytes *out)
     if (!json_is_string(v))
         return lm_api_bad(&g->error, "prompt", "prompt must be a string, or messages an array, got %s.", lm_json_kind(v));
     lm_bytes_add(out, json_string_value(v), json_string_length(v));
-    return 0;
+    return out->failed ? lm_api_no_memory(&g->error) : 0;
 }
 
 static void tokenize(struct lm_gen *g)
@@ -99,7 +99,7 @@ static void detokenize(struct lm_gen *g)
     if (!json_is_array(list))
         lm_api_bad(&g->error, "tokens", "tokens must be an array of integers, got %s.", lm_json_kind(list));
     if (!id)
-        lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
+        lm_api_no_memory(&g->error);
     for (size_t i = 0; !g->error.status && i < n; i++) {
         const json_t *v = json_array_get(list, i);
         json_int_t x = json_integer_value(v);
@@ -114,7 +114,7 @@ static void detokenize(struct lm_gen *g)
         g->out.failed |= lm_tokenizer_decode(g->model->text.tok, id, n, LM_TOK_SHOW_SPECIAL, &raw, NULL) != 0;
         lm_bytes_add_lossy(&text, raw.data, raw.len);
         lm_bytes_add_str(&g->out, "{\"prompt\":");
-        lm_shape_string(&g->out, text.data, text.len);
+        lm_shape_text(&g->out, &text);
         lm_bytes_add_char(&g->out, '}');
     }
     free(id);
@@ -127,7 +127,7 @@ static void apply_template(struct lm_gen *g)
     struct lm_bytes text = {0};
     if (lm_gen_params(g) == 0 && lm_gen_render(g, &text) == 0) {
         lm_bytes_add_str(&g->out, "{\"prompt\":");
-        lm_shape_string(&g->out, text.data, text.len);
+        lm_shape_text(&g->out, &text);
         lm_bytes_add_char(&g->out, '}');
     }
     lm_bytes_fini(&text);
@@ -172,7 +172,7 @@ void lm_openai_tokenizer_info(struct lm_call *call)
     lm_bytes_addf(&b, "{\"tokenizer_class\":\"llmserve\",\"vocab_size\":%u,\"model_max_length\":%u,\"chat_template\":", lm_tokenizer_n_vocab(m->text.tok),
                   atomic_load(&m->max_model_len));
     if (m->text.source.len)
-        lm_shape_string(&b, m->text.source.data, m->text.source.len);
+        lm_shape_text(&b, &m->text.source);
     else
         lm_bytes_add_str(&b, "null");
     json_object_foreach(m->text.vars, name, token) {

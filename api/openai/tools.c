@@ -17,11 +17,6 @@ static enum need need_of(const struct lm_params *p, const char **out_name)
     return *out_name ? NAMED : choice && strcmp(choice, "required") == 0 ? REQUIRED : AUTO;
 }
 
-static int no_memory(struct lm_gen *g)
-{
-    return lm_api_fail(&g->error, 503, NULL, "The server is out of memory; try again later.");
-}
-
 static int32_t control_of(void *arg, const char *s, size_t n)
 {
     struct lm_tokens t = {0};
@@ -52,7 +47,7 @@ static int compile(struct lm_gen *g, enum need need, const char *name, struct lm
         *out = NULL;
     }
     if (rc == LM_ENOMEM)
-        return no_memory(g);
+        return lm_api_no_memory(&g->error);
     return rc && (must || rc == LM_EUNSUPPORTED) ? lm_api_bad(&g->error, "tools", "tools: %s", err.msg) : 0;
 }
 
@@ -88,7 +83,7 @@ static int bound_thought(struct lm_gen *g)
     const struct lm_tokenizer *tok = g->model->text.tok;
     if (lm_tokenizer_encode(tok, open, strlen(open), LM_TOK_PARSE_SPECIAL, 0, &g->think_open, NULL) ||
         lm_tokenizer_encode(tok, close, strlen(close), LM_TOK_PARSE_SPECIAL, 0, &g->think_close, NULL))
-        return no_memory(g);
+        return lm_api_no_memory(&g->error);
     return 0;
 }
 
@@ -110,7 +105,7 @@ int lm_gen_tools(struct lm_gen *g, const struct lm_bytes *prompt)
     if (need == AUTO && !g->model->conf->enable_auto_tool_choice)
         return lm_api_bad(&g->error, "tool_choice", "\"auto\" tool choice requires the server's option enable-auto-tool-choice.");
     if (lm_tool_list_init(g->params.tools, &g->mem, &g->tools))
-        return no_memory(g);
+        return lm_api_no_memory(&g->error);
     if (name && !has_tool(&g->tools, name))
         return lm_api_bad(&g->error, "tool_choice", "tool_choice names a function that is none of `tools`.");
     return bind_answer(g, need, name);

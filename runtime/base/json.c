@@ -253,3 +253,24 @@ json_t *lm_json_load(const char *s, size_t n, unsigned flags, struct lm_err *err
     struct lm_json_reader r = {.flags = flags};
     return lm_json_read(&r, s, n, err);
 }
+
+static _Thread_local bool was_short;
+
+static void *allocate(size_t n)
+{
+    void *p = malloc(n);
+    was_short |= !p;
+    return p;
+}
+
+void lm_json_note_shortage(void)
+{
+    json_set_alloc_funcs(allocate, free);
+}
+
+bool lm_json_was_short(void)
+{
+    bool was = was_short;
+    was_short = false;
+    return was;
+}

@@ -13,6 +13,7 @@
  */
 #include <jansson.h>
 #include <llmserve/err.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { LM_JSON_DEEPEST = 512 }; /* levels where a reader has no limit of its own */
@@ -42,4 +43,12 @@ json_t *lm_json_read(struct lm_json_reader *r, const char *s, size_t n, struct l
 
 /** The same with flags alone. */
 json_t *lm_json_load(const char *s, size_t n, unsigned flags, struct lm_err *err);
+
+/** Let jansson note where its allocations fail. Before there is a second thread. */
+void lm_json_note_shortage(void);
+/**
+ * Whether an allocation of jansson's failed in this thread since the last call of this: a tree made meanwhile may lack parts. So what
+ * makes a tree asks once at its end.
+ */
+bool lm_json_was_short(void);
 #endif

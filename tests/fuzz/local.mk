@@ -89,7 +89,7 @@ fuzz_tools = tests/fuzz/tools_fuzz.c $(filter %.c,$(libtools_la_SOURCES) $(libgr
 fuzz_protocol = tests/fuzz/protocol_fuzz.c $(filter %/constraint.c %/draft.c %/dry.c %/kv.c %/request.c %/think.c,$(libengine_la_SOURCES)) \
 	$(filter %.c,$(libprotocol_la_SOURCES) $(libgrammarrun_la_SOURCES)) $(fuzz_base)
 fuzz_cflags = $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
-fuzz_libs = $(LIBEVENT_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) -lm -lpthread
+fuzz_libs = $(LIBEVENT_LIBS) $(TLS_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) -lm -lpthread
 
 fuzz: $(fuzz_targets:%=fuzz-%)
 fuzz-%:
