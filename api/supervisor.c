@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define READ_BYTES (4u << 10)
-#define TURN_US 1000u /* of reading, before others of the loop have their turn */
+#define TURN_US 250u /* of reading, before others of the loop have their turn */
 #define HEALTHY_US 5000000u
 #define STEADY_US 60000000u
 #define BACKOFF_MIN_US 100000u

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { MAX_SINGLE_WRITE = 256 << 10, BODY_BYTES_PER_S = 64 << 10, LINGER_US = 5000000, LINGER_BODIES = 4, PUSH_US = 1000 };
+enum { MAX_SINGLE_WRITE = 256 << 10, BODY_BYTES_PER_S = 64 << 10, LINGER_US = 5000000, LINGER_BODIES = 4, PUSH_US = 250 };
 
 static size_t queued(const struct lm_http_conn *c)
 {

@@ -110,7 +110,7 @@ void lm_http_conn_lose(struct lm_http_conn *c);
 void lm_http_conn_push(struct lm_http_conn *c);
 /** After something was queued in any other way: bev writes it. */
 void lm_http_conn_queued(struct lm_http_conn *c);
-/** Write what was pushed, for at most a millisecond; false: there is more. */
+/** Write what was pushed, for a quarter of a millisecond; false: there is more. */
 bool lm_http_conn_write_pushed(struct lm_http_server *s);
 
 /** reply.c: queue an error answer; 503 carries Retry-After. */
