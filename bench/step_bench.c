@@ -67,7 +67,7 @@ static void load(struct bench *b)
     b->model = lm_group_model(s);
 }
 
-/* split: only n_rank and n_stage count. */
+/* split: how the model is split; the rest is made here. */
 static void open_bench(struct bench *b, const char *plugin, const char *path, const struct lm_option *option, size_t n,
                        const struct lm_group_desc *split)
 {
@@ -79,7 +79,11 @@ static void open_bench(struct bench *b, const char *plugin, const char *path, co
     }
     b->be = dlsym(so, "lm_backend");
     uint64_t t0 = lm_now_us();
-    b->split = (struct lm_group_desc){b->be, b->device, b->part, split->n_rank, split->n_stage, 120000000, NULL};
+    b->split = *split;
+    b->split.be = b->be;
+    b->split.dev = b->device;
+    b->split.model = b->part;
+    b->split.step_timeout_us = 120000000;
     for (uint32_t i = 0; i < split->n_rank * split->n_stage; i++)
         need(b->be->open(&(struct lm_open_desc){.device = i, .option = option, .n_option = n}, &b->device[i], &err), &err, "open");
     b->dev = b->device[0];

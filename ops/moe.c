@@ -34,9 +34,9 @@ int lm_moe_route_check(const struct lm_graph *g, const struct lm_op *op, struct 
 
 static int check_experts(const struct lm_op *op, uint32_t *out_rows, uint32_t *out_cols, struct lm_err *err)
 {
-    uint32_t n = op->u.moe.n_expert;
-    if (n == 0 || n > LM_MOE_MAX_EXPERT || !op->u.moe.w)
-        return lm_fail(err, LM_EINVAL, "%u experts", n);
+    const uint32_t n = op->u.moe.n_expert, total = op->u.moe.total ? op->u.moe.total : n, first = op->u.moe.first;
+    if (n == 0 || total > LM_MOE_MAX_EXPERT || n > total || first > total - n || !op->u.moe.w)
+        return lm_fail(err, LM_EINVAL, "%u experts from %u on of %u", n, first, total);
     for (uint32_t e = 0; e < n; e++) {
         const struct lm_weight *w = op->u.moe.w[e];
         if (!w || w->rows != op->u.moe.w[0]->rows || w->cols != op->u.moe.w[0]->cols)
@@ -60,8 +60,9 @@ int lm_moe_matmul_check(const struct lm_graph *g, const struct lm_op *op, struct
     if (rc < 0)
         return rc;
     const struct lm_act *x = &g->act[op->x], *y = &g->act[op->y];
-    if (n_slot == 0 || n_slot > op->u.moe.n_expert || (op->x2 == LM_NONE && n_slot != op->u.moe.n_expert))
-        return lm_fail(err, LM_EINVAL, "%u slots for %u experts", n_slot, op->u.moe.n_expert);
+    const uint32_t total = op->u.moe.total ? op->u.moe.total : op->u.moe.n_expert;
+    if (n_slot == 0 || n_slot > total || (op->x2 == LM_NONE && (n_slot != total || total != op->u.moe.n_expert)))
+        return lm_fail(err, LM_EINVAL, "%u slots for %u experts of %u", n_slot, op->u.moe.n_expert, total);
     if (x->dim % n_x || x->dim / n_x < cols || y->dim % n_slot || y->dim / n_slot < rows || x->rows != y->rows)
         return lm_fail(err, LM_EINVAL, "x has %u columns, y %u, for %u slots of %u x %u", x->dim, y->dim, n_slot, rows, cols);
     if (op->y == op->x || op->y == op->x2)
@@ -169,10 +170,15 @@ void lm_moe_matmul_ref(float *y, const float *x, const float *route, const struc
     size_t x_dim = g->act[op->x].dim, y_dim = g->act[op->y].dim, step = op->u.moe.x_shared ? 0 : x_dim / n_slot;
     for (size_t r = 0; r < rows; r++)
         for (uint32_t j = 0; j < n_slot; j++) {
-            uint32_t e = lm_moe_expert(route ? route + r * 2 * n_slot : NULL, j, op->u.moe.n_expert);
+            uint32_t e = lm_moe_expert(route ? route + r * 2 * n_slot : NULL, j, op);
+            float *to = y + r * y_dim + j * (y_dim / n_slot);
+            if (e == LM_NONE) {
+                memset(to, 0, op->u.moe.w[0]->rows * sizeof *to);
+                continue;
+            }
             const struct lm_weight *w = op->u.moe.w[e];
             const float *b = op->u.moe.b ? weight(weight_arg, op->u.moe.b[e]) : NULL;
-            lm_matmul_ref(y + r * y_dim + j * (y_dim / n_slot), x + r * x_dim + j * step, weight(weight_arg, w), b, 1, w->rows, w->cols);
+            lm_matmul_ref(to, x + r * x_dim + j * step, weight(weight_arg, w), b, 1, w->rows, w->cols);
         }
 }
 

@@ -16,6 +16,7 @@
  * matmul  x [rows][n_slot][>= k] (x_shared: [rows][>= k]), y [rows][n_slot][>= n]: columns past k are not read, those past
  *         n not written; all w are [n][k] of any type, as are all b [n]; x2 a route of n_slot experts or LM_NONE; y is not x
  *         A number of x2 that is no expert's counts as expert 0: the memory is safe whatever x2 holds.
+ *         Of more experts in all (total) than w has, the others' slots become zeros, so that sums over ranks are whole.
  * sum     x [rows][n_slot * dim], x2 the route, y [rows][dim], neither x nor x2
  * Accuracy route: |y - ref| <= LM_MOE_ROUTE_TOL; matmul: as LM_OP_MATMUL; sum: LM_MOE_SUM_TOL * sum_j |weight * x|
  * Source  Shazeer et al. 2017, arXiv:1701.06538; groups and bias: DeepSeek-AI 2024, arXiv:2405.04434, arXiv:2412.19437
@@ -32,12 +33,14 @@ int lm_moe_route_check(const struct lm_graph *g, const struct lm_op *op, struct 
 int lm_moe_matmul_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err);
 int lm_moe_sum_check(const struct lm_graph *g, const struct lm_op *op, struct lm_err *err);
 
-/** The expert of slot j in a row of a route, or j where route is NULL.  Thread [any] */
-static inline uint32_t lm_moe_expert(const float *route, uint32_t j, uint32_t n_expert)
+/** The index in w of the expert of slot j in a row of a route, or j where route is NULL; LM_NONE: another rank has it.  Thread [any] */
+static inline uint32_t lm_moe_expert(const float *route, uint32_t j, const struct lm_op *op)
 {
     if (!route)
         return j;
-    return route[j] >= 0 && route[j] < (float)n_expert ? (uint32_t)route[j] : 0;
+    const uint32_t n = op->u.moe.n_expert, total = op->u.moe.total ? op->u.moe.total : n;
+    const uint32_t i = (route[j] >= 0 && route[j] < (float)total ? (uint32_t)route[j] : 0) - op->u.moe.first;
+    return i < n ? i : LM_NONE;
 }
 
 /** The weight as f32 [rows][cols]; borrowed. */

@@ -77,11 +77,14 @@ START_TEST(test_ops_moe__numbers_that_are_none_choose_experts_still)
     ck_assert_float_eq(y[0], 0);
     ck_assert_float_eq(y[1], 1);
     const float route_of[] = {-1, 2, NAN, 7};
-    ck_assert_uint_eq(lm_moe_expert(route_of, 0, 4), 0);
-    ck_assert_uint_eq(lm_moe_expert(route_of, 1, 4), 2);
-    ck_assert_uint_eq(lm_moe_expert(route_of, 2, 4), 0);
-    ck_assert_uint_eq(lm_moe_expert(route_of, 3, 4), 0);
-    ck_assert_uint_eq(lm_moe_expert(NULL, 3, 4), 3);
+    const struct lm_op all = {.u.moe = {.n_expert = 4}}, some = {.u.moe = {.n_expert = 2, .first = 1, .total = 4}};
+    ck_assert_uint_eq(lm_moe_expert(route_of, 0, &all), 0);
+    ck_assert_uint_eq(lm_moe_expert(route_of, 1, &all), 2);
+    ck_assert_uint_eq(lm_moe_expert(route_of, 2, &all), 0);
+    ck_assert_uint_eq(lm_moe_expert(route_of, 3, &all), 0);
+    ck_assert_uint_eq(lm_moe_expert(NULL, 3, &all), 3);
+    ck_assert_uint_eq(lm_moe_expert(route_of, 1, &some), 1);
+    ck_assert_uint_eq(lm_moe_expert(route_of, 3, &some), LM_NONE);
 }
 END_TEST
 
@@ -121,6 +124,13 @@ START_TEST(test_ops_moe__each_slot_meets_its_expert)
     lm_moe_matmul_ref(memset(y, 0, sizeof y), each, routes, &g, &op, 1, values, NULL);
     const float wide[] = {2, 6, 0, 6, 15, 0};
     ck_assert_mem_eq(y, wide, sizeof wide);
+    op.u.moe.w = w + 1; /* expert 2 is another rank's */
+    op.u.moe.n_expert = op.u.moe.first = 1;
+    op.u.moe.total = 3;
+    ck_assert_int_eq(lm_moe_matmul_check(&g, &op, NULL), 0);
+    lm_moe_matmul_ref(y, each, routes, &g, &op, 1, values, NULL);
+    const float part[] = {0, 0, 0, 6, 15, 0};
+    ck_assert_mem_eq(y, part, sizeof part);
     float sum[2];
     lm_moe_sum_ref(sum, want, routes, 1, 2, 2);
     ck_assert_float_eq(sum[0], 1 + 13 / 4.0f);
@@ -133,8 +143,8 @@ START_TEST(test_ops_moe__matmul_check_refuses_what_disagrees)
     const struct lm_weight other = {.rows = 2, .cols = 4};
     const struct lm_weight *const mixed[3] = {w[0], &other, w[2]}, *const none[3] = {w[0], NULL, w[2]};
     const struct lm_op good = {.x = 0, .x2 = 2, .y = 3, .u.moe = {.w = w, .b = bias, .n_expert = 3, .n_slot = 2, .x_shared = true}};
-    struct lm_op bad[12];
-    for (int i = 0; i < 12; i++)
+    struct lm_op bad[15];
+    for (int i = 0; i < 15; i++)
         bad[i] = good;
     bad[0].u.moe.w = mixed;
     bad[1].u.moe.w = none;
@@ -148,8 +158,12 @@ START_TEST(test_ops_moe__matmul_check_refuses_what_disagrees)
     bad[9].u.moe.n_expert = 0;
     bad[10].u.moe.x_shared = false; /* 3 columns for two slots */
     bad[11].u.moe.n_expert = LM_MOE_MAX_EXPERT + 1;
+    bad[12].u.moe.total = 2; /* fewer than are here */
+    bad[13].u.moe.total = 4;
+    bad[13].u.moe.first = 2; /* past the last one */
+    bad[14].u.moe.first = 1;
     ck_assert_int_eq(lm_moe_matmul_check(&g, &good, NULL), 0);
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 15; i++)
         ck_assert_msg(lm_moe_matmul_check(&g, &bad[i], NULL) == LM_EINVAL, "case %d", i);
     const struct lm_op heads = {.x = 6, .x2 = LM_NONE, .y = 3, .u.moe = {.w = w, .n_expert = 3, .n_slot = 3}};
     ck_assert_int_eq(lm_moe_matmul_check(&g, &heads, NULL), 0);

@@ -82,6 +82,7 @@ struct expert_case {
     uint32_t qtype, n_expert, n_slot, rows, cols;
     uint32_t x_pad, y_pad; /* columns of a slot that the op leaves alone */
     bool shared, bias, per_head;
+    uint32_t first, total; /* of more experts than are here */
 };
 
 /* Each slot's result within what rounding x to int8 gives, and those columns as they were that are not the op's. */
@@ -97,7 +98,7 @@ static void compare_slots(struct lm_rig *r, const struct lm_rig_step *st, const 
 static void fill_route(struct lm_rig *r, float *route, uint32_t rows, const struct expert_case *c)
 {
     for (uint32_t i = 0; i < rows * 2 * c->n_slot; i++)
-        route[i] = (float)lm_rig_random(r, i % 7 ? c->n_expert : 1); /* the first expert more often than others */
+        route[i] = (float)lm_rig_random(r, i % 7 ? c->total ? c->total : c->n_expert : 1); /* the first expert more often than others */
 }
 
 static void expert_case(const struct lm_op_suite *s, const struct expert_case *c)
@@ -121,6 +122,8 @@ static void expert_case(const struct lm_op_suite *s, const struct expert_case *c
         op->u.moe.n_expert = c->n_expert;
         op->u.moe.n_slot = c->n_slot;
         op->u.moe.x_shared = c->shared;
+        op->u.moe.first = c->first;
+        op->u.moe.total = c->total;
     }
     lm_rig_op(&r, LM_OP_MOE_SUM, y, route, sum);
     lm_rig_prepare(&r);
@@ -151,10 +154,11 @@ void lm_op_suite_moe(const struct lm_op_suite *s)
         {1, 1, 0, 0, 0, LM_MOE_SOFTMAX, true, false},
     };
     const struct expert_case experts[] = {
-        {LM_Q_F32, 8, 2, 48, 40, 0, 0, true, false, false},   {LM_Q_F16, 5, 3, 33, 64, 0, 0, false, true, false},
-        {LM_Q_Q8_0, 16, 4, 100, 96, 0, 0, true, true, false}, {LM_Q_Q4_K, 4, 1, 70, 256, 0, 0, false, false, false},
-        {LM_Q_Q4_1, 3, 3, 64, 64, 0, 0, true, false, false},  {LM_Q_BF16, 4, 4, 24, 12, 4, 8, false, false, true}, /* heads, with gaps */
-        {LM_Q_Q8_0, 4, 4, 20, 32, 0, 5, true, false, true},
+        {LM_Q_F32, 8, 2, 48, 40, 0, 0, true, false, false, 0, 0},   {LM_Q_F16, 5, 3, 33, 64, 0, 0, false, true, false, 0, 0},
+        {LM_Q_Q8_0, 16, 4, 100, 96, 0, 0, true, true, false, 0, 0}, {LM_Q_Q4_K, 4, 1, 70, 256, 0, 0, false, false, false, 0, 0},
+        {LM_Q_Q4_1, 3, 3, 64, 64, 0, 0, true, false, false, 0, 0},  {LM_Q_BF16, 4, 4, 24, 12, 4, 8, false, false, true, 0, 0}, /* heads, with gaps */
+        {LM_Q_Q8_0, 4, 4, 20, 32, 0, 5, true, false, true, 0, 0},
+        {LM_Q_Q8_0, 3, 2, 52, 64, 0, 4, true, true, false, 2, 8}, {LM_Q_F32, 2, 4, 48, 40, 0, 0, false, false, false, 0, 5},
     };
     for (size_t i = 0; i < N(routes); i++)
         route_case(s, &routes[i]);

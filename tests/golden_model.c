@@ -35,6 +35,10 @@ const char *const lm_golden_families[] = {
     "hf/bert-bf16", "hf/bert-classes-bf16", "hf/modernbert-bf16", "hf/nomic_bert-bf16", "hf/roberta-bf16", "hf/xlm-roberta-classes-bf16", NULL,
 };
 
+const char *const lm_golden_mixtures[] = {
+    "glm4moe", "gpt-oss", "gpt-oss-quants", "granitemoe", "mixtral", "mixtral-split", "qwen2moe", "qwen3moe", NULL,
+};
+
 /* Where tokens and logits of all positions stand: in the file's keys, or in a folder's golden.safetensors. */
 struct golden {
     struct lm_gguf *g;
@@ -260,7 +264,7 @@ static void *run_process(void *arg)
     struct lm_group_desc *s = &p->split;
     const struct lm_model_split here = lm_group_share(s);
     struct place at = {s->be, s->dev[0], NULL, s->link && lm_link_place(s->link)->rank};
-    const bool alone = s->n_rank * s->n_stage == 1;
+    const bool alone = s->n_rank * s->n_stage == 1 && !s->experts;
     s->model = m;
     int rc = alone ? lm_model_load(p->golden->g, p->feed->low_bit, s->be, s->dev[0], 0, NULL, NULL, NULL, m, &p->err) :
                      lm_model_load_parts(p->golden->g, p->feed->low_bit, s->be, s->dev, &here, 0, NULL, NULL, m, &p->err);
@@ -309,7 +313,7 @@ int lm_golden_run_on(const struct lm_backend *be, struct lm_dev *const *dev, con
 {
     struct golden golden = {0};
     struct process p = {.golden = &golden, .feed = feed, .split = {.be = be, .dev = dev, .n_rank = feed->n_rank ? feed->n_rank : 1,
-                        .n_stage = feed->n_stage ? feed->n_stage : 1, .step_timeout_us = 600u * 1000000u}};
+                        .n_stage = feed->n_stage ? feed->n_stage : 1, .whole_experts = feed->whole_experts, .experts = feed->experts, .step_timeout_us = 600u * 1000000u}};
     p.rc = open_golden(folder, name, &golden, &p.n_tok, &p.n_logits, &p.err);
     golden.other = feed->logits ? *feed->logits : NULL;
     if (!p.rc && feed->n_process > 1)
@@ -331,15 +335,18 @@ int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *f
     return lm_golden_run_on(be, &dev, folder, name, feed, out_error, err);
 }
 
-int lm_golden_run_split(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, double *out_error,
-                        struct lm_err *err)
+struct split { uint32_t n_rank, n_stage; };
+
+/* How far the logits of a model that is split in each of these ways are from those of one device. */
+static int run_splits(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, const struct split *split,
+                      size_t n, bool whole_experts, double *out_error, struct lm_err *err)
 {
-    static const struct { uint32_t n_rank, n_stage; } split[] = {{2, 1}, {3, 1}, {4, 1}, {1, 2}, {2, 2}};
     float *logits = NULL;
     struct lm_golden_feed feed = {.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .moves = true, .logits = &logits};
     double error, worst = 0;
     int rc = lm_golden_run(be, dev[0], folder, name, &feed, &error, err);
-    for (size_t i = 0; i < sizeof split / sizeof *split && !rc; i++) {
+    feed.whole_experts = whole_experts;
+    for (size_t i = 0; i < n && !rc; i++) {
         feed.n_rank = split[i].n_rank;
         feed.n_stage = split[i].n_stage;
         rc = lm_golden_run_on(be, dev, folder, name, &feed, &error, err);
@@ -348,4 +355,18 @@ int lm_golden_run_split(const struct lm_backend *be, struct lm_dev *const *dev, 
     free(logits);
     *out_error = worst;
     return rc;
+}
+
+int lm_golden_run_split(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, double *out_error,
+                        struct lm_err *err)
+{
+    static const struct split all[] = {{2, 1}, {3, 1}, {4, 1}, {1, 2}, {2, 2}};
+    return run_splits(be, dev, folder, name, all, sizeof all / sizeof *all, false, out_error, err);
+}
+
+int lm_golden_run_experts(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, double *out_error,
+                          struct lm_err *err)
+{
+    static const struct split all[] = {{2, 1}, {2, 2}};
+    return run_splits(be, dev, folder, name, all, sizeof all / sizeof *all, true, out_error, err);
 }

@@ -7,6 +7,7 @@
  */
 #include <llmserve/backend.h>
 #include "runtime/model/low_bit.h"
+#include "runtime/model/model.h"
 
 enum { LM_GOLDEN_DEVICES = 8 };
 
@@ -25,6 +26,8 @@ struct lm_golden_feed {
     bool moves; /* after each step all KV blocks go to the host and come back to other places, where the backend can do that */
     bool mean; /* the error is the mean over the rows, not the largest */
     uint32_t n_rank, n_stage; /* devices to split the model over, by heads and by layers; 0: one */
+    bool whole_experts; /* ranks share them out */
+    const struct lm_model_place *experts; /* [n_rank * n_stage] devices that have them; NULL: those that have the rest */
     uint32_t n_process; /* that share these devices, each a thread here with a link to the others; 0: one, without a link */
     float **logits; /* [n_tok][n_vocab] of malloc: compare with them in the place of the golden ones; *logits NULL: keep them */
 };
@@ -44,7 +47,13 @@ int lm_golden_run_on(const struct lm_backend *be, struct lm_dev *const *dev, con
 int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,
                   const struct lm_golden_feed *feed, double *out_error, struct lm_err *err);
 
+/** The mixtures of experts among them that ranks can split. */
+extern const char *const lm_golden_mixtures[];
+
 /** How far the logits of a model split over 2, 3 and 4 ranks, 2 stages, and both, are from those of dev[0] alone, with a cache of f32. dev has 4. */
 int lm_golden_run_split(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, double *out_error,
                         struct lm_err *err);
+/** The same of whole experts on 2 and, of a second stage too, 4 ranks. */
+int lm_golden_run_experts(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name, double *out_error,
+                          struct lm_err *err);
 #endif

@@ -23,7 +23,7 @@ cl_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/cl.so"' -DPLUGIN_TEST_H='"
 %C%_cl_test_SOURCES = %D%/cl_test.c
 %C%_cl_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_cl_test_LDADD = $(TEST_LIBS)
-%C%_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS) -DTEST_CPU='"$(abs_top_builddir)/.libs/cpu.so"'
 %C%_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(cl_plugin)
 %C%_golden_test_LDADD = $(REFEXEC_LIBS)
@@ -68,7 +68,7 @@ cl_xmx_ldflags = $(AM_LDFLAGS) -Wl,--export-dynamic-symbol=clCreateProgramWithSo
 %C%_xmx16_weight_test_CFLAGS = $(cl_xmx) -DTEST_KERNELS='"xmx16"'
 %C%_xmx16_weight_test_LDFLAGS = $(cl_xmx_ldflags)
 %C%_xmx16_weight_test_LDADD = libqtype.la $(TEST_LIBS)
-%C%_xmx16_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_xmx16_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS) -DTEST_CPU='"$(abs_top_builddir)/.libs/cpu.so"'
 %C%_xmx16_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
 %C%_xmx16_golden_test_CFLAGS = $(cl_xmx) -DTEST_KERNELS='"xmx16"'
 %C%_xmx16_golden_test_LDFLAGS = $(cl_xmx_ldflags)

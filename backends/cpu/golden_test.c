@@ -108,9 +108,44 @@ START_TEST(test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one)
         ck_assert_msg(lm_golden_run_split(be, dev, LM_GOLDEN_FOLDER, name[k], &error, &err) == 0, "%s", err.msg);
         ck_assert_msg(error >= 0 && error <= 1e-3, "%s: error %g", name[k], error);
     }
+    for (const char *const *mixture = lm_golden_mixtures; *mixture; mixture++) {
+        double error = -1;
+        ck_assert_msg(lm_golden_run_experts(be, dev, LM_GOLDEN_FOLDER, *mixture, &error, &err) == 0, "%s", err.msg);
+        ck_assert_msg(error >= 0 && error <= 1e-3, "%s: error %g", *mixture, error);
+    }
     for (uint32_t i = 0; i < 4; i++)
         be->close(dev[i]);
 }
 END_TEST
 
-SUITE_MAIN("cpu/golden", test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one, test_cpu_golden__adapters, test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)
+START_TEST(test_cpu_golden__experts_on_another_device_make_no_difference)
+{
+    const struct lm_option option[] = {{"devices", "2"}, {"threads", "1"}};
+    struct lm_open_desc desc = {.option = option, .n_option = 2};
+    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    const struct lm_backend *be = so ? dlsym(so, "lm_backend") : NULL;
+    struct lm_model_place experts = {.be = be};
+    struct lm_dev *dev;
+    struct lm_err err;
+    ck_assert_ptr_nonnull(be);
+    ck_assert_msg(be->open(&desc, &dev, &err) == 0, "%s", err.msg);
+    desc.device = 1;
+    ck_assert_msg(be->open(&desc, &experts.dev, &err) == 0, "%s", err.msg);
+    for (const char *const *name = lm_golden_mixtures; *name; name++)
+        for (uint32_t chunk = 1; chunk <= 7; chunk += 6) {
+            float *logits = NULL;
+            double error = -1;
+            struct lm_golden_feed feed = {.chunk = chunk, .n_seq = 2, .kv_dtype = LM_KV_F32, .logits = &logits};
+            ck_assert_msg(lm_golden_run(be, dev, LM_GOLDEN_FOLDER, *name, &feed, &error, &err) == 0, "%s", err.msg);
+            feed.experts = &experts;
+            ck_assert_msg(lm_golden_run(be, dev, LM_GOLDEN_FOLDER, *name, &feed, &error, &err) == 0, "%s", err.msg);
+            ck_assert_msg(error == 0, "%s, %u tokens: error %g", *name, chunk, error);
+            free(logits);
+        }
+    be->close(experts.dev);
+    be->close(dev);
+}
+END_TEST
+
+SUITE_MAIN("cpu/golden", test_cpu_golden__experts_on_another_device_make_no_difference,
+           test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one, test_cpu_golden__adapters, test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)

@@ -33,32 +33,33 @@ struct cpu_moe_size cpu_moe_size(const struct lm_plan_desc *desc, uint32_t max_r
         s.q8_bytes = most(s.q8_bytes, cpu_x_bytes(CPU_MOE_TILE, op->u.moe.w[0]->cols));
         s.y_bytes = most(s.y_bytes, (size_t)CPU_MOE_TILE * op->u.moe.w[0]->rows * sizeof(float));
         s.n_pair = most(s.n_pair, (size_t)max_row * op->u.moe.n_slot);
-        s.n_start = most(s.n_start, (size_t)op->u.moe.n_expert + 1);
+        s.n_start = most(s.n_start, (size_t)op->u.moe.n_expert + 2);
     }
     return s;
 }
 
-/* Sort the pairs of rows and slots by expert: a count, its sums, and a place for each. */
+/* Sort the pairs of rows and slots by expert, those without one here last: a count, its sums, and a place for each. */
 static void group(const struct cpu_moe *m, const struct lm_op *op)
 {
-    const uint32_t n_slot = op->u.moe.n_slot, n_expert = op->u.moe.n_expert;
+    const uint32_t n_slot = op->u.moe.n_slot, n_kind = op->u.moe.n_expert + 1;
     uint32_t *start = m->local->start;
-    memset(start, 0, (n_expert + 1) * sizeof *start);
+    memset(start, 0, (n_kind + 1) * sizeof *start);
     for (uint32_t pass = 0; pass < 2; pass++) {
         for (uint32_t r = 0; r < m->n_row; r++) {
             const float *route = op->x2 == LM_NONE ? NULL : m->act[op->x2] + (size_t)r * 2 * n_slot;
             for (uint32_t j = 0; j < n_slot; j++) {
-                uint32_t e = lm_moe_expert(route, j, n_expert);
+                uint32_t e = lm_moe_expert(route, j, op);
+                e = e == LM_NONE ? n_kind - 1 : e;
                 if (pass == 0)
                     start[e + 1]++;
                 else
                     m->local->pair[start[e]++] = r * n_slot + j;
             }
         }
-        for (uint32_t e = 0; pass == 0 && e < n_expert; e++)
+        for (uint32_t e = 0; pass == 0 && e < n_kind; e++)
             start[e + 1] += start[e];
     }
-    memmove(start + 1, start, n_expert * sizeof *start); /* each has become the end of its own */
+    memmove(start + 1, start, n_kind * sizeof *start); /* each has become the end of its own */
     start[0] = 0;
 }
 
@@ -123,13 +124,24 @@ static void run_op(const struct cpu_moe *m, const struct lm_op *op, struct range
     }
 }
 
+/* This thread's share of the slots whose expert is not here. */
+static void clear_others(const struct cpu_moe *m, const struct lm_op *op)
+{
+    const uint32_t *start = m->local->start + op->u.moe.n_expert, first = start[0], n = start[1] - start[0];
+    const uint32_t from = (uint32_t)((uint64_t)n * m->thread / m->n_thread), to = (uint32_t)((uint64_t)n * (m->thread + 1) / m->n_thread);
+    for (uint32_t i = first + from; i < first + to; i++)
+        memset(y_of(m, op, m->local->pair[i]), 0, mat(op, 0)->weight.rows * sizeof(float));
+}
+
 void cpu_moe_run(const struct cpu_moe *m, uint32_t first, uint32_t end)
 {
     const struct lm_op *op = m->graph->op;
     uint64_t total = 0, before = 0;
     group(m, &op[first]);
-    for (uint32_t i = first; i < end; i++)
+    for (uint32_t i = first; i < end; i++) {
         total += units(m, &op[i]);
+        clear_others(m, &op[i]);
+    }
     struct range all = {total * m->thread / m->n_thread, total * (m->thread + 1) / m->n_thread};
     for (uint32_t i = first; i < end; i++) {
         uint64_t n = units(m, &op[i]);

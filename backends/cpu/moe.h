@@ -5,7 +5,7 @@
  * A mixture of experts on the cpu: rows are grouped by the expert that they chose, and meet its weights together.
  *
  * Work split: the unit is one panel of one expert for one row that chose it; every thread takes an equal, consecutive
- * share of all of them. A thread gathers the rows of an expert by CPU_MOE_TILE, converts them if the weights want it, and
+ * share of all of them. Slots whose expert is another rank's become zeros. A thread gathers the rows of an expert by CPU_MOE_TILE, converts them if the weights want it, and
  * multiplies. Of the weights, the panels of the chosen experts are read, once for each tile of rows.
  * Batch invariance is that of cpu_mat_mul().
  */
@@ -19,7 +19,7 @@ struct cpu_moe_local {
     uint8_t *q8;     /* the same converted */
     float *y;        /* what they make */
     uint32_t *pair;  /* row * n_slot + slot, by expert */
-    uint32_t *start; /* [n_expert + 1] of each expert in pair */
+    uint32_t *start; /* [n_expert + 2] of each expert in pair, then of those whose expert is another rank's */
 };
 
 /** How much of it: the most that any op of the graph takes. */

@@ -151,7 +151,7 @@ static void cut_moe(const struct lm_graph *g, uint32_t first, struct cpu_phase *
     p->kind = CPU_MOE;
     for (p->end = first + 1; p->end < g->n_op; p->end++) {
         const struct lm_op *op = &g->op[p->end];
-        if (op->kind != LM_OP_MOE_MATMUL || op->x != a->x || op->x2 != a->x2 || op->u.moe.n_expert != a->u.moe.n_expert)
+        if (op->kind != LM_OP_MOE_MATMUL || op->x != a->x || op->x2 != a->x2 || op->u.moe.n_expert != a->u.moe.n_expert || op->u.moe.first != a->u.moe.first)
             return;
         for (uint32_t i = first; i < p->end; i++)
             if (g->op[i].y == op->y || g->op[i].y == op->x)

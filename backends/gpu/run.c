@@ -270,8 +270,9 @@ static int run_experts(struct gpu_plan *p, const struct lm_step *step, uint32_t 
 {
     const struct lm_op *op = &p->desc.graph->op[i];
     uint32_t rows = gpu_plan_rows(p, step, op->y), n_slot = op->u.moe.n_slot, x_dim = p->desc.graph->act[op->x].dim;
+    const uint32_t n = op->u.moe.n_expert, first = op->u.moe.first;
     int rc = 0;
-    for (uint32_t e = 0; e < op->u.moe.n_expert && rc == 0; e++) {
+    for (uint32_t e = 0; e < n && rc == 0; e++) {
         const struct gpu_weight *w = gpu_weight_of(op->u.moe.w[e]);
         const struct lm_weight *b = op->u.moe.b ? op->u.moe.b[e] : NULL;
         for (uint32_t s = 0; s < w->n_slice && rc == 0; s++) {
@@ -279,8 +280,8 @@ static int run_experts(struct gpu_plan *p, const struct lm_step *step, uint32_t 
             struct args a = {.n = 0};
             buf(&a, c->buf), u32(&a, c->s_at), u32(&a, c->d_at), buf(&a, p->act[op->x]), buf(&a, p->act[op->y]);
             buf(&a, vector_of(p, b)), u32(&a, b != NULL), buf(&a, op->x2 == LM_NONE ? p->token : p->act[op->x2]), u32(&a, op->x2 != LM_NONE);
-            u32(&a, e), u32(&a, op->u.moe.n_expert), u32(&a, n_slot), u32(&a, c->rows), u32(&a, w->weight.cols), u32(&a, x_dim);
-            u32(&a, op->u.moe.x_shared ? 0 : x_dim / n_slot), u32(&a, p->desc.graph->act[op->y].dim / n_slot), u32(&a, c->first);
+            u32(&a, first + e), u32(&a, op->u.moe.total ? op->u.moe.total : n), u32(&a, n_slot), u32(&a, c->rows), u32(&a, w->weight.cols), u32(&a, x_dim);
+            u32(&a, op->u.moe.x_shared ? 0 : x_dim / n_slot), u32(&a, p->desc.graph->act[op->y].dim / n_slot), u32(&a, c->first), u32(&a, first), u32(&a, n);
             rc = run(p, p->mat[i].expert, &a, (c->rows + 7) / 8, rows * n_slot, 64, err);
         }
     }

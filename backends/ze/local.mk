@@ -37,7 +37,7 @@ ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"
 %C%_fault_test_SOURCES = %D%/fault_test.c %D%/bed_test.h %D%/plugin_test.h
 %C%_fault_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_fault_test_LDADD = $(TEST_LIBS)
-%C%_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_golden_test_CPPFLAGS = $(GOLDEN_CPPFLAGS) -DTEST_CPU='"$(abs_top_builddir)/.libs/cpu.so"'
 %C%_golden_test_SOURCES = backends/gpu/plugin_golden_test.c
 %C%_golden_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin) -DTEST_DEVICES='"4"'
 %C%_golden_test_LDADD = $(REFEXEC_LIBS)

@@ -16,7 +16,7 @@
 #include <llmserve/op.h>
 #include <llmserve/qtype.h>
 
-#define LM_BACKEND_ABI 6u
+#define LM_BACKEND_ABI 7u
 
 struct lm_dev;  /* an open device, the backend's */
 struct lm_plan; /* a prepared graph with its KV pool and scratch, the backend's */

@@ -117,6 +117,7 @@ struct lm_op {
             const struct lm_weight *const *w, *const *b; /* [n_expert], the graph's; b NULL: no bias */
             uint32_t n_expert, n_slot;
             bool x_shared;              /* x is one row for all slots, else [n_slot] of them */
+            uint32_t first, total;      /* w are the experts from `first` on of a route over `total`; 0: all there are */
         } moe;
         struct { uint32_t token_first, n_token; } reduce; /* n_token not 0: rows of other tokens than these count as zeros */
         struct { uint32_t first, total; } gather;         /* x has columns first .. of total ones */

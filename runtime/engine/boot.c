@@ -127,6 +127,11 @@ static int device_info(const struct lm_backend *be, uint32_t i, struct lm_device
     return 0;
 }
 
+static const char *plugin_dir(const struct lm_conf *c)
+{
+    return *c->server.plugin_dir ? c->server.plugin_dir : NULL;
+}
+
 static int open_one(const struct lm_backend *be, const struct lm_open_desc *desc, struct lm_dev **out, struct lm_device_info *out_info,
                     struct lm_err *err)
 {
@@ -140,27 +145,51 @@ static int open_one(const struct lm_backend *be, const struct lm_open_desc *desc
     return rc;
 }
 
+/* What the plugin's section says, at `option`. */
+static size_t plugin_options(const struct lm_conf *c, const char *plugin, struct lm_option *option)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_backend; i++) {
+        const struct lm_conf_backend *section = &c->backend[i];
+        for (size_t j = 0; strcmp(section->name, plugin) == 0 && j < section->n_option && n < MAX_OPTION; j++)
+            option[n++] = (struct lm_option){section->option[j].key, section->option[j].value};
+    }
+    return n;
+}
+
+/* A device beside each of the model's, for its experts. */
+static int open_expert_devices(const struct lm_conf *c, const struct lm_conf_model *m, struct lm_boot *b, struct lm_err *err)
+{
+    const struct lm_backend *be = NULL;
+    struct lm_device_info info;
+    struct lm_option option[MAX_OPTION];
+    int rc = *m->expert_device ? lm_registry_load(plugin_dir(c), m->expert_device, &be, err) : 0;
+    struct lm_open_desc desc = {.option = option, .n_option = be ? plugin_options(c, be->name, option) : 0};
+    for (; be && desc.device < n_device(b) && !rc; desc.device++) {
+        b->experts[desc.device].be = be;
+        rc = open_one(be, &desc, &b->experts[desc.device].dev, &info, err);
+    }
+    if (be)
+        b->split.experts = b->experts;
+    return rc ? lm_fail_in(err, rc, "expert-device") : 0;
+}
+
 static int open_devices(const struct lm_conf *c, const struct lm_conf_model *m, struct lm_boot *b, struct lm_device_info *out_info,
                         struct lm_err *err)
 {
-    const char *dir = *c->server.plugin_dir ? c->server.plugin_dir : NULL;
+    const char *dir = plugin_dir(c);
     struct lm_option option[MAX_OPTION];
     struct lm_open_desc desc = {.option = option};
     uint32_t index[LM_BOOT_DEVICES] = {0};
     int rc = strcmp(m->backend, "auto") == 0 ? lm_registry_best(dir, &b->plugin, err) : lm_registry_load(dir, m->backend, &b->plugin, err);
     if (!rc)
         rc = device_indices(m->device, n_device(b), b->split.link ? lm_link_place(b->split.link)->node_rank : 0, index, err);
-    for (size_t i = 0; i < c->n_backend && !rc; i++) {
-        const struct lm_conf_backend *section = &c->backend[i];
-        bool ours = strcmp(section->name, b->plugin->name) == 0;
-        for (size_t j = 0; ours && j < section->n_option && desc.n_option < MAX_OPTION; j++)
-            option[desc.n_option++] = (struct lm_option){section->option[j].key, section->option[j].value};
-    }
+    desc.n_option = rc ? 0 : plugin_options(c, b->plugin->name, option);
     for (uint32_t i = n_device(b); i-- > 0 && !rc;) { /* the first one's is the info that is told */
         desc.device = index[i];
         rc = open_one(b->plugin, &desc, &b->device[i], out_info, err);
     }
-    return rc;
+    return rc ? rc : open_expert_devices(c, m, b, err);
 }
 
 /* How many devices the model is split over. */
@@ -176,7 +205,7 @@ static int read_split(const struct lm_conf_model *m, struct lm_link *link, struc
     if (n > LM_BOOT_DEVICES)
         return lm_fail(err, LM_ECONFIG, "tensor-parallel-size times pipeline-parallel-size is %lld, at most %d", (long long)n, LM_BOOT_DEVICES);
     b->split = (struct lm_group_desc){.dev = b->device, .model = b->part, .n_rank = (uint32_t)m->tensor_parallel_size,
-                                      .n_stage = (uint32_t)m->pipeline_parallel_size, .step_timeout_us = (uint64_t)(m->step_timeout * 1e6)};
+                                      .n_stage = (uint32_t)m->pipeline_parallel_size, .whole_experts = m->enable_expert_parallel, .step_timeout_us = (uint64_t)(m->step_timeout * 1e6)};
     rc = lm_group_check(&b->split, link ? lm_link_place(link)->size : 1, err);
     b->split.link = rc ? NULL : link;
     return rc;
@@ -192,10 +221,10 @@ static int load(const struct lm_conf_model *m, const struct lm_low_bit *lb, cons
     int rc;
     s->be = b->be = b->plugin;
     b->dev = b->device[0];
-    if (n_device_all(b) == 1) {
+    if (n_device_all(b) == 1 && !s->experts) {
         rc = lm_model_load(b->gguf, lb, b->be, b->dev, max_len, room, progress, progress_arg, b->part, err);
     } else if (room->n_slot) {
-        rc = lm_fail(err, LM_EUNSUPPORTED, "LoRA adapters (enable-lora, lora-modules) need tensor-parallel-size and pipeline-parallel-size 1");
+        rc = lm_fail(err, LM_EUNSUPPORTED, "LoRA adapters (enable-lora, lora-modules) need tensor-parallel-size and pipeline-parallel-size 1, and no expert-device");
     } else {
         b->be = &lm_group_backend;
         b->dev = NULL;
@@ -475,6 +504,8 @@ void lm_boot_destroy(struct lm_boot *b)
         lm_model_destroy(b->part[i], b->plugin, b->device[i]);
         if (b->device[i])
             b->plugin->close(b->device[i]);
+        if (b->experts[i].dev)
+            b->experts[i].be->close(b->experts[i].dev);
     }
     lm_guard_model("", NULL);
     lm_gguf_close(b->gguf);

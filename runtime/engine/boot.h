@@ -23,6 +23,7 @@ struct lm_boot {
     struct lm_group_desc split;   /* of the device and model below, which have lm_group_share()'s n */
     struct lm_dev *device[LM_BOOT_DEVICES];
     struct lm_model *part[LM_BOOT_DEVICES];
+    struct lm_model_place experts[LM_BOOT_DEVICES]; /* be NULL: on the devices above */
     struct lm_engine_desc engine; /* for lm_engine_create() */
     struct lm_msg_hello hello;
     uint64_t weight_bytes; /* of all processes */

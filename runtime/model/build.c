@@ -96,11 +96,11 @@ static struct lm_weight *create(struct lm_build *b, const struct lm_gguf_tensor 
         return NULL;
     const bool as_file = qtype == t->qtype && col.n == part->dim[0];
     struct lm_weight_desc desc = {.qtype = qtype, .rows = rows, .cols = col.n, .use = use, .mapped = as_file ? part->data : NULL};
-    p->dev = b->dev;
+    p->at = b->at;
     p->tensor = part;
     p->qtype = qtype;
     p->col_first = col.first;
-    b->keys.rc = b->be->weight_create(b->dev, &desc, &p->weight, &p->ready, b->keys.err);
+    b->keys.rc = b->at.be->weight_create(b->at.dev, &desc, &p->weight, &p->ready, b->keys.err);
     if (b->keys.rc) {
         lm_fail_in(b->keys.err, b->keys.rc, "tensor '%s'", lm_gguf_quote(t->name, name));
         return NULL;

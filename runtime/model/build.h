@@ -23,7 +23,7 @@
 
 /** A weight that was made on the device and is yet to be filled. */
 struct lm_pending {
-    struct lm_dev *dev;
+    struct lm_model_place at;
     const struct lm_gguf_tensor *tensor;
     struct lm_weight *weight;
     uint32_t qtype; /* that it is loaded as; the tensor's where it stays */
@@ -41,8 +41,8 @@ enum { LM_BUILD_SLOTS = 56 };
 struct lm_build {
     struct lm_keys keys; /* keys.rc is the builder's state */
     const struct lm_hparams *hp;
-    const struct lm_backend *be;
-    struct lm_dev *dev;
+    struct lm_model_place at; /* where weights are made */
+    struct lm_model_place experts; /* where those of experts are */
     const struct lm_low_bit *low_bit; /* quantize at load; NULL: keep the file's types */
     uint32_t layer; /* that weights are looked up in; set by the family */
     bool layer_norm; /* all norms are layer norms; set by the family */

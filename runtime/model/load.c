@@ -18,7 +18,6 @@ enum {
 struct job {
     const struct lm_gguf *g;
     const struct lm_low_bit *low_bit;
-    const struct lm_backend *be;
     const struct lm_pending *pending;
     size_t n;
     uint64_t total;
@@ -78,13 +77,13 @@ static bool is_cut(const struct lm_pending *p)
 }
 
 /* Rows of the tensor in the weight's type at src, of src_bytes each: all of them, or their columns put together in `cut`. */
-static int pack(const struct job *job, const struct lm_pending *p, size_t row, size_t n, const void *src, size_t src_bytes, char *cut,
+static int pack(const struct lm_pending *p, size_t row, size_t n, const void *src, size_t src_bytes, char *cut,
                 struct lm_err *err)
 {
     const size_t at = p->col_first ? lm_qtype_row_bytes(p->qtype, p->col_first) : 0, bytes = lm_qtype_row_bytes(p->qtype, p->weight->cols);
     for (size_t i = 0; cut && i < n; i++)
         memcpy(cut + i * bytes, (const char *)src + i * src_bytes + at, bytes);
-    return job->be->pack(p->dev, p->weight, (uint32_t)row, (uint32_t)n, cut ? cut : src, err);
+    return p->at.be->pack(p->at.dev, p->weight, (uint32_t)row, (uint32_t)n, cut ? cut : src, err);
 }
 
 /* Bytes beside a block of so many rows, for the columns that are taken. */
@@ -123,7 +122,7 @@ static int pack_mapped(struct job *job, const struct lm_pending *p, const struct
         size_t n = rows - row < step ? rows - row : step;
         const char *src = data + row * row_bytes;
         read_ahead(job, src + n * row_bytes);
-        rc = pack(job, p, row, n, src, row_bytes, cut, err);
+        rc = pack(p, row, n, src, row_bytes, cut, err);
         lm_gguf_has_read(job->g, src, n * row_bytes);
         count(job, n * row_bytes, w);
     }
@@ -143,7 +142,7 @@ static int pack_made(struct job *job, const struct lm_pending *p, const struct w
     lm_gguf_will_read(job->g, made->src, made->src_bytes < AHEAD_BYTES ? made->src_bytes : AHEAD_BYTES);
     for (size_t row = 0; row < rows && !rc && !atomic_load(&job->stop); row += step) {
         size_t n = rows - row < step ? rows - row : step;
-        rc = pack(job, p, row, n, lm_gguf_rows(p->tensor, row, n, room), row_bytes, cut, err);
+        rc = pack(p, row, n, lm_gguf_rows(p->tensor, row, n, room), row_bytes, cut, err);
         count(job, n * row_bytes, w);
     }
     lm_gguf_has_read(job->g, made->src, made->src_bytes);
@@ -169,7 +168,7 @@ static int convert(struct job *job, const struct lm_pending *p, const struct wat
             read_ahead(job, src + (row + n) * row_bytes);
         rc = lm_low_bit_rows(job->low_bit, p->qtype, t, row, n, room, dst, NULL, err);
         if (!rc)
-            rc = pack(job, p, row, n, dst, to_bytes, cut, err);
+            rc = pack(p, row, n, dst, to_bytes, cut, err);
         if (!t->made)
             lm_gguf_has_read(job->g, src + row * row_bytes, n * row_bytes);
         count(job, n * row_bytes, w);
@@ -226,10 +225,10 @@ static size_t n_thread(size_t n)
     return n < most ? n : most;
 }
 
-int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_pending *pending, size_t n,
-                    lm_load_progress progress, void *progress_arg, struct lm_err *err)
+int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, struct lm_pending *pending, size_t n, lm_load_progress progress,
+                    void *progress_arg, struct lm_err *err)
 {
-    struct job job = {.g = g, .low_bit = low_bit, .be = be, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER,
+    struct job job = {.g = g, .low_bit = low_bit, .pending = pending, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER,
                       .freed = PTHREAD_COND_INITIALIZER};
     pthread_t thread[THREADS_MAX];
     size_t n_started = 0, n_wanted = n_thread(n);

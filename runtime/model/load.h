@@ -18,6 +18,6 @@
  */
 #include "runtime/model/build.h"
 
-int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_pending *pending, size_t n,
-                    lm_load_progress progress, void *progress_arg, struct lm_err *err);
+int lm_load_weights(const struct lm_gguf *g, const struct lm_low_bit *low_bit, struct lm_pending *pending, size_t n, lm_load_progress progress,
+                    void *progress_arg, struct lm_err *err);
 #endif

@@ -12,8 +12,7 @@ struct lm_model_priv {
     size_t n_pending;
 };
 
-/* Activations that no op of this part has take no room. */
-static void drop_unused(struct lm_graph *g)
+void lm_graph_drop_unused(struct lm_graph *g)
 {
     for (uint32_t a = 0; a < g->n_act; a++) {
         bool used = false;
@@ -44,7 +43,7 @@ static void take_graph(struct lm_model *m, struct lm_build *b)
     m->hidden_act = b->hidden_act;
     m->x_act = b->x_act;
     if (!b->keys.rc && b->part.n_stage > 1)
-        drop_unused(&m->graph);
+        lm_graph_drop_unused(&m->graph);
     for (size_t i = 0; i < b->n_pending; i++)
         m->weight_bytes += b->pending[i].weight->bytes;
 }
@@ -58,21 +57,22 @@ struct source {
     const struct lm_lora_room *lora;
 };
 
-static int build(struct lm_model *m, const struct source *s, struct lm_dev *dev, struct lm_model_part part, struct lm_err *err)
+static int build(struct lm_model *m, const struct source *s, struct lm_dev *dev, const struct lm_model_place *experts, struct lm_model_part part,
+                 struct lm_err *err)
 {
     const uint32_t first = m->hp.n_layer * part.stage / part.n_stage, end = m->hp.n_layer * (part.stage + 1) / part.n_stage;
     struct lm_build b = {
         .keys = {.g = s->g, .family = m->hp.family, .err = err},
         .hp = &m->hp,
         .low_bit = s->low_bit,
-        .be = s->be,
-        .dev = dev,
+        .at = {s->be, dev},
         .arena = &m->priv->arena,
         .rows = LM_ROWS_TOK,
         .max_len = s->max_len ? s->max_len : m->hp.n_ctx_train,
         .part = part,
         .layers = {first, end - first},
     };
+    b.experts = experts ? *experts : b.at;
     if (s->lora && s->lora->n_slot)
         b.lora = *s->lora;
     b.used = lm_build_alloc(&b, lm_gguf_n_tensors(s->g) * sizeof *b.used);
@@ -116,7 +116,7 @@ static int fill(const struct source *s, struct lm_model *const *m, size_t n_part
         memcpy(all + n, m[i]->priv->pending, m[i]->priv->n_pending * sizeof *all);
         n += m[i]->priv->n_pending;
     }
-    int rc = lm_load_weights(s->g, s->low_bit, s->be, all, n, progress, progress_arg, err);
+    int rc = lm_load_weights(s->g, s->low_bit, all, n, progress, progress_arg, err);
     free(all);
     return rc;
 }
@@ -139,7 +139,8 @@ static int load(struct source *s, struct lm_dev *const *dev, const struct lm_mod
         const uint32_t part = split->first + i;
         rc = new_model(&hp, &m[i], err);
         if (!rc)
-            rc = build(m[i], s, dev[i], (struct lm_model_part){part % split->n_rank, split->n_rank, part / split->n_rank, split->n_stage}, err);
+            rc = build(m[i], s, dev[i], split->experts ? &split->experts[i] : NULL,
+                       (struct lm_model_part){part % split->n_rank, split->n_rank, part / split->n_rank, split->n_stage, split->whole_experts}, err);
     }
     if (!rc)
         rc = lm_gguf_whole(s->g, err);
@@ -171,7 +172,7 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, con
 {
     struct source s = {g, low_bit, be, max_len, lora};
     struct lm_model *m = NULL;
-    int rc = load(&s, &dev, &(struct lm_model_split){1, 1, 0, 1}, progress, progress_arg, &m, err);
+    int rc = load(&s, &dev, &(struct lm_model_split){.n_rank = 1, .n_stage = 1, .n = 1}, progress, progress_arg, &m, err);
     if (rc)
         lm_model_destroy(m, be, dev);
     else
@@ -194,7 +195,7 @@ void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm
     for (uint32_t i = 0; i < m->graph.n_lora; i++)
         lm_lora_unload(m, be, dev, i);
     for (size_t i = 0; m->priv && i < m->priv->n_pending; i++)
-        be->weight_destroy(dev, m->priv->pending[i].weight);
+        m->priv->pending[i].at.be->weight_destroy(m->priv->pending[i].at.dev, m->priv->pending[i].weight);
     if (m->priv) {
         free(m->priv->pending);
         lm_arena_fini(&m->priv->arena);

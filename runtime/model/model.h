@@ -24,18 +24,32 @@ struct lm_hparams {
     float norm_eps;
 };
 
+/** A device and who drives it. */
+struct lm_model_place {
+    const struct lm_backend *be;
+    struct lm_dev *dev;
+};
+
 /** Slots for adapters (lora/lora.h) and their largest rank. */
 struct lm_lora_room { uint32_t n_slot, max_rank; };
 
 /**
  * What one of several devices has of a model: of n_stage groups of layers the one at `stage`, and of each of its layers, of the
- * vocabulary's table and of the outputs the share of `rank` among n_rank. Activations go from stage to stage; the ranks of a
- * stage join theirs by the graph's collective ops.
+ * vocabulary's table and of the outputs the share of `rank` among n_rank. Of a mixture of experts it has a share of each expert,
+ * or with whole_experts a share of the experts. Activations go from stage to stage; the ranks of a stage join theirs by the
+ * graph's collective ops.
  */
-struct lm_model_part { uint32_t rank, n_rank, stage, n_stage; };
+struct lm_model_part {
+    uint32_t rank, n_rank, stage, n_stage;
+    bool whole_experts;
+};
 
 /** Those of the n_rank * n_stage parts, stage by stage, that are loaded here: n from `first` on. */
-struct lm_model_split { uint32_t n_rank, n_stage, first, n; };
+struct lm_model_split {
+    uint32_t n_rank, n_stage, first, n;
+    bool whole_experts;
+    const struct lm_model_place *experts; /* [n] the devices that have the experts; NULL: those that have the rest */
+};
 
 struct lm_model {
     struct lm_hparams hp;
@@ -81,5 +95,7 @@ int lm_model_load_parts(const struct lm_gguf *g, const struct lm_low_bit *low_bi
                         struct lm_model **out, struct lm_err *err);
 /** The tensor that a weight of the graph came from: out as lm_gguf_quote() shows it; NULL when w is not the model's. */
 const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE]);
+/** Activations that no op reads or writes take no room any more. */
+void lm_graph_drop_unused(struct lm_graph *g);
 void lm_model_destroy(struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev);
 #endif

@@ -2,6 +2,7 @@
 #include "runtime/parallel/group.h"
 #include "ops/graph.h"
 #include "runtime/base/clock.h"
+#include "runtime/parallel/offload.h"
 #include "runtime/parallel/span.h"
 
 #include <pthread.h>
@@ -21,7 +22,7 @@ struct meeting {
 };
 
 struct lm_dev {
-    struct lm_group_desc desc; /* dev and model are this one's copies */
+    struct lm_group_desc desc; /* dev and model are this one's copies; be and dev those of offload.h where experts are elsewhere */
     uint32_t n, first;         /* the parts that are here */
     uint32_t n_mate;           /* ranks of one stage that are here */
     uint32_t n_started;
@@ -267,6 +268,8 @@ static void group_close(struct lm_dev *g)
         pthread_join(g->rank[--g->n_started].thread, NULL);
     pthread_mutex_destroy(&g->lock);
     pthread_cond_destroy(&g->changed);
+    for (uint32_t i = 0; g->desc.be == &lm_offload_backend && i < g->n; i++)
+        lm_offload_backend.close(g->desc.dev[i]);
     free((void *)g->desc.dev);
     free((void *)g->desc.model);
     free(g->rank);
@@ -278,6 +281,24 @@ static void *copy(const void *from, size_t n)
 {
     void *to = malloc(n);
     return to ? memcpy(to, from, n) : NULL;
+}
+
+/* The group's devices, with their experts' where these are others. */
+static int take_devices(struct lm_dev *g, const struct lm_group_desc *desc, struct lm_err *err)
+{
+    struct lm_dev **dev = calloc(g->n, sizeof *dev);
+    int rc = dev ? 0 : lm_fail(err, LM_ENOMEM, "no memory for a group of devices");
+    g->desc.dev = dev;
+    if (desc->experts)
+        g->desc.be = &lm_offload_backend;
+    for (uint32_t i = 0; i < g->n && !rc; i++) {
+        const struct lm_model_place rest = {desc->be, desc->dev[i]};
+        if (!desc->experts)
+            dev[i] = rest.dev;
+        else
+            rc = lm_offload_create(&(struct lm_offload_desc){rest, desc->experts[i], desc->step_timeout_us}, &dev[i], err);
+    }
+    return rc;
 }
 
 static int start(struct lm_dev *g, struct lm_err *err)
@@ -313,17 +334,18 @@ int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struc
     g->n = here.n;
     g->first = here.first;
     g->n_mate = here.n < here.n_rank ? here.n : here.n_rank;
-    g->desc.dev = copy(desc->dev, g->n * sizeof(*desc->dev));
+    int rc = take_devices(g, desc, err);
     g->desc.model = copy(desc->model, g->n * sizeof(*desc->model));
     g->rank = calloc(g->n, sizeof *g->rank);
     g->meeting = calloc(g->n / g->n_mate, sizeof *g->meeting);
-    g->joined = g->desc.dev && join_devices(g);
+    g->joined = !rc && join_devices(g);
     pthread_mutex_init(&g->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&g->changed, &attr);
     pthread_condattr_destroy(&attr);
-    int rc = g->desc.dev && g->desc.model && g->rank && g->meeting ? start(g, err) : lm_fail(err, LM_ENOMEM, "no memory for a group of devices");
+    if (!rc)
+        rc = g->desc.model && g->rank && g->meeting ? start(g, err) : lm_fail(err, LM_ENOMEM, "no memory for a group of devices");
     if (rc)
         group_close(g);
     else

@@ -16,6 +16,8 @@
  * With a link the parts are shared out over its processes (span.h): each has a group of its own parts and makes the same calls, but
  * that launch() and what follows are the first process's, which has the part with the logits; the others lm_group_follow().
  *
+ * Experts may be on devices of their own (offload.h), one beside each.
+ *
  * A device that fails, or a deadline that passes, loses the group: every further step is LM_EDEVICE.
  *
  * Thread   [engine]; calls of one device come from one thread at a time, those of a step from the device's own
@@ -28,7 +30,9 @@ struct lm_group_desc {
     struct lm_dev *const *dev;     /* [n_stage * n_rank], as in lm_model_load_parts(); of lm_group_share() with a link */
     struct lm_model *const *model;
     uint32_t n_rank, n_stage;
+    bool whole_experts;            /* ranks share out the experts of a mixture, not each expert's columns */
     uint64_t step_timeout_us;      /* of each wait for a device */
+    const struct lm_model_place *experts; /* [n] devices that have the experts, as in lm_model_load_parts(); NULL: those above */
     struct lm_link *link;          /* NULL: all parts are here. Borrowed until close(), which ends what follows */
 };
 

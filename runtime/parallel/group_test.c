@@ -75,6 +75,58 @@ START_TEST(test_parallel_group__stages_of_ranks_give_them)
 }
 END_TEST
 
+START_TEST(test_parallel_group__ranks_with_whole_experts_give_them)
+{
+    struct lm_golden_feed feed = {.chunk = 7, .n_seq = 2, .kv_dtype = LM_KV_F32, .n_rank = 2, .whole_experts = true};
+    ck_assert_int_eq(run_list(lm_golden_mixtures, feed), 8);
+    feed.n_stage = feed.n_process = 2;
+    ck_assert_int_eq(run_list(lm_golden_mixtures, feed), 8);
+    feed = (struct lm_golden_feed){.chunk = 1, .n_seq = 1, .kv_dtype = LM_KV_F32, .n_rank = 3, .whole_experts = true};
+    ck_assert_int_ge(run_list(lm_golden_mixtures, feed), 2);
+}
+END_TEST
+
+/* Of the model's experts, those that rank r of n has whole. */
+static void check_experts(const struct lm_model *m, uint32_t r, uint32_t n, size_t *out_n_op)
+{
+    const uint32_t total = m->hp.n_expert, first = total * r / n;
+    for (uint32_t i = 0; i < m->graph.n_op; i++) {
+        const struct lm_op *op = &m->graph.op[i];
+        if (op->kind != LM_OP_MOE_MATMUL)
+            continue;
+        ck_assert_uint_eq(op->u.moe.total, total);
+        ck_assert_uint_eq(op->u.moe.first, first);
+        ck_assert_uint_eq(op->u.moe.n_expert, total * (r + 1) / n - first);
+        ck_assert_uint_eq(m->graph.act[op->y].dim, op->u.moe.n_slot * op->u.moe.w[0]->rows);
+        ++*out_n_op;
+    }
+}
+
+START_TEST(test_parallel_group__whole_experts_are_on_one_rank_each)
+{
+    struct lm_dev *dev[LM_GOLDEN_DEVICES];
+    struct lm_model *m[3] = {0};
+    struct lm_gguf *g = NULL;
+    struct lm_err err = {0};
+    size_t n_op = 0, bytes = 0;
+    open_all(dev);
+    ck_assert_int_eq(lm_gguf_open(LM_GOLDEN_FOLDER "/mixtral.gguf", &g, &err), 0);
+    const struct lm_model_split split = {.n_rank = 2, .n_stage = 1, .n = 2, .whole_experts = true};
+    ck_assert_msg(lm_model_load_parts(g, NULL, &lm_refexec, dev, &split, 0, NULL, NULL, m, &err) == 0, "%s", err.msg);
+    ck_assert_int_eq(lm_model_load(g, NULL, &lm_refexec, dev[2], 0, NULL, NULL, NULL, &m[2], &err), 0);
+    for (uint32_t r = 0; r < 2; r++) {
+        check_experts(m[r], r, 2, &n_op);
+        bytes += m[r]->weight_bytes;
+    }
+    ck_assert_uint_eq(n_op, 2 * 3 * m[0]->hp.n_layer);
+    ck_assert_uint_lt(bytes, m[2]->weight_bytes * 5 / 4); /* norms and routers twice, no expert */
+    for (int i = 0; i < 3; i++)
+        lm_model_destroy(m[i], &lm_refexec, dev[i]);
+    lm_gguf_close(g);
+    close_all(dev);
+}
+END_TEST
+
 START_TEST(test_parallel_group__processes_with_a_link_give_them)
 {
     static const struct { uint32_t n_rank, n_stage, n_process; } split[] = {
@@ -138,5 +190,6 @@ END_TEST
 
 SUITE_MAIN("parallel/group", test_parallel_group__two_ranks_give_the_logits_of_transformers, test_parallel_group__four_ranks_give_them,
            test_parallel_group__three_ranks_have_uneven_shares, test_parallel_group__two_stages_give_them_in_every_family,
-           test_parallel_group__stages_of_ranks_give_them, test_parallel_group__processes_with_a_link_give_them, test_parallel_group__devices_that_join_give_them,
+           test_parallel_group__stages_of_ranks_give_them, test_parallel_group__ranks_with_whole_experts_give_them,
+           test_parallel_group__whole_experts_are_on_one_rank_each, test_parallel_group__processes_with_a_link_give_them, test_parallel_group__devices_that_join_give_them,
            test_parallel_group__a_rank_that_fails_ends_the_step_of_all)

@@ -31,7 +31,7 @@ static uint32_t head_share(const struct lm_group_desc *d)
 struct lm_model_split lm_group_share(const struct lm_group_desc *d)
 {
     const uint32_t n = n_part(d), share = d->link ? (head_share(d) + place(d)->rank) % n_process(d) : 0;
-    return (struct lm_model_split){d->n_rank, d->n_stage, share * n, n};
+    return (struct lm_model_split){d->n_rank, d->n_stage, share * n, n, d->whole_experts, d->experts};
 }
 
 uint32_t lm_group_team(const struct lm_group_desc *d, uint32_t n)

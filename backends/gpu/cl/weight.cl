@@ -205,30 +205,32 @@ MV(4)
 #endif
 
 /*
- * One expert of a mixture: as mv1, for the slots of rows that are routed to it, others do nothing. Group (o, slot of all
- * rows); x_slot 0: x is one row for all slots; route may be any buffer where has_route is 0: slot j takes expert j.
+ * One expert of a mixture: as mv1, for the slots of rows that are routed to it, others do nothing; of those whose expert is not
+ * among the n_here from `here` on the first one makes zeros. Group (o, slot of all rows); x_slot 0: x is one row for all
+ * slots; route may be any buffer where has_route is 0: slot j takes expert j.
  */
 __kernel __attribute__((reqd_work_group_size(64, 1, 1)))
 void mv_expert(__global const uint *w, uint s_at, uint d_at, __global const float *x, __global float *y, __global const float *bias,
                uint has_bias, __global const float *route, uint has_route, uint expert, uint n_expert, uint n_slot, uint n, uint k,
-               uint x_row, uint x_slot, uint y_slot, uint first)
+               uint x_row, uint x_slot, uint y_slot, uint first, uint here, uint n_here)
 {
     __local float part[64];
     uint id = get_local_id(0), lane = id % 8, o = get_group_id(0) * 8 + id / 8, r = get_group_id(1) / n_slot, j = get_group_id(1) % n_slot;
     float chosen = has_route ? route[(size_t)r * 2 * n_slot + j] : (float)j, sum = 0;
     uint e = chosen >= 0 && chosen < (float)n_expert ? (uint)chosen : 0;
-    if (e != expert)
+    bool zero = expert == here && e - here >= n_here;
+    if (e != expert && !zero)
         return;
     struct weight m = weight_at(w, s_at, d_at, k);
     x += (size_t)r * x_row + (size_t)j * x_slot;
-    if (o < n)
+    if (o < n && !zero)
         for (uint at = lane * 8; at < k; at += 64)
             sum += dot8(deq8(m, (size_t)o * m.n_block + at / 32, at / 8 % 4), load8(x + at, k - at));
     part[id] = sum;
     barrier(CLK_LOCAL_MEM_FENCE);
     if (lane > 0 || o >= n)
         return;
-    sum = has_bias ? bias[first + o] : 0;
+    sum = has_bias && !zero ? bias[first + o] : 0;
     for (uint l = 0; l < 8; l++)
         sum += part[id + l];
     y[((size_t)r * n_slot + j) * y_slot + first + o] = sum;
