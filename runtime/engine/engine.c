@@ -16,6 +16,11 @@ enum {
     DRAFTING_ROWS = 48,    /* with so many sequences, drafts pay on no device known */
 };
 
+struct flight {
+    struct lm_step_arrays arrays;
+    uint64_t launch_us;
+};
+
 struct lm_engine {
     struct lm_engine_desc desc;
     struct lm_plan *plan;
@@ -25,9 +30,10 @@ struct lm_engine {
     struct lm_slots *slots;
     struct lm_constraints *constraints;
     struct lm_loras *loras;
-    struct lm_step_arrays arrays;
-    bool runs;                   /* a step was launched and not waited for */
-    uint64_t launch_us;          /* when */
+    struct flight *flight;       /* [max_flight] steps launched and not waited for: n_flight from `oldest` on, in a ring */
+    uint32_t max_flight, n_flight, oldest;
+    uint64_t landed_us;          /* when the last one ended */
+    const struct flight *done;   /* the step whose tokens are taken */
     struct lm_request **told;    /* [n_told] who got a token in the step before the one that runs; NULL: nobody, a draft was wrong */
     uint32_t *told_pos;          /* [n_told] as the step's prompt_pos */
     float *hidden;               /* [max_out][dim] */
@@ -54,7 +60,7 @@ static int create_sched(struct lm_engine *e, struct lm_err *err)
     const struct lm_plan_desc *p = &e->desc.plan;
     int rc = lm_kv_create(p->n_block, p->block_size, p->max_len / p->block_size + p->n_block / 16, &e->kv, err);
     const struct lm_sched_desc desc = {.kv = e->kv, .max_seq = p->max_seq, .max_out = p->max_out - LM_PROMPT_ROWS, .prefix_cache = e->desc.prefix_cache, .whole = lm_graph_is_whole(p->graph),
-                                       .speculative = e->desc.speculative, .n_lora_slot = lm_loras_n_slot(e->loras), .max_lora = e->desc.max_lora};
+                                       .speculative = e->desc.speculative, .n_lora_slot = lm_loras_n_slot(e->loras), .max_lora = e->desc.max_lora, .max_flight = e->desc.max_flight};
     if (!rc)
         rc = lm_sched_create(&desc, &e->sched, err);
     if (!rc)
@@ -80,6 +86,18 @@ static int create_slots(struct lm_engine *e, struct lm_err *err)
     return lm_slots_create(&desc, &e->slots, err);
 }
 
+static int create_flights(struct lm_engine *e, struct lm_err *err)
+{
+    const uint32_t n = e->desc.max_flight ? e->desc.max_flight : 1;
+    int rc = 0;
+    e->flight = calloc(n, sizeof *e->flight);
+    if (!e->flight)
+        return lm_fail(err, LM_ENOMEM, "out of memory");
+    while (e->max_flight < n && (rc = lm_step_init(&e->flight[e->max_flight].arrays, &e->desc.plan, err)) == 0)
+        e->max_flight++;
+    return rc;
+}
+
 int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)
 {
     assert(desc->plan.max_seq >= 1 && desc->plan.max_seq <= desc->plan.max_tok);
@@ -101,7 +119,7 @@ int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, 
     if (!rc)
         rc = lm_constraints_create(desc->plan.graph->n_vocab, &e->constraints, err);
     if (!rc)
-        rc = lm_step_init(&e->arrays, &e->desc.plan, err);
+        rc = create_flights(e, err);
     if (!rc)
         rc = desc->be->prepare(desc->dev, &e->desc.plan, &e->plan, err);
     if (!rc)
@@ -119,8 +137,8 @@ void lm_engine_destroy(struct lm_engine *e)
 {
     if (!e)
         return;
-    if (e->runs)
-        e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, NULL);
+    while (e->n_flight && e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, NULL) == 0)
+        e->n_flight--;
     for (size_t i = 0; i < N_ID_BUCKET; i++)
         for (struct lm_request *r = e->by_id[i], *next; r; r = next) {
             next = r->next_id;
@@ -130,7 +148,9 @@ void lm_engine_destroy(struct lm_engine *e)
     lm_tier_destroy(e->tier);
     e->desc.be->release(e->desc.dev, e->plan);
     lm_loras_destroy(e->loras);
-    lm_step_fini(&e->arrays);
+    while (e->max_flight)
+        lm_step_fini(&e->flight[--e->max_flight].arrays);
+    free(e->flight);
     lm_sched_destroy(e->sched);
     lm_kv_destroy(e->kv);
     lm_constraints_destroy(e->constraints);
@@ -192,7 +212,7 @@ void lm_engine_cancel(struct lm_engine *e, uint64_t id)
     if (!r || r->state == LM_REQUEST_DONE)
         return;
     r->reason = LM_FINISH_ABORT;
-    if (e->runs && r->n_sched)
+    if (r->in_flight)
         r->cancelled = true; /* the device still writes to its blocks */
     else
         end(e, r);
@@ -218,7 +238,9 @@ int lm_engine_slot(struct lm_engine *e, const struct lm_msg_slot *ask, const cha
     struct lm_slot_result got = {0};
     struct lm_err why = {0};
     uint64_t start_us = lm_now_us();
-    int rc = e->runs ? e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err) : 0; /* its tokens are taken in by the next lm_engine_step() */
+    int rc = 0;
+    for (uint32_t i = 0; i < e->n_flight && !rc; i++) /* their tokens are taken in by the next lm_engine_step() */
+        rc = e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err);
     if (rc)
         return rc;
     if (ask->action == LM_SLOT_SAVE)
@@ -241,7 +263,7 @@ void lm_engine_forget(struct lm_engine *e)
 
 bool lm_engine_is_busy(const struct lm_engine *e)
 {
-    return e->runs || e->sched->n_running || e->sched->n_waiting || e->ended;
+    return e->n_flight || e->sched->n_running || e->sched->n_waiting || e->ended;
 }
 
 static void count_answer(struct lm_engine *e, struct lm_request *r, uint64_t now_us)
@@ -276,20 +298,20 @@ static void pool_row(const struct lm_engine *e, struct lm_request *r, uint32_t o
 
 static void take_prompt_row(struct lm_engine *e, struct lm_request *r, uint32_t o)
 {
-    if (e->arrays.step.sampled[o].token < 0) {
+    if (e->done->arrays.step.sampled[o].token < 0) {
         e->n_corrupt_row++;
         lm_request_push(r, -1);
         return;
     }
     if (r->pool)
         pool_row(e, r, o);
-    r->n_row_done = e->arrays.prompt_pos[o];
+    r->n_row_done = e->done->arrays.prompt_pos[o];
 }
 
 /* The prompt's last row: the embedding is whole. */
 static void end_pool(struct lm_engine *e, struct lm_request *r, uint32_t o, uint64_t now_us)
 {
-    if (e->arrays.step.sampled[o].token < 0) {
+    if (e->done->arrays.step.sampled[o].token < 0) {
         e->n_corrupt_row++;
         lm_request_push(r, -1);
         return;
@@ -303,13 +325,19 @@ static void end_pool(struct lm_engine *e, struct lm_request *r, uint32_t o, uint
     count_answer(e, r, now_us);
 }
 
-static int fetch_hidden(struct lm_engine *e, struct lm_err *err)
+/* The hidden state of a step is read when it has ended: no other may follow it before. */
+static bool keeps_hidden(const struct lm_step_arrays *a)
 {
-    const struct lm_step_arrays *a = &e->arrays;
     for (uint32_t o = 0; o < a->step.n_out; o++)
         if (a->out[o]->pool)
-            return e->desc.be->copy_out(e->desc.dev, e->plan, e->desc.hidden_act, e->hidden, a->step.n_out, err);
-    return 0;
+            return true;
+    return false;
+}
+
+static int fetch_hidden(struct lm_engine *e, struct lm_err *err)
+{
+    const struct lm_step_arrays *a = &e->done->arrays;
+    return keeps_hidden(a) ? e->desc.be->copy_out(e->desc.dev, e->plan, e->desc.hidden_act, e->hidden, a->step.n_out, err) : 0;
 }
 
 _Static_assert(sizeof((struct lm_msg_stats *)0)->accepted_at / sizeof(uint64_t) == LM_SPECULATIVE_MAX_TOK, "a counter for each place");
@@ -329,7 +357,7 @@ static void count_drafts(struct lm_engine *e, uint32_t n_draft, uint32_t n_right
  */
 static void take_rows(struct lm_engine *e, struct lm_request *r, uint32_t o, uint64_t now_us)
 {
-    const struct lm_sampled *sampled = e->arrays.step.sampled + o;
+    const struct lm_sampled *sampled = e->done->arrays.step.sampled + o;
     uint32_t n_known = r->n_token, n_row = 1 + r->n_draft, n = 0;
     bool right = true;
     while (n < n_row && right && r->state != LM_REQUEST_DONE) {
@@ -350,13 +378,13 @@ static void take_rows(struct lm_engine *e, struct lm_request *r, uint32_t o, uin
 /* Row o of the step, and those of its drafts. Returns how many they were. */
 static uint32_t take_out(struct lm_engine *e, uint32_t o, uint64_t now_us)
 {
-    struct lm_request *r = e->arrays.out[o];
-    if (!e->arrays.prompt_pos[o] && !r->pool && r->state != LM_REQUEST_DONE) {
+    struct lm_request *r = e->done->arrays.out[o];
+    if (!e->done->arrays.prompt_pos[o] && !r->pool && r->state != LM_REQUEST_DONE) {
         take_rows(e, r, o, now_us);
         return 1 + r->n_draft;
     }
     e->told[o] = r;
-    e->told_pos[o] = e->arrays.prompt_pos[o];
+    e->told_pos[o] = e->done->arrays.prompt_pos[o];
     if (r->state == LM_REQUEST_DONE)
         e->told[o] = NULL; /* by a NaN in a row before */
     else if (e->told_pos[o])
@@ -378,18 +406,22 @@ static void forget_corrupted(struct lm_engine *e)
 /* What the scheduler expects of steps comes from those that only decode, what computing a block takes from those with prompts. */
 static void learn_cost(struct lm_engine *e, uint64_t now_us)
 {
-    const struct lm_step *st = &e->arrays.step;
-    if (st->n_out == st->n_tok && !e->arrays.n_prompt_row)
-        lm_spec_learn(&e->sched->spec, st->n_tok, now_us - e->launch_us);
+    const struct lm_step *st = &e->done->arrays.step;
+    const uint64_t from_us = e->done->launch_us > e->landed_us ? e->done->launch_us : e->landed_us; /* steps may overlap */
+    if (st->n_out == st->n_tok && !e->done->arrays.n_prompt_row)
+        lm_spec_learn(&e->sched->spec, st->n_tok, now_us - from_us);
     if (e->tier && st->n_tok >= st->n_out + e->desc.plan.block_size)
-        lm_tier_learn(e->tier, st->n_tok, now_us - e->launch_us);
+        lm_tier_learn(e->tier, st->n_tok, now_us - from_us);
+    e->landed_us = now_us;
 }
 
-/* The step has ended: its tokens join their requests. */
+/* The oldest step has ended: its tokens join their requests. */
 static int collect(struct lm_engine *e, struct lm_err *err)
 {
-    struct lm_step_arrays *a = &e->arrays;
+    struct flight *f = &e->flight[e->oldest];
+    struct lm_step_arrays *a = &f->arrays;
     uint64_t now_us = lm_now_us();
+    e->done = f;
     int rc = fetch_hidden(e, err);
     if (rc)
         return rc;
@@ -397,8 +429,10 @@ static int collect(struct lm_engine *e, struct lm_err *err)
     for (uint32_t o = 0; o < a->step.n_out;)
         o += take_out(e, o, now_us);
     forget_corrupted(e);
-    for (uint32_t s = 0; s < a->step.n_seq; s++)
+    for (uint32_t s = 0; s < a->step.n_seq; s++) {
+        a->seq[s]->in_flight = false;
         lm_sched_advance(e->sched, a->seq[s]);
+    }
     e->n_told = a->step.n_out;
     e->answer = a->step.sampled;
     a->turn ^= 1;
@@ -419,27 +453,40 @@ static void count_step(struct lm_msg_stats *st, uint32_t n_tok)
     st->n_step++;
 }
 
-/* Launch the next step, if there is anything to do. When the device has no memory for it, half of it is tried. */
+static void take_off(struct lm_engine *e, struct flight *f, uint64_t now_us)
+{
+    f->launch_us = now_us;
+    for (uint32_t s = 0; s < f->arrays.step.n_seq; s++)
+        f->arrays.seq[s]->in_flight = true;
+    count_step(&e->stats, f->arrays.step.n_tok);
+    e->n_flight++;
+}
+
+static struct flight *flight_at(struct lm_engine *e, uint32_t i)
+{
+    return &e->flight[(e->oldest + i) % e->max_flight];
+}
+
+/* Launch one step more, if there is anything to do. When the device has no memory for it, half of it is tried. */
 static int launch(struct lm_engine *e, struct lm_err *err)
 {
+    struct flight *f = flight_at(e, e->n_flight);
+    struct lm_step_arrays *a = &f->arrays;
     uint32_t max_tok = e->desc.plan.max_tok, n_tok;
     while ((n_tok = lm_sched_plan(e->sched, max_tok, lm_now_us())) > 0) {
         int rc = e->tier ? lm_tier_error(e->tier, err) : 0;
         if (rc)
             return rc;
-        lm_step_build(&e->arrays, e->sched);
+        lm_step_build(a, e->sched);
         uint64_t now_us = lm_now_us();
-        rc = e->desc.be->launch(e->desc.dev, e->plan, &e->arrays.step, err);
-        if (rc == 0) {
-            count_step(&e->stats, n_tok);
-            e->runs = true;
-            e->launch_us = now_us;
-        }
+        rc = e->desc.be->launch(e->desc.dev, e->plan, &a->step, err);
+        if (rc == 0)
+            take_off(e, f, now_us);
         if (rc != LM_ENOMEM)
             return rc;
-        uint32_t least = e->sched->whole ? e->arrays.step.seq_row[1] : 1;
+        uint32_t least = e->sched->whole ? a->step.seq_row[1] : 1;
         if (n_tok == least) {
-            struct lm_request *r = e->arrays.seq[0];
+            struct lm_request *r = a->seq[0];
             r->reason = LM_FINISH_ERROR;
             r->code = LM_ENOMEM;
             r->why = e->sched->whole ? "the device has no memory for the prompt" : "the device has no memory for one token";
@@ -448,6 +495,20 @@ static int launch(struct lm_engine *e, struct lm_err *err)
         max_tok = n_tok == least ? e->desc.plan.max_tok : n_tok / 2 > least ? n_tok / 2 : least;
     }
     return 0;
+}
+
+/* Launch as many steps as may run at a time, of the requests that are in none. */
+static int launch_all(struct lm_engine *e, struct lm_err *err)
+{
+    uint32_t before = UINT32_MAX;
+    int rc = 0;
+    while (!rc && e->n_flight < e->max_flight && e->n_flight != before) {
+        if (e->n_flight && keeps_hidden(&flight_at(e, e->n_flight - 1)->arrays))
+            break;
+        before = e->n_flight;
+        rc = launch(e, err);
+    }
+    return rc;
 }
 
 /* prompt_pos as the step's: 0 is a token of the answer. */
@@ -501,26 +562,33 @@ static void tell(struct lm_engine *e, const struct lm_engine_events *events)
     e->ended_end = &e->ended;
 }
 
-/* While the device computes: the prompts of the step are entered in their indices. */
+/* While the device computes: the prompts of its steps are entered in their indices. */
 static void index_prompts(struct lm_engine *e)
 {
-    for (uint32_t s = 0; e->runs && e->desc.speculative.n_tok && s < e->arrays.step.n_seq; s++) {
-        struct lm_request *r = e->arrays.seq[s];
-        lm_draft_index(&r->draft, r->token, r->n_token);
+    for (uint32_t i = 0; i < e->n_flight && e->desc.speculative.n_tok; i++) {
+        const struct lm_step_arrays *a = &flight_at(e, i)->arrays;
+        for (uint32_t s = 0; s < a->step.n_seq; s++)
+            lm_draft_index(&a->seq[s]->draft, a->seq[s]->token, a->seq[s]->n_token);
     }
+}
+
+/* Wait for the oldest step. */
+static int land(struct lm_engine *e, struct lm_err *err)
+{
+    int rc = e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err);
+    if (!rc)
+        rc = collect(e, err);
+    e->oldest = (e->oldest + 1) % e->max_flight;
+    e->n_flight--;
+    return rc;
 }
 
 int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, struct lm_err *err)
 {
-    int rc = 0;
-    if (e->runs) {
-        e->runs = false;
-        rc = e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err);
-        if (!rc)
-            rc = collect(e, err);
-    }
-    if (!rc)
-        rc = launch(e, err);
+    const uint32_t before = e->n_flight;
+    int rc = launch_all(e, err);
+    if (!rc && before && e->n_flight == before && (rc = land(e, err)) == 0)
+        rc = launch_all(e, err);
     tell(e, events);
     index_prompts(e);
     return rc;

@@ -2,10 +2,11 @@
 #ifndef LM_ENGINE_ENGINE_H
 #define LM_ENGINE_ENGINE_H
 /**
- * The engine in one process: requests in, events out, one step of the device at a time.
+ * The engine in one process: requests in, events out, one step of the device at a time, or of a pipeline's stages as many as
+ * max_flight, of different requests each.
  *
- * lm_engine_step() waits for the step that runs, schedules and launches the next one, and tells the events of the
- * first while the second runs.
+ * lm_engine_step() waits for the oldest step that runs, schedules and launches the next one, and tells the events of the
+ * first while others run. Where more may run and requests are in none, it launches these and does not wait.
  *
  * Thread   [engine] for everything
  */
@@ -32,6 +33,7 @@ struct lm_engine_desc {
     bool always_restore;    /* of them what comes back, whether it pays or not (tests) */
     bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
+    uint32_t max_flight;      /* steps that the backend takes before the first is waited for; 0: 1 */
 };
 
 /** Rows of a step that may need logits: one a sequence, drafts where they can pay, and some of prompts; of an encoder's all. */

@@ -9,7 +9,7 @@ libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/lora.c %D%/lora.h %D%/dry.c %D%/dry
 libengine_la_LIBADD = libparallel.la libguard.la libsandbox.la libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
-engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/tier_test %D%/loop_test %D%/boot_test %D%/sandbox_test
+engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/engine_flight_test %D%/tier_test %D%/loop_test %D%/boot_test %D%/sandbox_test
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 %C%_protocol_test_SOURCES = %D%/protocol_test.c
@@ -42,6 +42,9 @@ TESTS += $(engine_tests)
 %C%_engine_test_SOURCES = %D%/engine_test.c tests/engine_bed.c tests/engine_bed.h
 %C%_engine_test_CFLAGS = $(TEST_CFLAGS)
 %C%_engine_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)
+%C%_engine_flight_test_SOURCES = %D%/engine_flight_test.c tests/engine_bed.c tests/engine_bed.h
+%C%_engine_flight_test_CFLAGS = $(TEST_CFLAGS)
+%C%_engine_flight_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)
 %C%_engine_draft_test_SOURCES = %D%/engine_draft_test.c tests/engine_bed.c tests/engine_bed.h
 %C%_engine_draft_test_CFLAGS = $(TEST_CFLAGS)
 %C%_engine_draft_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)

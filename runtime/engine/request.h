@@ -63,6 +63,7 @@ struct lm_request {
     enum lm_request_state state;
     uint64_t order; /* of arrival */
     bool cancelled;
+    bool in_flight; /* a step that runs has n_sched of its tokens: its blocks stay */
     struct lm_request *prev, *next; /* of a list */
     struct lm_request *next_id;     /* of the engine's table */
     uint32_t n_preempted, n_cached;

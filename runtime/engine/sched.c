@@ -20,6 +20,7 @@ int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, str
     s->prefix_cache = desc->prefix_cache && !desc->whole;
     s->whole = desc->whole;
     s->max_lora = desc->max_lora;
+    s->max_flight = desc->max_flight ? desc->max_flight : 1;
     lm_spec_init(&s->spec, &desc->speculative);
     *out = s;
     return 0;
@@ -166,7 +167,7 @@ static void preempt(struct lm_sched *s, uint32_t i)
 static bool preempt_behind(struct lm_sched *s, uint32_t i)
 {
     for (uint32_t j = s->n_running; j-- > i + 1;)
-        if (!is_pinned(s->running[j])) {
+        if (!is_pinned(s->running[j]) && !s->running[j]->in_flight) {
             preempt(s, j);
             return true;
         }
@@ -321,7 +322,7 @@ static uint32_t n_prompt_left(const struct lm_sched *s, uint32_t left)
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < s->n_running; i++)
-        n += n_left(s->running[i]) > 1 ? n_left(s->running[i]) : 0;
+        n += !s->running[i]->in_flight && n_left(s->running[i]) > 1 ? n_left(s->running[i]) : 0;
     if (s->waiting.first && s->n_running < s->max_seq)
         n += s->waiting.first->n_token;
     return n < left ? (uint32_t)n : left;
@@ -336,7 +337,7 @@ static uint32_t schedule_drafts(struct lm_sched *s, uint32_t left)
         return 0;
     for (uint32_t i = 0; i < s->n_running; i++) {
         struct lm_request *r = s->running[i];
-        if (!r->n_draft)
+        if (r->in_flight || !r->n_draft)
             continue;
         r->n_draft = drafts_fit(s, r);
         r->n_sched += r->n_draft;
@@ -346,28 +347,48 @@ static uint32_t schedule_drafts(struct lm_sched *s, uint32_t left)
     return n;
 }
 
+/* Requests that one step may have. */
+static uint32_t share_of_step(const struct lm_sched *s)
+{
+    const uint64_t n = (uint64_t)s->n_running + s->n_waiting, all = n < s->max_seq ? n : s->max_seq;
+    return (uint32_t)((all + s->max_flight - 1) / s->max_flight);
+}
+
+/* The next request from *i on that is in no step. NULL: none is. */
+static struct lm_request *next_free(const struct lm_sched *s, uint32_t *i)
+{
+    while (*i < s->n_running && s->running[*i]->in_flight)
+        ++*i;
+    return *i < s->n_running ? s->running[*i] : NULL;
+}
+
 uint32_t lm_sched_plan(struct lm_sched *s, uint32_t max_tok, uint64_t now_us)
 {
-    uint32_t left = max_tok, rows = s->whole ? max_tok : LM_PROMPT_ROWS;
-    for (uint32_t i = 0; i < s->n_running; i++)
-        s->running[i]->n_sched = s->running[i]->n_draft = 0;
-    for (uint32_t i = 0; i < s->n_running && left > 0 && !s->whole; i++)
-        if (n_left(s->running[i]) == 1 && decode_fits(s, i)) {
-            s->running[i]->n_sched = 1;
+    uint32_t left = max_tok, rows = s->whole ? max_tok : LM_PROMPT_ROWS, n_more = share_of_step(s);
+    struct lm_request *r;
+    for (uint32_t i = 0; (r = next_free(s, &i)); i++)
+        r->n_sched = r->n_draft = 0;
+    for (uint32_t i = 0; left > 0 && n_more > 0 && !s->whole && (r = next_free(s, &i)); i++)
+        if (n_left(r) == 1 && decode_fits(s, i)) {
+            r->n_sched = 1;
             left--;
+            n_more--;
         }
     left -= schedule_drafts(s, left);
-    for (uint32_t i = 0; i < s->n_running && left > 0; i++)
-        if (n_left(s->running[i]) > 1 || s->whole)
-            left -= schedule_piece(s, s->running[i], left, &rows);
-    while (left > 0 && s->waiting.first) {
-        struct lm_request *r = s->waiting.first;
+    for (uint32_t i = 0; left > 0 && n_more > 0 && (r = next_free(s, &i)); i++)
+        if (n_left(r) > 1 || s->whole) {
+            uint32_t n = schedule_piece(s, r, left, &rows);
+            left -= n;
+            n_more -= n > 0;
+        }
+    while (left > 0 && n_more > 0 && (r = s->waiting.first)) {
         if (!admit_first(s, now_us))
             break;
         uint32_t n = schedule_piece(s, r, left, &rows);
         if (n == 0)
             break;
         left -= n;
+        n_more--;
     }
     return max_tok - left;
 }

@@ -17,6 +17,9 @@
  * What is left of the step's tokens after the decoding requests may go to their drafts (spec.h). Drafts never take
  * another request's blocks: they use what is free, and leave one block for each that runs.
  *
+ * Where several steps run at a time, one takes its share of the requests at most, so that the next has some too; those of a step
+ * that runs (in_flight) are left alone until it has ended.
+ *
  * Where rows see later ones (`whole`) a prompt waits for a step that has room for all of it.
  *
  * A prompt whose next block is published meanwhile (another request computes the same prompt) takes that block
@@ -39,7 +42,7 @@ struct lm_request_list { struct lm_request *first, *last; };
 struct lm_sched {
     struct lm_kv *kv;
     struct lm_tier *tier;         /* NULL: none */
-    uint32_t max_seq;
+    uint32_t max_seq, max_flight;
     struct lm_request **running;  /* [max_seq] in order */
     uint32_t n_running, n_waiting;
     struct lm_request_list waiting; /* in order */
@@ -58,6 +61,7 @@ struct lm_sched_desc {
     bool whole; /* a step has whole prompts (encoders) */
     struct lm_conf_speculative speculative;
     uint32_t n_lora_slot, max_lora;
+    uint32_t max_flight; /* steps at a time; 0: 1 */
 };
 
 /** Owns *out until lm_sched_destroy(), which leaves requests and kv alone. kv outlives it. */

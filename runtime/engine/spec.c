@@ -88,6 +88,8 @@ static uint32_t make_offers(const struct lm_spec *sp, struct lm_request *const *
     uint32_t n = 0;
     for (uint32_t i = 0; i < n_running; i++) {
         struct lm_request *r = running[i];
+        if (r->in_flight)
+            continue;
         r->n_draft = 0;
         if (r->n_sched != 1 || !r->draft.from || !is_foreseeable(r) || n == LM_SPEC_MAX_ROWS)
             continue;
@@ -117,7 +119,7 @@ static uint32_t n_decoding(struct lm_request *const *running, uint32_t n_running
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < n_running; i++)
-        n += running[i]->n_sched == 1;
+        n += !running[i]->in_flight && running[i]->n_sched == 1;
     return n;
 }
 

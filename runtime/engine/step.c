@@ -87,9 +87,15 @@ static void add(struct lm_step_arrays *a, struct lm_request *r, uint32_t block_s
     }
 }
 
+/* Is the request in the step that is made, and what of it? */
 static bool decodes(const struct lm_request *r)
 {
-    return r->n_sched == 1 + r->n_draft;
+    return !r->in_flight && r->n_sched == 1 + r->n_draft;
+}
+
+static bool has_piece(const struct lm_request *r)
+{
+    return !r->in_flight && r->n_sched && !decodes(r);
 }
 
 void lm_step_build(struct lm_step_arrays *a, const struct lm_sched *s)
@@ -102,6 +108,6 @@ void lm_step_build(struct lm_step_arrays *a, const struct lm_sched *s)
         if (decodes(s->running[i]))
             add(a, s->running[i], s->kv->block_size);
     for (uint32_t i = 0; i < s->n_running; i++)
-        if (s->running[i]->n_sched && !decodes(s->running[i]))
+        if (has_piece(s->running[i]))
             add(a, s->running[i], s->kv->block_size);
 }

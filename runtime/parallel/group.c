@@ -13,6 +13,19 @@ struct rank {
     uint32_t index;
     pthread_t thread;
     uint64_t collect_us; /* of the step */
+    uint64_t n_begun;    /* steps */
+    uint32_t turn;       /* of what it gives to the others */
+    struct flight *f;    /* the step that it runs */
+};
+
+/* A step on its way through the stages. */
+struct flight {
+    struct lm_plan *plan;
+    const struct lm_step *step;
+    float *x;              /* the stream from stage to stage */
+    uint64_t launch_us, collect_us;
+    uint32_t n_done;       /* ranks that have ended it */
+    uint32_t n_stage_done;
 };
 
 /* Ranks of a stage meet: the one that comes last lets them all go on. */
@@ -31,12 +44,10 @@ struct lm_dev {
     pthread_mutex_t lock;      /* of what follows */
     pthread_cond_t changed;
     struct meeting *meeting;   /* [n / n_mate] */
-    struct lm_plan *plan;      /* whose step runs */
-    const struct lm_step *step;
-    uint64_t launch, launch_us; /* how many there were; when the last one */
-    uint32_t n_done;           /* ranks that have ended it */
-    uint32_t n_stage_done;
-    bool runs, stop;
+    struct flight *flight;     /* [depth] step i is at i % depth */
+    uint32_t depth;
+    uint64_t n_launched, n_synced, synced_us; /* steps; when the last one was */
+    bool stop;
     bool leads;                /* others follow this process */
     bool joined;               /* ranks run collective ops by themselves */
     struct lm_err lost;        /* code 0: not lost */
@@ -46,6 +57,11 @@ const struct lm_model *lm_group_model(const struct lm_group_desc *desc)
 {
     const struct lm_model_split here = lm_group_share(desc);
     return desc->model[here.n > here.n_rank ? here.n - here.n_rank : 0];
+}
+
+uint32_t lm_group_depth(const struct lm_group_desc *desc)
+{
+    return desc->link ? 1 : desc->n_stage;
 }
 
 static uint32_t stage_of(const struct rank *r)
@@ -93,10 +109,10 @@ static bool meet(const struct rank *r)
 }
 
 /* Wait for what the stage before leaves; false: the group is lost. */
-static bool wait_for_stage(struct lm_dev *g, uint32_t n_done)
+static bool wait_for_stage(struct lm_dev *g, const struct flight *f, uint32_t n_done)
 {
     pthread_mutex_lock(&g->lock);
-    while (g->n_stage_done < n_done && !g->lost.code)
+    while (f->n_stage_done < n_done && !g->lost.code)
         pthread_cond_wait(&g->changed, &g->lock);
     bool good = !g->lost.code;
     pthread_mutex_unlock(&g->lock);
@@ -112,34 +128,37 @@ static int fail_lost(struct lm_dev *g, struct lm_err *err)
 static int join(struct rank *r, const struct lm_step *step, uint32_t i, uint32_t turn, uint32_t rows, struct lm_err *err)
 {
     struct lm_dev *g = r->group;
-    struct lm_group_part *p = &g->plan->part[r->index], *first = p - r->index % g->n_mate;
+    struct lm_plan *plan = r->f->plan;
+    struct lm_group_part *p = &plan->part[r->index], *first = p - r->index % g->n_mate;
     if (!is_shared(g)) {
         if (p->graph->op[i].y != LM_NONE)
             lm_group_join(first, g->n_mate, i, turn, step->token, rows, p->in);
         return 0;
     }
-    int rc = leads(r) ? lm_span_join(g->plan->span, first, i, turn, step->token, rows, err) : 0;
+    int rc = leads(r) ? lm_span_join(plan->span, first, i, turn, step->token, rows, err) : 0;
     return rc || meet(r) ? rc : LM_EDEVICE;
 }
 
 /* What ranks share goes out, they meet, and each takes what comes of it. */
-static int collect(struct rank *r, const struct lm_step *step, uint32_t i, uint32_t turn, struct lm_err *err)
+static int collect(struct rank *r, uint32_t i, struct lm_err *err)
 {
     struct lm_dev *g = r->group;
-    struct lm_group_part *p = &g->plan->part[r->index];
+    const struct lm_step *step = r->f->step;
+    struct lm_group_part *p = &r->f->plan->part[r->index];
     const struct lm_op *op = &p->graph->op[i];
     const uint32_t rows = p->graph->act[op->x].rows == LM_ROWS_TOK ? step->n_tok : step->n_out;
     if (rows == 0)
         return 0;
+    const uint32_t turn = r->turn++ % 2; /* also from step to step: a rank may be in the next one already */
     uint64_t start_us = lm_now_us();
-    int rc = g->desc.be->copy_out(g->desc.dev[r->index], p->plan, op->x, p->out[turn % 2], rows, err);
+    int rc = g->desc.be->copy_out(g->desc.dev[r->index], p->plan, op->x, p->out[turn], rows, err);
     if (rc)
         return rc;
     if (!meet(r))
         return LM_EDEVICE;
-    rc = join(r, step, i, turn % 2, rows, err);
+    rc = join(r, step, i, turn, rows, err);
     if (!rc && op->y != LM_NONE)
-        rc = g->desc.be->copy_in(g->desc.dev[r->index], p->plan, op->y, is_shared(g) ? g->plan->span->joined : p->in, rows, err);
+        rc = g->desc.be->copy_in(g->desc.dev[r->index], p->plan, op->y, is_shared(g) ? r->f->plan->span->joined : p->in, rows, err);
     r->collect_us += lm_now_us() - start_us;
     return rc;
 }
@@ -154,9 +173,9 @@ static uint32_t next_collective(const struct lm_graph *graph, uint32_t i)
 static int run_ops(struct rank *r, struct lm_step *part, struct lm_err *err)
 {
     struct lm_dev *g = r->group, *dev = g->desc.dev[r->index];
-    const struct lm_group_part *p = &g->plan->part[r->index];
+    const struct lm_group_part *p = &r->f->plan->part[r->index];
     int rc = 0;
-    for (uint32_t i = 0, turn = 0; i < p->graph->n_op && !rc; i++, turn++) {
+    for (uint32_t i = 0; i < p->graph->n_op && !rc; i++) {
         const uint32_t end = g->joined ? p->graph->n_op : next_collective(p->graph, i);
         part->first_op = i;
         part->end_op = end;
@@ -165,16 +184,16 @@ static int run_ops(struct rank *r, struct lm_step *part, struct lm_err *err)
         if (end > i && !rc)
             rc = g->desc.be->sync(dev, g->desc.step_timeout_us, err);
         if (!rc && end < p->graph->n_op)
-            rc = collect(r, g->step, end, turn, err);
+            rc = collect(r, end, err);
         i = end;
     }
     return rc;
 }
 
-static void end_stage(struct lm_dev *g)
+static void end_stage(struct lm_dev *g, struct flight *f)
 {
     pthread_mutex_lock(&g->lock);
-    g->n_stage_done++;
+    f->n_stage_done++;
     pthread_cond_broadcast(&g->changed);
     pthread_mutex_unlock(&g->lock);
 }
@@ -183,26 +202,32 @@ static void end_stage(struct lm_dev *g)
 static int take_stream(struct rank *r, uint32_t n_tok, struct lm_err *err)
 {
     struct lm_dev *g = r->group;
-    const uint32_t stage = stage_of(r);
+    struct flight *f = r->f;
     int rc = 0;
     if (r->index == 0) {
-        rc = lm_span_receive(g->plan->span, g->first, g->plan->x, n_tok, err);
+        rc = lm_span_receive(f->plan->span, g->first, f->x, n_tok, err);
         if (!rc)
-            end_stage(g);
+            end_stage(g, f);
     }
-    if (rc || !wait_for_stage(g, stage))
+    if (rc || !wait_for_stage(g, f, stage_of(r)))
         return rc ? rc : LM_EDEVICE;
-    return g->desc.be->copy_in(g->desc.dev[r->index], g->plan->part[r->index].plan, g->desc.model[r->index]->x_act, g->plan->x, n_tok, err);
+    const uint64_t start_us = lm_now_us();
+    rc = g->desc.be->copy_in(g->desc.dev[r->index], f->plan->part[r->index].plan, g->desc.model[r->index]->x_act, f->x, n_tok, err);
+    r->collect_us += lm_now_us() - start_us;
+    return rc;
 }
 
 static int pass_stream(struct rank *r, uint32_t n_tok, struct lm_err *err)
 {
     struct lm_dev *g = r->group;
-    int rc = g->desc.be->copy_out(g->desc.dev[r->index], g->plan->part[r->index].plan, g->desc.model[r->index]->x_act, g->plan->x, n_tok, err);
+    struct flight *f = r->f;
+    const uint64_t start_us = lm_now_us();
+    int rc = g->desc.be->copy_out(g->desc.dev[r->index], f->plan->part[r->index].plan, g->desc.model[r->index]->x_act, f->x, n_tok, err);
     if (!rc && r->index + g->desc.n_rank >= g->n)
-        rc = lm_span_send(g->plan->span, g->first + r->index, g->plan->x, n_tok, err);
+        rc = lm_span_send(f->plan->span, g->first + r->index, f->x, n_tok, err);
+    r->collect_us += lm_now_us() - start_us;
     if (!rc)
-        end_stage(g);
+        end_stage(g, f);
     return rc;
 }
 
@@ -210,44 +235,39 @@ static int run_step(struct rank *r, struct lm_err *err)
 {
     struct lm_dev *g = r->group;
     const uint32_t stage = stage_of(r);
-    struct lm_step part = *g->step;
-    int rc = 0;
-    r->collect_us = 0;
-    uint64_t start_us = lm_now_us();
-    if (stage > 0)
-        rc = take_stream(r, part.n_tok, err);
-    r->collect_us += lm_now_us() - start_us;
+    const struct lm_group_part *p = &r->f->plan->part[r->index];
+    struct lm_step part = *r->f->step;
+    int rc = stage > 0 ? take_stream(r, part.n_tok, err) : 0;
     part.joined = g->joined;
-    part.whole_token = g->joined && g->plan->part[r->index].token ? part.token : NULL;
-    lm_group_tokens(&g->plan->part[r->index], &part);
+    part.whole_token = g->joined && p->token ? part.token : NULL;
+    lm_group_tokens(p, &part);
     if (!rc)
         rc = run_ops(r, &part, err);
     if (rc || (g->first + r->index) % g->desc.n_rank || stage + 1 == g->desc.n_stage)
         return rc;
-    start_us = lm_now_us();
-    rc = pass_stream(r, part.n_tok, err);
-    r->collect_us += lm_now_us() - start_us;
-    return rc;
+    return pass_stream(r, part.n_tok, err);
 }
 
 static void *run(void *arg)
 {
     struct rank *r = arg;
     struct lm_dev *g = r->group;
-    uint64_t seen = 0;
     pthread_mutex_lock(&g->lock);
     while (!g->stop) {
-        if (g->launch == seen) {
+        if (g->n_launched == r->n_begun) {
             pthread_cond_wait(&g->changed, &g->lock);
             continue;
         }
-        seen = g->launch;
+        const bool lost = g->lost.code;
+        r->f = &g->flight[r->n_begun++ % g->depth];
+        r->collect_us = 0;
         pthread_mutex_unlock(&g->lock);
         struct lm_err why = {0};
-        if (run_step(r, &why) && why.code)
+        if (!lost && run_step(r, &why) && why.code)
             lose(g, &why);
         pthread_mutex_lock(&g->lock);
-        if (++g->n_done == g->n)
+        r->f->collect_us += r->index % g->n_mate ? 0 : r->collect_us;
+        if (++r->f->n_done == g->n)
             pthread_cond_broadcast(&g->changed);
     }
     pthread_mutex_unlock(&g->lock);
@@ -274,6 +294,7 @@ static void group_close(struct lm_dev *g)
     free((void *)g->desc.model);
     free(g->rank);
     free(g->meeting);
+    free(g->flight);
     free(g);
 }
 
@@ -338,6 +359,8 @@ int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struc
     g->desc.model = copy(desc->model, g->n * sizeof(*desc->model));
     g->rank = calloc(g->n, sizeof *g->rank);
     g->meeting = calloc(g->n / g->n_mate, sizeof *g->meeting);
+    g->depth = lm_group_depth(desc);
+    g->flight = calloc(g->depth, sizeof *g->flight);
     g->joined = !rc && join_devices(g);
     pthread_mutex_init(&g->lock, NULL);
     pthread_condattr_init(&attr);
@@ -345,7 +368,7 @@ int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struc
     pthread_cond_init(&g->changed, &attr);
     pthread_condattr_destroy(&attr);
     if (!rc)
-        rc = g->desc.model && g->rank && g->meeting ? start(g, err) : lm_fail(err, LM_ENOMEM, "no memory for a group of devices");
+        rc = g->desc.model && g->rank && g->meeting && g->flight ? start(g, err) : lm_fail(err, LM_ENOMEM, "no memory for a group of devices");
     if (rc)
         group_close(g);
     else
@@ -407,8 +430,14 @@ static int group_measure(struct lm_dev *g, const struct lm_plan_desc *desc, stru
     return rc;
 }
 
-/* Wait until no step runs; false: it does still. */
-static bool wait_step(struct lm_dev *g, uint64_t deadline_us)
+/* Has step i ended? Those before it have, then. */
+static bool has_ended(const struct lm_dev *g, uint64_t i)
+{
+    return g->flight[i % g->depth].n_done == g->n;
+}
+
+/* Wait until step i has ended; false: it runs still. */
+static bool wait_step(struct lm_dev *g, uint64_t i, uint64_t deadline_us)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -418,19 +447,24 @@ static bool wait_step(struct lm_dev *g, uint64_t deadline_us)
     ts.tv_nsec %= 1000000000;
     int timed_out = 0;
     pthread_mutex_lock(&g->lock);
-    while (g->runs && g->n_done < g->n && !timed_out)
+    while (!has_ended(g, i) && !timed_out)
         timed_out = pthread_cond_timedwait(&g->changed, &g->lock, &ts);
-    bool ended = !g->runs || g->n_done == g->n;
-    g->runs = !ended;
+    bool ended = has_ended(g, i);
     pthread_mutex_unlock(&g->lock);
     return ended;
+}
+
+/* Wait until no step runs: between steps a device is the caller's. */
+static bool wait_idle(struct lm_dev *g, uint64_t deadline_us)
+{
+    return g->n_launched == g->n_synced || wait_step(g, g->n_launched - 1, deadline_us);
 }
 
 static void group_release(struct lm_dev *g, struct lm_plan *plan)
 {
     if (!plan)
         return;
-    if (!wait_step(g, 2 * g->desc.step_timeout_us))
+    if (!wait_idle(g, 2 * g->desc.step_timeout_us))
         return; /* a device may still write to it */
     for (uint32_t i = 0; i < g->n; i++)
         g->desc.be->release(g->desc.dev[i], plan->part[i].plan);
@@ -488,16 +522,12 @@ static int launch_here(struct lm_dev *g, struct lm_plan *plan, const struct lm_s
     pthread_mutex_lock(&g->lock);
     if (g->lost.code)
         rc = fail_lost(g, err);
-    else if (g->runs)
-        rc = lm_fail(err, LM_EINVAL, "a step is running");
+    else if (g->n_launched - g->n_synced == g->depth)
+        rc = lm_fail(err, LM_EINVAL, "%u steps are running", g->depth);
     if (!rc) {
-        g->plan = plan;
-        g->step = step;
-        g->n_done = 0;
-        g->n_stage_done = first_stage > 0 ? first_stage - 1 : 0;
-        g->runs = true;
-        g->launch++;
-        g->launch_us = lm_now_us();
+        const uint32_t i = (uint32_t)(g->n_launched++ % g->depth);
+        g->flight[i] = (struct flight){.plan = plan, .step = step, .x = plan->x ? plan->x + i * plan->x_size : NULL, .launch_us = lm_now_us(),
+                                       .n_stage_done = first_stage > 0 ? first_stage - 1 : 0};
         pthread_cond_broadcast(&g->changed);
     }
     pthread_mutex_unlock(&g->lock);
@@ -510,25 +540,27 @@ static int group_launch(struct lm_dev *g, struct lm_plan *plan, const struct lm_
     return rc ? rc : launch_here(g, plan, step, err);
 }
 
-static void add_time(struct lm_dev *g)
+/* Of steps that overlap each counts from the end of the one before. */
+static void add_time(struct lm_dev *g, const struct flight *f)
 {
-    g->time.step_us += lm_now_us() - g->launch_us;
-    for (uint32_t i = 0; i < g->n; i += g->n_mate)
-        g->time.collect_us += g->rank[i].collect_us;
+    const uint64_t now_us = lm_now_us(), from_us = f->launch_us > g->synced_us ? f->launch_us : g->synced_us;
+    g->time.step_us += now_us - from_us;
+    g->time.collect_us += f->collect_us;
+    g->synced_us = now_us;
 }
 
 /* The first error is told as it is, later steps are of a lost device. */
 static int group_sync(struct lm_dev *g, uint64_t deadline_us, struct lm_err *err)
 {
-    if (!g->runs)
+    if (g->n_launched == g->n_synced)
         return 0;
-    if (!wait_step(g, deadline_us)) {
+    if (!wait_step(g, g->n_synced, deadline_us)) {
         struct lm_err why;
         int rc = lm_fail(&why, LM_ETIMEOUT, "the step of %u devices has not ended after %llu us", g->n, (unsigned long long)deadline_us);
         lose(g, &why);
         return lm_fail(err, rc, "%s", why.msg);
     }
-    add_time(g);
+    add_time(g, &g->flight[g->n_synced++ % g->depth]);
     if (g->lost.code && err)
         *err = g->lost;
     return g->lost.code;
@@ -559,10 +591,18 @@ static size_t group_kv_bytes(const struct lm_dev *g, const struct lm_plan *plan)
     return bytes;
 }
 
+/* Steps that are on their way, which have other blocks, end before. */
+static int begin_kv(struct lm_dev *g, struct lm_err *err)
+{
+    if (!wait_idle(g, g->desc.step_timeout_us))
+        return lm_fail(err, LM_ETIMEOUT, "the steps of %u devices have not ended", g->n);
+    return g->lost.code ? fail_lost(g, err) : 0;
+}
+
 static int group_kv_out(struct lm_dev *g, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err)
 {
     char *to = dst;
-    int rc = g->lost.code ? fail_lost(g, err) : 0;
+    int rc = begin_kv(g, err);
     for (uint32_t i = 0; i < g->n && !rc; i++) {
         rc = g->desc.be->kv_out(g->desc.dev[i], plan->part[i].plan, block, to, err);
         to += g->desc.be->kv_bytes(g->desc.dev[i], plan->part[i].plan);
@@ -573,7 +613,7 @@ static int group_kv_out(struct lm_dev *g, struct lm_plan *plan, uint32_t block, 
 static int group_kv_in(struct lm_dev *g, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
 {
     const char *from = src;
-    int rc = g->lost.code ? fail_lost(g, err) : 0;
+    int rc = begin_kv(g, err);
     for (uint32_t i = 0; i < g->n && !rc; i++) {
         rc = g->desc.be->kv_in(g->desc.dev[i], plan->part[i].plan, block, from, err);
         from += g->desc.be->kv_bytes(g->desc.dev[i], plan->part[i].plan);

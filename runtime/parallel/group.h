@@ -18,6 +18,9 @@
  *
  * Experts may be on devices of their own (offload.h), one beside each.
  *
+ * Of steps there may be as many at a time as stages: launch() takes them up, each stage runs one after the other, sync() waits for the
+ * oldest. They are of different sequences.
+ *
  * A device that fails, or a deadline that passes, loses the group: every further step is LM_EDEVICE.
  *
  * Thread   [engine]; calls of one device come from one thread at a time, those of a step from the device's own
@@ -52,6 +55,9 @@ extern const struct lm_backend lm_group_backend;
  * Errors   LM_ENOMEM memory or threads
  */
 int lm_group_create(const struct lm_group_desc *desc, struct lm_dev **out, struct lm_err *err);
+
+/** How many steps may run at a time. */
+uint32_t lm_group_depth(const struct lm_group_desc *desc);
 
 /** The part that has the logits, whose graph plans of the group are asked for. Borrowed. */
 const struct lm_model *lm_group_model(const struct lm_group_desc *desc);

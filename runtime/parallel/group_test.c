@@ -4,6 +4,9 @@
 #include "tests/refjoin.h"
 #include "tests/suite.h"
 
+#include <pthread.h>
+#include <time.h>
+
 static void open_all(struct lm_dev **dev)
 {
     for (int i = 0; i < LM_GOLDEN_DEVICES; i++)
@@ -188,8 +191,111 @@ START_TEST(test_parallel_group__a_rank_that_fails_ends_the_step_of_all)
 }
 END_TEST
 
+/* The reference, whose stages wait for each other: the first one's second launch and the second one's first run at the same time. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct lm_dev *stage[2];
+    uint32_t n_launch[2];
+    bool good;
+} overlap = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static int overlap_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
+{
+    const uint32_t me = dev == overlap.stage[1];
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    ts.tv_sec += 20;
+    pthread_mutex_lock(&overlap.lock);
+    overlap.n_launch[me]++;
+    pthread_cond_broadcast(&overlap.changed);
+    while ((me ? overlap.n_launch[1] == 1 && overlap.n_launch[0] < 2 : overlap.n_launch[0] == 2 && overlap.n_launch[1] < 1) && overlap.good)
+        overlap.good = pthread_cond_timedwait(&overlap.changed, &overlap.lock, &ts) == 0;
+    pthread_mutex_unlock(&overlap.lock);
+    return lm_refexec.launch(dev, plan, step, err);
+}
+
+/* A prompt of four tokens from `token` on, of sequence i, whose next token is drawn. */
+struct prompt {
+    int32_t token[4], pos[4];
+    uint32_t seq_row[2], block, out_row;
+    struct lm_sampling sampling;
+    struct lm_sampled sampled;
+    struct lm_step step;
+};
+
+static void fill_prompt(struct prompt *p, uint32_t i)
+{
+    *p = (struct prompt){.seq_row = {0, 4}, .block = i, .out_row = 3, .sampling = {.top_p = 1, .repetition = 1, .logprob = true}};
+    for (int32_t k = 0; k < 4; k++) {
+        p->token[k] = 7 + 5 * (int32_t)i + k;
+        p->pos[k] = k;
+    }
+    p->step = (struct lm_step){.n_tok = 4, .n_seq = 1, .n_out = 1, .token = p->token, .pos = p->pos, .seq_row = p->seq_row, .block_table = &p->block,
+                               .table_stride = 1, .out_row = &p->out_row, .sampling = &p->sampling, .sampled = &p->sampled};
+}
+
+/* Several steps, as many at a time as may be. */
+static void run_prompts(struct lm_dev *group, struct lm_plan *plan, struct prompt *p, uint32_t n, uint32_t depth)
+{
+    struct lm_err err;
+    for (uint32_t i = 0; i < n + depth; i++) {
+        if (i >= depth)
+            ck_assert_msg(lm_group_backend.sync(group, 60000000, &err) == 0, "%s", err.msg);
+        if (i < n)
+            ck_assert_msg(lm_group_backend.launch(group, plan, &p[i].step, &err) == 0, "%s", err.msg);
+    }
+}
+
+START_TEST(test_parallel_group__steps_of_stages_overlap_and_give_the_same)
+{
+    enum { N = 5 };
+    struct lm_backend be = lm_refexec;
+    struct lm_dev *dev[LM_GOLDEN_DEVICES], *group;
+    struct lm_model *m[2];
+    struct lm_gguf *g;
+    struct lm_plan *plan;
+    struct prompt alone[N], both[N];
+    struct lm_err err;
+    be.launch = overlap_launch;
+    open_all(dev);
+    ck_assert_int_eq(lm_gguf_open(LM_GOLDEN_FOLDER "/qwen2-bf16.gguf", &g, &err), 0);
+    ck_assert_int_eq(lm_model_load_parts(g, NULL, &be, dev, &(struct lm_model_split){.n_rank = 1, .n_stage = 2, .n = 2}, 0, NULL, NULL, m, &err), 0);
+    const struct lm_group_desc desc = {.be = &be, .dev = dev, .model = m, .n_rank = 1, .n_stage = 2, .step_timeout_us = 60000000};
+    ck_assert_int_eq(lm_group_create(&desc, &group, &err), 0);
+    const struct lm_plan_desc pd = {.graph = &lm_group_model(&desc)->graph, .max_tok = 8, .max_seq = 2, .max_out = 2, .max_len = 8, .block_size = 8,
+                                    .n_block = N, .kv_dtype = LM_KV_F32};
+    ck_assert_msg(lm_group_backend.prepare(group, &pd, &plan, &err) == 0, "%s", err.msg);
+    for (uint32_t i = 0; i < N; i++) {
+        fill_prompt(&alone[i], i);
+        fill_prompt(&both[i], i);
+    }
+    run_prompts(group, plan, alone, N, 1);
+    overlap.stage[0] = dev[0];
+    overlap.stage[1] = dev[1];
+    overlap.n_launch[0] = overlap.n_launch[1] = 0;
+    overlap.good = true;
+    ck_assert_uint_eq(lm_group_depth(&desc), 2);
+    run_prompts(group, plan, both, N, 2);
+    ck_assert_msg(overlap.good, "the stages did not run at the same time");
+    for (uint32_t i = 0; i < N; i++) {
+        ck_assert_int_eq(both[i].sampled.token, alone[i].sampled.token);
+        ck_assert(both[i].sampled.logprob == alone[i].sampled.logprob);
+    }
+    ck_assert_int_eq(lm_group_backend.launch(group, plan, &both[0].step, &err), 0);
+    ck_assert_int_eq(lm_group_backend.launch(group, plan, &both[1].step, &err), 0);
+    ck_assert_int_eq(lm_group_backend.launch(group, plan, &both[2].step, &err), LM_EINVAL);
+    lm_group_backend.release(group, plan); /* waits for both */
+    lm_group_backend.close(group);
+    for (int i = 0; i < 2; i++)
+        lm_model_destroy(m[i], &be, dev[i]);
+    lm_gguf_close(g);
+    close_all(dev);
+}
+END_TEST
+
 SUITE_MAIN("parallel/group", test_parallel_group__two_ranks_give_the_logits_of_transformers, test_parallel_group__four_ranks_give_them,
            test_parallel_group__three_ranks_have_uneven_shares, test_parallel_group__two_stages_give_them_in_every_family,
            test_parallel_group__stages_of_ranks_give_them, test_parallel_group__ranks_with_whole_experts_give_them,
            test_parallel_group__whole_experts_are_on_one_rank_each, test_parallel_group__processes_with_a_link_give_them, test_parallel_group__devices_that_join_give_them,
-           test_parallel_group__a_rank_that_fails_ends_the_step_of_all)
+           test_parallel_group__a_rank_that_fails_ends_the_step_of_all, test_parallel_group__steps_of_stages_overlap_and_give_the_same)

@@ -47,7 +47,8 @@ int lm_group_plan_create(const struct lm_group_desc *group, const struct lm_plan
     if (!plan)
         return lm_fail(err, LM_ENOMEM, "no memory for a plan");
     plan->n = n;
-    plan->x = group->n_stage > 1 ? malloc((size_t)desc->max_tok * group->model[0]->hp.dim * sizeof(float)) : NULL;
+    plan->x_size = (size_t)desc->max_tok * group->model[0]->hp.dim;
+    plan->x = group->n_stage > 1 ? malloc(lm_group_depth(group) * plan->x_size * sizeof(float)) : NULL;
     bool good = plan->x || group->n_stage == 1;
     for (uint32_t i = 0; i < n && good; i++) {
         plan->part[i].graph = &group->model[i]->graph;

@@ -16,7 +16,8 @@ struct lm_group_part {
 
 struct lm_plan {
     uint32_t n;
-    float *x; /* [max_tok][dim] from stage to stage */
+    float *x; /* [lm_group_depth()][max_tok][dim] from stage to stage */
+    size_t x_size; /* floats of one of them */
     struct lm_span *span; /* what it takes to share activations with other processes; NULL: no other has parts */
     struct lm_group_part part[];
 };
