@@ -147,23 +147,18 @@ static void on_lost(void *arg, const struct lm_err *why)
     _exit(1); /* others may hold what a longer way would wait for */
 }
 
-static int read_nodes(const struct lm_conf_model *m, struct lm_conf_nodes *out, struct lm_group_desc *out_split, struct lm_err *err)
+static int read_nodes(const struct lm_conf_model *m, struct lm_conf_nodes *out, struct lm_err *err)
 {
+    const struct lm_group_desc split = {.n_rank = (uint32_t)m->tensor_parallel_size, .n_stage = (uint32_t)m->pipeline_parallel_size};
     int rc = lm_conf_nodes(m, out, err);
-    *out_split = (struct lm_group_desc){.n_rank = (uint32_t)m->tensor_parallel_size, .n_stage = (uint32_t)m->pipeline_parallel_size};
-    return rc || !out->n_process ? rc : lm_group_check(out_split, out->n_process, err);
+    return rc || !out->n_process ? rc : lm_group_check(&split, out->n_process, err);
 }
 
 /* The others that share the model; in the first of them the front's socket is there afterwards. */
-static int meet_others(const struct lm_conf *c, const struct lm_conf_nodes *nodes, const struct lm_group_desc *split, const char *join,
-                       struct lm_link **out, struct lm_err *err)
+static int meet_others(const struct lm_conf *c, const char *join, struct lm_link **out, struct lm_err *err)
 {
-    const struct lm_link_desc desc = {.team_size = lm_group_team(split, nodes->n_process), .lost = on_lost};
-    int rc = lm_link_open(c->server.plugin_dir, "mpi", &desc, out, err);
-    if (!rc && lm_link_place(*out)->size != nodes->n_process)
-        rc = lm_fail(err, LM_ECONFIG, "mpi-command started %u processes, not %u: is it of the MPI that llmserve was built with?",
-                     lm_link_place(*out)->size, nodes->n_process);
-    return rc || lm_link_place(*out)->rank ? rc : lm_launch_join(join, FRONT_FD, err);
+    int rc = lm_boot_meet(c, 0, on_lost, out, err);
+    return rc || !*out || lm_link_place(*out)->rank ? rc : lm_launch_join(join, FRONT_FD, err);
 }
 
 static int load_and_serve(const struct lm_conf *c, struct lm_link *link, struct watch *watch, struct lm_err *err)
@@ -192,7 +187,6 @@ int main(int argc, char **argv)
 {
     struct lm_conf conf;
     struct lm_conf_nodes nodes = {0};
-    struct lm_group_desc split;
     struct lm_link *link = NULL;
     struct lm_err err = {0};
     const char *join = lm_launch_take_flag(&argc, argv);
@@ -210,11 +204,11 @@ int main(int argc, char **argv)
     if (!rc)
         lm_log_set_level(conf.server.log_level);
     if (!rc)
-        rc = read_nodes(&conf.model[0], &nodes, &split, &err);
+        rc = read_nodes(&conf.model[0], &nodes, &err);
     if (!rc && nodes.n_process && !join)
         return lm_launch(&conf.model[0], &nodes, FRONT_FD, argc, argv);
     if (!rc && join)
-        rc = meet_others(&conf, &nodes, &split, join, &link, &err);
+        rc = meet_others(&conf, join, &link, &err);
     if (!rc) {
         watch.follows = link && lm_link_place(link)->rank;
         tell_dtype(&conf.model[0]);

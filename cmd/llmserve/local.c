@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 int lm_local_read(struct lm_local *l, const char *const *defaults, int *io_argc, char **argv, struct lm_err *err)
 {
@@ -66,6 +67,43 @@ static int load_adapter(struct lm_local *l, struct lm_err *err)
     return rc;
 }
 
+static void on_lost(void *arg, const struct lm_err *why)
+{
+    (void)arg;
+    fprintf(stderr, "llmserve: %s\n", why->msg);
+    _exit(1); /* others may hold what a longer way would wait for */
+}
+
+/* Run the steps of the first process. Does not return. */
+static void follow(struct lm_local *l)
+{
+    struct lm_plan *plan = NULL;
+    struct lm_err err;
+    int rc = lm_boot_create(&l->conf, 0, l->link, NULL, NULL, &l->boot, &err);
+    if (!rc)
+        rc = l->boot->be->prepare(l->boot->dev, &l->boot->engine.plan, &plan, &err);
+    if (!rc)
+        rc = lm_group_follow(l->boot->dev, plan, &err);
+    if (rc) {
+        fprintf(stderr, "llmserve %s: process %u: %s\n", l->command, lm_link_place(l->link)->rank, err.msg);
+        _exit(1);
+    }
+    l->boot->be->release(l->boot->dev, plan);
+    lm_local_close(l);
+    exit(0);
+}
+
+/* The other processes of nodes; only the first returns. */
+static int meet(struct lm_local *l, struct lm_err *err)
+{
+    if (l->no_engine)
+        return 0;
+    int rc = lm_boot_meet(&l->conf, 0, on_lost, &l->link, err);
+    if (!rc && l->link && lm_link_place(l->link)->rank)
+        follow(l);
+    return rc;
+}
+
 int lm_local_load(struct lm_local *l, struct lm_err *err)
 {
     const struct lm_conf_model *m = &l->conf.model[0];
@@ -74,7 +112,9 @@ int lm_local_load(struct lm_local *l, struct lm_err *err)
         lm_log(LM_WARN, "run", "trust-remote-code is ignored: no code of a model is run");
     int rc = lm_guard_begin(-1, err);
     if (!rc)
-        rc = lm_boot_create(&l->conf, 0, NULL, lm_progress_show, &bar, &l->boot, err);
+        rc = meet(l, err);
+    if (!rc)
+        rc = lm_boot_create(&l->conf, 0, l->link, lm_progress_show, &bar, &l->boot, err);
     lm_progress_end(&bar);
     if (!rc && l->boot->warning.code)
         fprintf(stderr, "llmserve %s: warning: %s\n", l->command, l->boot->warning.msg);
@@ -92,7 +132,10 @@ void lm_local_close(struct lm_local *l)
     lm_engine_destroy(l->engine);
     lm_template_destroy(l->chat);
     lm_tokenizer_destroy(l->tok);
+    const bool loaded = l->boot;
     lm_boot_destroy(l->boot);
+    if (l->link && loaded) /* else others may not wait */
+        lm_link_place(l->link)->ops->close(l->link);
     lm_conf_fini(&l->conf);
 }
 

@@ -5,6 +5,9 @@
  * A model in this process, for the subcommands that need no server: its settings, engine and tokenizer, and answers
  * to many prompts at once.
  *
+ * With nodes the command is started on all of them (mpirun -n N llmserve …): the first process goes on with it, the others run its steps
+ * and end with it.
+ *
  * Thread   [engine] for everything
  */
 #include "conf/conf.h"
@@ -18,6 +21,7 @@ struct lm_local {
     const char *command; /* "bench latency": for messages; set before use */
     bool no_engine;      /* set before lm_local_load(): only the model is wanted */
     struct lm_conf conf;
+    struct lm_link *link; /* to the other processes of nodes; NULL: there are none */
     struct lm_boot *boot;
     struct lm_tokenizer *tok;
     struct lm_template *chat; /* made when it is first needed */

@@ -201,13 +201,32 @@ static int read_split(const struct lm_conf_model *m, struct lm_link *link, struc
     if (rc)
         return rc;
     if (nodes.n_process && !link)
-        return lm_fail(err, LM_EUNSUPPORTED, "nodes: only llmserved runs a model on many");
+        return lm_fail(err, LM_EUNSUPPORTED, "nodes: this command runs a model in one process");
     if (n > LM_BOOT_DEVICES)
         return lm_fail(err, LM_ECONFIG, "tensor-parallel-size times pipeline-parallel-size is %lld, at most %d", (long long)n, LM_BOOT_DEVICES);
     b->split = (struct lm_group_desc){.dev = b->device, .model = b->part, .n_rank = (uint32_t)m->tensor_parallel_size,
                                       .n_stage = (uint32_t)m->pipeline_parallel_size, .whole_experts = m->enable_expert_parallel, .step_timeout_us = (uint64_t)(m->step_timeout * 1e6)};
     rc = lm_group_check(&b->split, link ? lm_link_place(link)->size : 1, err);
     b->split.link = rc ? NULL : link;
+    return rc;
+}
+
+int lm_boot_meet(const struct lm_conf *c, size_t model, void (*lost)(void *arg, const struct lm_err *why), struct lm_link **out, struct lm_err *err)
+{
+    const struct lm_conf_model *m = &c->model[model];
+    const struct lm_group_desc split = {.n_rank = (uint32_t)m->tensor_parallel_size, .n_stage = (uint32_t)m->pipeline_parallel_size};
+    struct lm_conf_nodes nodes;
+    struct lm_link *link = NULL;
+    int rc = lm_conf_nodes(m, &nodes, err);
+    if (!rc && nodes.n_process)
+        rc = lm_group_check(&split, nodes.n_process, err);
+    if (!rc && nodes.n_process)
+        rc = lm_link_open(c->server.plugin_dir, "mpi", &(struct lm_link_desc){.team_size = lm_group_team(&split, nodes.n_process), .lost = lost}, &link, err);
+    if (!rc && link && lm_link_place(link)->size != nodes.n_process)
+        rc = lm_fail(err, LM_ECONFIG, "nodes: mpirun started %u processes, not %u: is it of the MPI that llmserve was built with?",
+                     lm_link_place(link)->size, nodes.n_process);
+    if (!rc)
+        *out = link;
     return rc;
 }
 

@@ -31,6 +31,15 @@ struct lm_boot {
 };
 
 /**
+ * Meet the other processes that the model's nodes ask for: all of them call it.
+ *
+ * lost     as in link.h
+ * Owns     *out is the caller's until its close(); NULL: the model has no nodes
+ * Errors   LM_ECONFIG the nodes do not fit the split, or mpirun started others than these; of lm_link_open()
+ */
+int lm_boot_meet(const struct lm_conf *c, size_t model, void (*lost)(void *arg, const struct lm_err *why), struct lm_link **out, struct lm_err *err);
+
+/**
  * Load c->model[model]. progress may be NULL.
  *
  * link     of the processes that `nodes` asks for, which all call this; NULL: there are none. Borrowed until lm_boot_destroy()
