@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libparallel.la
-libparallel_la_SOURCES = %D%/group.c %D%/group.h %D%/link.c %D%/link.h %D%/offload.c %D%/offload.h %D%/plan.c %D%/plan.h %D%/span.c %D%/span.h
+libparallel_la_SOURCES = %D%/group.c %D%/group.h %D%/link.c %D%/link.h %D%/offload.c %D%/offload.h %D%/plan.c %D%/plan.h %D%/rank.c %D%/rank.h %D%/span.c %D%/span.h
 libparallel_la_LIBADD = libmodel.la libops.la
 
 if WITH_MPI
