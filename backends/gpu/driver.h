@@ -85,6 +85,11 @@ struct gpu_driver_call {
 
     /** Queue one launch. */
     int (*launch)(struct gpu_driver *d, const struct gpu_launch *l, struct lm_err *err);
+    /**
+     * Optional. What was queued since the last flush() is the begin of a batch, and all batches of one key with an equal
+     * begin are equal while no buffer or program goes. True: the rest is queued, as it was; false: the caller queues it.
+     */
+    bool (*again)(struct gpu_driver *d, const void *key, size_t bytes);
     /** Hand what is queued to the device. */
     int (*flush)(struct gpu_driver *d, struct lm_err *err);
     /** Wait for all that was queued. After LM_ETIMEOUT the device is lost. */

@@ -21,13 +21,17 @@ noinst_PROGRAMS += %D%/programs
 TESTS += %D%/ocloc_test
 
 if HAVE_CHECK
-check_PROGRAMS += %D%/cache_test %D%/kind_test
-TESTS += %D%/cache_test %D%/kind_test
+check_PROGRAMS += %D%/cache_test %D%/kind_test %D%/run_test
+TESTS += %D%/cache_test %D%/kind_test %D%/run_test
 %C%_cache_test_SOURCES = %D%/cache_test.c
 %C%_cache_test_CFLAGS = $(TEST_CFLAGS)
 %C%_cache_test_LDADD = libgpu.la $(TEST_LIBS)
 %C%_kind_test_SOURCES = %D%/kind_test.c
 %C%_kind_test_CFLAGS = $(TEST_CFLAGS)
 %C%_kind_test_LDADD = libgpu.la $(TEST_LIBS)
+%C%_run_test_SOURCES = %D%/run_test.c
+%C%_run_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
+%C%_run_test_CFLAGS = $(TEST_CFLAGS)
+%C%_run_test_LDADD = libgpu.la $(REFEXEC_LIBS)
 endif
 endif

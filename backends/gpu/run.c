@@ -175,12 +175,19 @@ static int run_store(struct gpu_plan *p, const struct lm_step *step, const struc
     return run(p, p->kernel[GPU_K_KV_STORE], &a, step->n_tok, 1, 64, err);
 }
 
-/* Positions that one group takes of a row: all, or so few that the groups fill the device. */
-static uint32_t span_of(const struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, uint32_t *out_n_split)
+/* Positions of the longest sequence. */
+static uint32_t longest_of(const struct lm_step *step)
 {
     uint32_t longest = 1;
     for (uint32_t r = 0; r < step->n_tok; r++)
         longest = (uint32_t)step->pos[r] + 1 > longest ? (uint32_t)step->pos[r] + 1 : longest;
+    return longest;
+}
+
+/* Positions that one group takes of a row: all, or so few that the groups fill the device; equal for lengths of equal multiples of MIN_SPAN. */
+static uint32_t span_of(const struct gpu_plan *p, const struct lm_step *step, const struct lm_op *op, uint32_t *out_n_split)
+{
+    uint32_t longest = longest_of(step);
     if (op->u.attn.window && longest > op->u.attn.window)
         longest = op->u.attn.window;
     uint64_t groups = (uint64_t)step->n_tok * op->u.attn.n_head, want = 4 * (uint64_t)p->drv->caps.n_unit;
@@ -484,13 +491,25 @@ static int run_fused(struct gpu_plan *p, const struct lm_step *step, struct lm_e
     return rc;
 }
 
+/* All that makes the launches of whole steps differ: what is behind the upload comes again where the driver knows the key. */
+static bool comes_again(const struct gpu_plan *p, const struct lm_step *step)
+{
+    const struct { const struct gpu_plan *plan; uint32_t n_tok, n_out, n_seq, stride, n_tile, whole_at, draws, longest; } key = {
+        p, step->n_tok, step->n_out, step->n_seq, p->stride, p->n_tile, p->whole_at, draws(step), (longest_of(step) + MIN_SPAN - 1) / MIN_SPAN,
+    };
+    return p->drv->call->again && step->n_tok && !step->lora && !p->peer && p->drv->call->again(p->drv, &key, sizeof key);
+}
+
 int gpu_run_launch(struct gpu_plan *p, const struct lm_step *step, struct lm_err *err)
 {
     int rc = step->first_op ? 0 : upload(p, step, err); /* what a step's first part brings, its others find */
-    const bool whole = p->fuse && step->first_op == 0 && lm_step_end(p->desc.graph, step) == p->desc.graph->n_op;
-    if (rc == 0 && whole)
+    const bool whole = step->first_op == 0 && lm_step_end(p->desc.graph, step) == p->desc.graph->n_op;
+    bool queued = rc == 0 && whole && comes_again(p, step);
+    if (rc == 0 && whole && p->fuse && !queued) {
         rc = run_fused(p, step, err);
-    for (uint32_t i = step->first_op; i < lm_step_end(p->desc.graph, step) && rc == 0 && !whole; i++)
+        queued = true;
+    }
+    for (uint32_t i = step->first_op; i < lm_step_end(p->desc.graph, step) && rc == 0 && !queued; i++)
         rc = gpu_run_op(p, step, i, err);
     if (rc == 0)
         rc = p->drv->call->flush(p->drv, err);

@@ -152,6 +152,11 @@ static int drv_launch(struct gpu_driver *d, const struct gpu_launch *l, struct l
     return ze_queue_launch(&of(d)->queue, l, pointer, err);
 }
 
+static bool drv_again(struct gpu_driver *d, const void *key, size_t bytes)
+{
+    return ze_queue_again(&of(d)->queue, key, bytes);
+}
+
 static int drv_flush(struct gpu_driver *d, struct lm_err *err)
 {
     return ze_queue_flush(&of(d)->queue, err);
@@ -210,6 +215,7 @@ static const struct gpu_driver_call calls = {
     .program_destroy = program_destroy,
     .kernel_get = kernel_get,
     .launch = drv_launch,
+    .again = drv_again,
     .flush = drv_flush,
     .wait = drv_wait,
     .known = drv_known,

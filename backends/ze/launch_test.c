@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * launch_test [MODEL.gguf]: what a decode step costs the host, from launch() called to launch() returned: to encode and to
- * submit it. On the test driver with kernels that do nothing; the steps are those of the model. By the clock, and by this
- * thread's processor time, to which other programs add by the caches alone: at best it may be LIMIT_US, thrice the goal.
+ * submit it. On the test driver with kernels that do nothing; the steps are those of the model. Half of them must take
+ * LIMIT_US at most by the clock, in one round of ROUNDS: a busy machine may disturb the others.
  */
 #include "backends/ze/plugin_test.h"
 #include "runtime/base/clock.h"
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 32, MAX_LEN = 2048, MAX_SEQ = 12, STEPS = 400, FIRST = 200, LIMIT_US = 150 };
+enum { BLOCK = 32, MAX_LEN = 2048, MAX_SEQ = 12, STEPS = 400, FIRST = 200, ROUNDS = 5, LIMIT_US = 50 };
 
 static double now_us(clockid_t clock)
 {
@@ -42,7 +42,7 @@ static void print(const char *what, double *us)
            us[STEPS * 99 / 100]);
 }
 
-/* Steps of n_seq sequences, one token each, from position FIRST on: the best one's processor time. */
+/* Steps of n_seq sequences, one token each, from position FIRST on: the median by the clock. */
 static double run(const struct lm_backend *be, struct lm_dev *dev, struct lm_plan *plan, uint32_t n_seq, uint32_t n_op)
 {
     int32_t token[MAX_SEQ] = {1}, pos[MAX_SEQ];
@@ -73,7 +73,7 @@ static double run(const struct lm_backend *be, struct lm_dev *dev, struct lm_pla
     printf("%u streams, %u ops\n", n_seq, n_op);
     print("clock", us);
     print("processor time", cpu_us);
-    return cpu_us[0];
+    return us[STEPS / 2];
 }
 
 int main(int argc, char **argv)
@@ -97,9 +97,10 @@ int main(int argc, char **argv)
     const struct lm_plan_desc desc = {.graph = &model->graph, .max_tok = MAX_SEQ, .max_seq = MAX_SEQ, .max_out = MAX_SEQ, .max_len = MAX_LEN,
                                       .block_size = BLOCK, .n_block = MAX_SEQ * (MAX_LEN / BLOCK), .kv_dtype = LM_KV_F16};
     need(be->prepare(dev, &desc, &plan, &err), &err, "prepare");
-    double best = run(be, dev, plan, 1, model->graph.n_op);
-    run(be, dev, plan, MAX_SEQ, model->graph.n_op);
-    if (best > LIMIT_US)
-        printf("failed: the best step of one stream takes %.1f us of processor time, more than %d\n", best, LIMIT_US);
-    return best > LIMIT_US;
+    bool slow = true;
+    for (int i = 0; i < ROUNDS && slow; i++)
+        slow = run(be, dev, plan, 1, model->graph.n_op) > LIMIT_US || run(be, dev, plan, MAX_SEQ, model->graph.n_op) > LIMIT_US;
+    if (slow)
+        printf("failed: in each of %d rounds half of the steps took more than %d us\n", ROUNDS, LIMIT_US);
+    return slow;
 }

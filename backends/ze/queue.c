@@ -130,6 +130,7 @@ static int add_copy(struct ze_queue *q, void *dst, const void *src, size_t bytes
 static int take_stage(struct ze_queue *q, size_t bytes, size_t *out_at, size_t *out_bytes, struct lm_err *err)
 {
     if (ZE_STAGE_BYTES - q->staged < bytes && q->staged > 0) {
+        q->pending.n_key = 0; /* of which it is a part only */
         int rc = ze_queue_wait(q, GPU_COPY_DEADLINE_US, err);
         if (rc < 0)
             return rc;
@@ -166,7 +167,9 @@ int ze_queue_read(struct ze_queue *q, void *dst, const unsigned char *src, size_
         rc = add_copy(q, q->stage + at, src + done, n, err);
         if (rc < 0)
             return rc;
-        q->read[q->n_read++] = (struct ze_read){(char *)dst + done, at, n};
+        q->pending.read = (struct ze_read){(char *)dst + done, at, n};
+        q->pending.n_read++;
+        q->read[q->n_read++] = q->pending.read;
     }
     return 0;
 }
@@ -207,20 +210,54 @@ static int append(struct ze_queue *q, ze_command_list_handle_t list, const struc
     return result(err, code, "zeCommandListAppendBarrier");
 }
 
-static bool same(const struct ze_batch *a, const struct ze_batch *b)
+/* Does the batch begin with all of `head`? */
+static bool begins(const struct ze_batch *b, const struct ze_batch *head)
 {
-    return a->n_command == b->n_command && a->n_word == b->n_word &&
-           memcmp(a->word, b->word, a->n_word * sizeof *a->word) == 0 &&
-           memcmp(a->command, b->command, a->n_command * sizeof *a->command) == 0;
+    return b->n_command >= head->n_command && b->n_word >= head->n_word &&
+           memcmp(b->word, head->word, head->n_word * sizeof *b->word) == 0 &&
+           memcmp(b->command, head->command, head->n_command * sizeof *b->command) == 0;
 }
 
 static struct ze_slot *find(struct ze_queue *q)
 {
     uint64_t forgotten = atomic_load(&q->forgotten);
     for (int i = 0; i < ZE_SLOTS; i++)
-        if (q->slot[i].used && q->slot[i].forgotten == forgotten && same(&q->slot[i].batch, &q->pending))
+        if (q->slot[i].used && q->slot[i].forgotten == forgotten && q->slot[i].batch.n_command == q->pending.n_command &&
+            begins(&q->slot[i].batch, &q->pending))
             return &q->slot[i];
     return NULL;
+}
+
+bool ze_queue_again(struct ze_queue *q, const void *key, size_t bytes)
+{
+    uint64_t forgotten = atomic_load(&q->forgotten);
+    if (bytes > ZE_KEY_BYTES || q->pending.n_read || !grow(&q->read, q->n_read, 1, &q->room_read, sizeof *q->read))
+        return false;
+    memcpy(q->pending.key, key, bytes);
+    q->pending.n_key = bytes;
+    for (int i = 0; i < ZE_SLOTS; i++) {
+        const struct ze_slot *s = &q->slot[i];
+        if (!s->used || !s->recorded || s->forgotten != forgotten || s->batch.n_key != bytes || memcmp(s->batch.key, key, bytes) != 0 ||
+            s->batch.n_read > 1 || !begins(&s->batch, &q->pending))
+            continue;
+        q->again = &q->slot[i];
+        if (s->batch.n_read)
+            q->read[q->n_read++] = s->batch.read;
+        q->staged = s->batch.staged;
+        return true;
+    }
+    return false;
+}
+
+/* What the pending batch is known by, for the slot that has it. */
+static void name(const struct ze_queue *q, struct ze_slot *s)
+{
+    const struct ze_batch *b = &q->pending;
+    memcpy(s->batch.key, b->key, sizeof b->key);
+    s->batch.n_key = b->n_key;
+    s->batch.n_read = b->n_read;
+    s->batch.read = b->read;
+    s->batch.staged = q->staged;
 }
 
 /* Keep the pending batch where the oldest one is. */
@@ -232,6 +269,7 @@ static void remember(struct ze_queue *q)
     struct ze_batch old = s->batch;
     s->batch = q->pending;
     q->pending = old;
+    s->batch.staged = q->staged;
     s->recorded = false;
     s->used = ++q->clock;
     s->forgotten = atomic_load(&q->forgotten);
@@ -276,7 +314,9 @@ static void end_failed(struct ze_queue *q)
 
 static int submit(struct ze_queue *q, struct lm_err *err)
 {
-    struct ze_slot *s = find(q);
+    struct ze_slot *s = q->again ? q->again : find(q);
+    if (s && !q->again)
+        name(q, s);
     if (!s) {
         int rc = append(q, q->immediate, &q->pending, err);
         if (rc < 0) {
@@ -307,7 +347,8 @@ int ze_queue_flush(struct ze_queue *q, struct lm_err *err)
         rc = ze_event_reset(q->events, ZE_EVENT_STEP, err);
     if (rc == 0)
         rc = submit(q, err);
-    q->pending.n_command = q->pending.n_word = 0;
+    q->again = NULL;
+    q->pending.n_command = q->pending.n_word = q->pending.n_read = q->pending.n_key = 0;
     if (rc < 0)
         q->n_read = q->staged = 0;
     return rc;
