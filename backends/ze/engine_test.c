@@ -15,7 +15,7 @@
 
 enum { PROMPT = 12, ANSWER = 20, N_FAULT = 36 };
 
-static char report[] = "/tmp/llmserve-ze-report-XXXXXX";
+static char report[] = "/tmp/llmserve-ze-report-XXXXXX", said[] = "/tmp/llmserve-ze-said-XXXXXX"; /* said: standard error of engines without faults */
 
 static int exec_engine(int fd, int stop_fd, const void *fault)
 {
@@ -24,6 +24,8 @@ static int exec_engine(int fd, int stop_fd, const void *fault)
     for (int other = 4; other < 64; other++)
         close(other);
     setenv("ZE_POCL_FAULT", fault, 1);
+    if (!*(const char *)fault)
+        dup2(open(said, O_WRONLY | O_APPEND), STDERR_FILENO);
     execl(TEST_ENGINE, TEST_ENGINE, "--plugin-dir=" TEST_PLUGIN_DIR, "--log-level=error", "--backend=ze",
           strncmp(fault, "hang", 4) == 0 ? "--step-timeout=1" : "--step-timeout=60",
           "--sandbox=no", /* the test driver's OpenCL runtime links kernels by a program when they first run */
@@ -68,6 +70,16 @@ static void last_report(char *out, size_t n)
     fclose(f);
 }
 
+/* No layer of the loader, nor the driver, had anything to say. */
+static void was_silent(void)
+{
+    char text[400] = "";
+    FILE *f = fopen(said, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_msg(!fgets(text, sizeof text, f), "%s", text);
+    fclose(f);
+}
+
 START_TEST(test_ze_engine__a_fault_anywhere_ends_as_an_error_or_changes_nothing)
 {
     static const unsigned codes[] = {0x70000001, 0x70000003, 0x7ffffffe, 0x78000005};
@@ -89,6 +101,7 @@ START_TEST(test_ze_engine__a_fault_anywhere_ends_as_an_error_or_changes_nothing)
     ck_assert_int_eq(memcmp(got, want, sizeof want), 0);
     last_report(text, sizeof text);
     ck_assert_str_eq(text, "nothing\n");
+    was_silent();
     printf("%d faults, %d of them errors\n", N_FAULT + 1, n_error + 1);
 }
 END_TEST
@@ -96,12 +109,15 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {test_ze_engine__a_fault_anywhere_ends_as_an_error_or_changes_nothing};
-    int fd = mkstemp(report);
-    close(fd);
+    close(mkstemp(report));
+    close(mkstemp(said));
     setenv("CK_FORK", "no", 1);
     setenv("ZE_ENABLE_ALT_DRIVERS", TEST_DRIVER, 1);
     setenv("ZE_POCL_REPORT", report, 1);
+    setenv("ZE_ENABLE_VALIDATION_LAYER", "1", 1);
+    setenv("ZE_ENABLE_PARAMETER_VALIDATION", "1", 1);
     int rc = suite_run("ze/engine", tests, 1);
     unlink(report);
+    unlink(said);
     return rc;
 }

@@ -24,7 +24,7 @@ check_PROGRAMS += %D%/spirv_files
 
 if HAVE_CHECK
 if WITH_ZE_POCL
-ze_tests = %D%/engine_test %D%/fault_test %D%/golden_test %D%/launch_test %D%/list_test %D%/ops_test %D%/peer_test %D%/weight_test %D%/ze_test
+ze_tests = %D%/engine_test %D%/fault_test %D%/golden_test %D%/launch_test %D%/layer_test %D%/list_test %D%/ops_test %D%/peer_test %D%/weight_test %D%/ze_test
 check_PROGRAMS += $(ze_tests)
 TESTS += $(ze_tests)
 ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"backends/ze/plugin_test.h"' \
@@ -44,6 +44,9 @@ ze_plugin = -DTEST_PLUGIN='"$(abs_top_builddir)/.libs/ze.so"' -DPLUGIN_TEST_H='"
 %C%_launch_test_SOURCES = %D%/launch_test.c
 %C%_launch_test_CFLAGS = $(AM_CFLAGS) $(ze_plugin) -DTEST_EMPTY -DTEST_MODEL='"$(abs_top_srcdir)/models/SmolLM2-135M-Instruct.Q4_1.gguf"'
 %C%_launch_test_LDADD = libmodel.la libqtype.la libbase.la
+%C%_layer_test_SOURCES = %D%/layer_test.c
+%C%_layer_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
+%C%_layer_test_LDADD = libze.la $(TEST_LIBS)
 %C%_list_test_SOURCES = %D%/list_test.c
 %C%_list_test_CFLAGS = $(TEST_CFLAGS) $(ze_plugin)
 %C%_list_test_LDADD = libze.la $(TEST_LIBS)
