@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 dist_check_SCRIPTS += %D%/layers_test %D%/headers_test
 TESTS += %D%/layers_test %D%/headers_test
-EXTRA_DIST += %D%/suite.h ARCHITECTURE.md autogen.sh quickstart
+EXTRA_DIST += %D%/suite.h ARCHITECTURE.md autogen.sh quickstart %D%/fetch_model
 # Tests run what was built, not what is installed.
 AM_TESTS_ENVIRONMENT = CC='$(CC)'; export CC; LLMSERVE_PLUGIN_DIR='$(abs_top_builddir)/.libs'; export LLMSERVE_PLUGIN_DIR;
 include tests/attacks/local.mk
