@@ -205,7 +205,8 @@ uint32_t gpu_kind_words(const struct gpu_kind *k)
 
 bool gpu_kind_has_sixteens(const struct gpu_kind *k)
 {
-    return (k->low == 4 ? k->high <= 1 : k->low == 8 && k->high == 0) && k->scaling >= GPU_SCALE && k->scaling <= GPU_K_MIN32;
+    bool by_32 = k->scaling >= GPU_SCALE && k->scaling <= GPU_K_MIN32;
+    return k->low == 4 ? (k->high <= 1 && by_32) || k->scaling == GPU_K_SCALE16 : k->low == 8 && by_32;
 }
 
 void gpu_kind_sixteens(uint32_t n_row, size_t n, size_t bytes, const void *from, void *to)

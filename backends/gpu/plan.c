@@ -82,7 +82,7 @@ static bool uses_xmx(const struct lm_op *op)
     return layout == GPU_SIXTEENS_8 || layout == GPU_SIXTEENS_16;
 }
 
-/* Room for the widest x in f16 with a sum a block and a factor a row, 32 rows and more: 16 in int8 with 2 f32 a block take less. */
+/* Room for the widest x in f16 with two sums a block and a factor a row, 32 rows and more: 16 in int8 with 2 f32 a block take less. */
 static size_t ready_bytes(const struct lm_plan_desc *d)
 {
     size_t most = 0;
@@ -90,7 +90,7 @@ static size_t ready_bytes(const struct lm_plan_desc *d)
         const struct lm_op *op = &d->graph->op[i];
         if (!uses_xmx(op))
             continue;
-        size_t n_block = ((size_t)op->w->cols + 31) / 32, rows = ((size_t)max_rows(d, op->y) + 31) / 32 * 32, bytes = rows * (n_block * 68 + 4);
+        size_t n_block = ((size_t)op->w->cols + 31) / 32, rows = ((size_t)max_rows(d, op->y) + 31) / 32 * 32, bytes = rows * (n_block * 72 + 4);
         most = bytes > most ? bytes : most;
     }
     return most;

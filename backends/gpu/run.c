@@ -68,7 +68,7 @@ static struct ready_at ready_at(uint32_t cols, uint32_t rows)
     if (rows <= XV_ROWS)
         return (struct ready_at){.scale = (rows + 7) / 8 * n_block * 64};
     rows = (rows + XMM_ROWS - 1) / XMM_ROWS * XMM_ROWS;
-    return (struct ready_at){.sum = rows * n_block * 16, .scale = rows * n_block * 17};
+    return (struct ready_at){.sum = rows * n_block * 16, .scale = rows * n_block * 18};
 }
 
 /* x as xmx.cl wants it: int8 for few rows, f16 for many. */

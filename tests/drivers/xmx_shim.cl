@@ -26,6 +26,12 @@ static int bytes_sum(int a, uint b)
     return x.s0 * (int)y.s0 + x.s1 * (int)y.s1 + x.s2 * (int)y.s2 + x.s3 * (int)y.s3;
 }
 
+static int signed_sum(int a, int b)
+{
+    char4 x = as_char4(a), y = as_char4(b);
+    return x.s0 * (int)y.s0 + x.s1 * (int)y.s1 + x.s2 * (int)y.s2 + x.s3 * (int)y.s3;
+}
+
 static float halves_sum(int a, int b)
 {
     half2 x = as_half2(a), y = as_half2(b);
@@ -43,6 +49,8 @@ static float halves_sum(int a, int b)
 
 SUM(int, i8_row, int, uint8, word_k, bytes_sum)
 SUM(int, i8_row_16, short, uint8, word_k_16, bytes_sum)
+SUM(int, signed_row, int, int8, word_k, signed_sum)
+SUM(int, signed_row_16, short, int8, word_k_16, signed_sum)
 SUM(float, f16_row, int, int8, word_k, halves_sum)
 SUM(float, f16_row_16, short, int8, word_k_16, halves_sum)
 
@@ -51,5 +59,9 @@ int MAD intel_sub_group_i8_u8_matrix_mad_k32(int a, uint8 b, int acc) { return i
 int MAD intel_sub_group_i8_u8_matrix_mad_k32(short a, uint8 b, int acc) { return i8_row_16(a, b, acc); }
 int8 MAD intel_sub_group_i8_u8_matrix_mad_k32(int8 a, uint8 b, int8 acc) { return (int8)EIGHT(i8_row, a, b, acc); }
 int8 MAD intel_sub_group_i8_u8_matrix_mad_k32(short8 a, uint8 b, int8 acc) { return (int8)EIGHT(i8_row_16, a, b, acc); }
+int MAD intel_sub_group_i8_i8_matrix_mad_k32(int a, int8 b, int acc) { return signed_row(a, b, acc); }
+int MAD intel_sub_group_i8_i8_matrix_mad_k32(short a, int8 b, int acc) { return signed_row_16(a, b, acc); }
+int8 MAD intel_sub_group_i8_i8_matrix_mad_k32(int8 a, int8 b, int8 acc) { return (int8)EIGHT(signed_row, a, b, acc); }
+int8 MAD intel_sub_group_i8_i8_matrix_mad_k32(short8 a, int8 b, int8 acc) { return (int8)EIGHT(signed_row_16, a, b, acc); }
 float8 MAD intel_sub_group_f16_f16_matrix_mad_k16(int8 a, int8 b, float8 acc) { return (float8)EIGHT(f16_row, a, b, acc); }
 float8 MAD intel_sub_group_f16_f16_matrix_mad_k16(short8 a, int8 b, float8 acc) { return (float8)EIGHT(f16_row_16, a, b, acc); }

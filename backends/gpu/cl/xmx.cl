@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products by the matrix engine of Intel's GPUs (XMX), behind weight.cl: sub-groups of SG (8 or 16) work-items, LOW 4 or 8,
- * HIGH 0, or 1 with LOW 4, SCALING 1 to 3. A sub-group takes 16 outputs, NB = 16 / SG to a work-item, so that a block of 32 columns of all
- * of them is one read of contiguous bytes.
+ * HIGH 0, or 1 or 2 with LOW 4, SCALING 1 to 3, or 5. A sub-group takes 16 outputs, NB = 16 / SG to a work-item, so that a block of 32
+ * columns of all of them is one read of contiguous bytes.
  *
- * A block's numbers are a * q + b. x is laid out for the engine first, by halves() or bytes(), in tiles of 8 rows:
+ * A block's numbers are a * q + b; with SCALING 5 each half of them, of 16 columns, has its own a, and b is -ZERO a. x is laid out for the engine first, by halves() or bytes(), in tiles of 8 rows:
  *
  *   bytes   [tile][block][8][32] int8, then [tile][block]{scale[8], scale * sum[8]} f32
- *   halves  [tile][step of 16 columns][8][16] f16, then [tile][block][8] f32 sums, then [row] f32: what its results are
- *           multiplied by
+ *   halves  [tile][step of 16 columns][8][16] f16, then [tile][block][8] f32 sums (SCALING 5: of each half of a block), then
+ *           [row] f32: what its results are multiplied by
  *
  * Columns lie in the order in which the quants of a word are taken apart: of eight, bytes() 0 2 4 6 1 3 5 7 and halves()
  * 0 4 1 5 2 6 3 7 where LOW is 4; 0 to 7 and 0 2 1 3 4 6 5 7 where it is 8.
@@ -17,7 +17,7 @@
  */
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
 
-enum { NB = 16 / SG, SPLIT = 16, TILES_MM = 4, BIAS = LOW == 8 ? 1024 : HIGH ? 32 : 16 };
+enum { NB = 16 / SG, SPLIT = 16, TILES_MM = 4, BIAS = LOW == 8 ? 1024 : 16 << HIGH, SUMS = SCALING == 5 ? 2 : 1 };
 
 #define SUB_GROUPS(n) __attribute__((reqd_work_group_size(SG * (n), 1, 1), intel_reqd_sub_group_size(SG)))
 
@@ -32,6 +32,8 @@ typedef short8 a8;
 /* For compilers that do not know the extension; the driver does. */
 int __attribute__((overloadable)) intel_sub_group_i8_u8_matrix_mad_k32(a1 a, uint8 b, int acc);
 int8 __attribute__((overloadable)) intel_sub_group_i8_u8_matrix_mad_k32(a8 a, uint8 b, int8 acc);
+int __attribute__((overloadable)) intel_sub_group_i8_i8_matrix_mad_k32(a1 a, int8 b, int acc);
+int8 __attribute__((overloadable)) intel_sub_group_i8_i8_matrix_mad_k32(a8 a, int8 b, int8 acc);
 float8 __attribute__((overloadable)) intel_sub_group_f16_f16_matrix_mad_k16(a8 a, int8 b, float8 acc);
 
 /* Row 0, and rows 0 to 7, of 32 bytes each. */
@@ -53,7 +55,7 @@ static a8 read_a8(__global const uint *x)
 #endif
 }
 
-/* The words of block b of 16 outputs: word i of output j * SG + lane in q[j].si; LOW 4 has four, and with HIGH one more. */
+/* The words of block b of 16 outputs: word i of output j * SG + lane in q[j].si; LOW 4 has four, and HIGH more. */
 static void read_words(const struct weight m, uint tile, uint b, uint8 *q)
 {
     __global const uint *at = m.q + ((size_t)tile * m.n_block + b) * Q_WORDS * 16;
@@ -71,7 +73,13 @@ static void read_words(const struct weight m, uint tile, uint b, uint8 *q)
     q[1].hi = v.odd;
 #endif
 #endif
-#if HIGH && SG == 16
+#if HIGH == 2 && SG == 16
+    q[0].s45 = intel_sub_group_block_read2(at + 64);
+#elif HIGH == 2
+    uint4 h = intel_sub_group_block_read4(at + 64);
+    q[0].s45 = h.even;
+    q[1].s45 = h.odd;
+#elif HIGH && SG == 16
     q[0].s4 = intel_sub_group_block_read(at + 64);
 #elif HIGH
     uint2 h = intel_sub_group_block_read2(at + 64);
@@ -80,7 +88,7 @@ static void read_words(const struct weight m, uint tile, uint b, uint8 *q)
 #endif
 }
 
-/* What makes numbers of quants of block b: scale * q + offset. */
+/* What makes numbers of quants of block b: scale * q + offset; SCALING 5: the scales of its halves. */
 static float2 scaling_of(const struct weight m, uint tile, uint b, uint row)
 {
     size_t at = ((size_t)tile * m.n_block + b) * 16 + row;
@@ -89,6 +97,9 @@ static float2 scaling_of(const struct weight m, uint tile, uint b, uint row)
     return (float2)(d, -(float)ZERO * d);
 #elif SCALING == 2
     return vload_half2(at, (__global const half *)m.s);
+#elif SCALING == 5
+    uint s = short_of(m.s, at);
+    return half_of(m.d, 2 * (((size_t)tile * (m.n_block / 8) + b / 8) * 16 + row)) * (float2)((char)s, (char)(s >> 8));
 #else
     uint s = short_of(m.s, at);
     float2 d = vload_half2(((size_t)tile * (m.n_block / 8) + b / 8) * 16 + row, (__global const half *)m.d);
@@ -96,7 +107,14 @@ static float2 scaling_of(const struct weight m, uint tile, uint b, uint row)
 #endif
 }
 
-#if HIGH
+#if HIGH == 2
+/* Bits 0 and 1, 4 and 5, 8 and 9, 12 and 13 of v in bits 6 and 7 of its bytes. */
+static uint4 spread(uint4 v)
+{
+    v = (v & 0x33u) | (v & 0x3300u) << 8;
+    return ((v | v << 4) & 0x03030303u) << 6;
+}
+#elif HIGH
 /* Bits 0, 2, 4, 6 of each word in bit 4 of its bytes. */
 static uint4 spread(uint4 v)
 {
@@ -106,10 +124,14 @@ static uint4 spread(uint4 v)
 }
 #endif
 
-/* The quants of a block as bytes, four columns a word. */
+/* The quants of a block as bytes, four columns a word; with HIGH 2 as signed ones, 4 (q - 32). */
 static uint8 bytes_of(uint8 q)
 {
-#if LOW == 4
+#if HIGH == 2
+    uint4 h = (uint4)(q.s4, q.s4 >> 16, q.s5, q.s5 >> 16);
+    uint4 low = (q.lo << 2 & 0x3c3c3c3cu | spread(h)) ^ 0x80808080u, high = (q.lo >> 2 & 0x3c3c3c3cu | spread(h >> 2)) ^ 0x80808080u;
+    return (uint8)(low.s0, high.s0, low.s1, high.s1, low.s2, high.s2, low.s3, high.s3);
+#elif LOW == 4
     uint4 low = q.lo & 0x0f0f0f0fu, high = q.lo >> 4 & 0x0f0f0f0fu;
 #if HIGH
     uint4 h = (uint4)(q.s4) >> (uint4)(0, 8, 16, 24);
@@ -128,7 +150,14 @@ static uint8 bytes_of(uint8 q)
  */
 static int8 halves_of(uint8 q, uint h)
 {
-#if HIGH
+#if HIGH == 2
+#define PUT(v, high) as_int((v) & 0x00f000f0u | (high) & 0x03000300u | 0x54005400u)
+    uint v = h ? q.s2 : q.s0, w = h ? q.s3 : q.s1, x = h ? q.s5 : q.s4, y = x >> 16;
+    x = x & 0xff | x << 8 & 0xff0000; /* column 4 + i of eight from bit 16 + 2 i on */
+    y = y & 0xff | y << 8 & 0xff0000;
+    return (int8)(PUT(v << 4, x << 8), PUT(v, x << 6), PUT(v >> 4, x << 4), PUT(v >> 8, x << 2), PUT(w << 4, y << 8), PUT(w, y << 6),
+                  PUT(w >> 4, y << 4), PUT(w >> 8, y << 2));
+#elif HIGH
 #define PUT(v, high) as_int((v) & 0x01e001e0u | (high) & 0x02000200u | 0x50005000u)
     uint v = h ? q.s2 : q.s0, w = h ? q.s3 : q.s1, x = q.s4 >> 16 * h & 255, y = q.s4 >> (16 * h + 8) & 255;
     x |= x << 12; /* column 4 + i of eight in bit 16 + i */
@@ -143,6 +172,33 @@ static int8 halves_of(uint8 q, uint h)
 #define PUT(v) as_int((v) & 0x00ff00ffu | 0x64006400u)
     uint4 v = h ? q.hi : q.lo;
     return (int8)(PUT(v.s0), PUT(v.s0 >> 8), PUT(v.s1), PUT(v.s1 >> 8), PUT(v.s2), PUT(v.s2 >> 8), PUT(v.s3), PUT(v.s3 >> 8));
+#endif
+}
+
+/* What the columns of a block add to a row, and to eight; q from bytes_of(), d from scaling_of(), xs and xb of x. */
+static float add1(a1 a, uint8 q, float2 d, float xs, float xb, float acc)
+{
+#if SCALING == 5
+    int8 v = as_int8(q);
+    float low = convert_float(intel_sub_group_i8_i8_matrix_mad_k32(a, (int8)(v.lo, (int4)(0)), 0));
+    float high = convert_float(intel_sub_group_i8_i8_matrix_mad_k32(a, (int8)((int4)(0), v.hi), 0));
+    return fma(0.25f * xs, fma(low, d.s0, high * d.s1), acc);
+#else
+    float dot = convert_float(intel_sub_group_i8_u8_matrix_mad_k32(a, q, 0));
+    return fma(d.s0, xs * dot, fma(d.s1, xb, acc));
+#endif
+}
+
+static float8 add8(a8 a, uint8 q, float2 d, float8 xs, float8 xb, float8 acc)
+{
+#if SCALING == 5
+    int8 v = as_int8(q);
+    float8 low = convert_float8(intel_sub_group_i8_i8_matrix_mad_k32(a, (int8)(v.lo, (int4)(0)), (int8)(0)));
+    float8 high = convert_float8(intel_sub_group_i8_i8_matrix_mad_k32(a, (int8)((int4)(0), v.hi), (int8)(0)));
+    return fma(0.25f * xs, fma(low, d.s0, high * d.s1), acc);
+#else
+    float8 dot = convert_float8(intel_sub_group_i8_u8_matrix_mad_k32(a, q, (int8)(0)));
+    return fma(xs * dot, d.s0, fma(xb, d.s1, acc));
 #endif
 }
 
@@ -200,7 +256,8 @@ void halves(__global const float *x, __global uint *to, uint sum_at, uint s_at, 
         float8 f = convert_float8(h);
         float sum = f.s0 + f.s1 + f.s2 + f.s3 + f.s4 + f.s5 + f.s6 + f.s7;
         sum += intel_sub_group_shuffle_xor(sum, 1);
-        sum += intel_sub_group_shuffle_xor(sum, 2);
+        if (SUMS == 1)
+            sum += intel_sub_group_shuffle_xor(sum, 2);
         if (b >= n_block)
             continue;
 #if LOW == 4
@@ -210,8 +267,8 @@ void halves(__global const float *x, __global uint *to, uint sum_at, uint s_at, 
 #endif
         size_t at = (size_t)(row / 8) * n_block + b;
         vstore4(as_uint4(h), 0, to + ((at * 2 + c / 2) * 8 + row % 8) * 8 + c % 2 * 4);
-        if (c == 0)
-            ((__global float *)(to + sum_at))[at * 8 + row % 8] = sum;
+        if (c % (4 / SUMS) == 0)
+            ((__global float *)(to + sum_at))[(at * SUMS + c / 2) * 8 + row % 8] = sum;
     }
     if (id == 0)
         ((__global float *)(to + s_at))[row] = ldexp(1.0f, e);
@@ -255,8 +312,7 @@ void xv1(__global const uint *w, uint s_at, uint d_at, __global const uint *x, u
         read_words(m, tile, b, q);
         for (uint j = 0; j < NB; j++) {
             float2 d = scaling_of(m, tile, b, j * SG + lane);
-            float dot = convert_float(intel_sub_group_i8_u8_matrix_mad_k32(a, bytes_of(q[j]), 0));
-            acc[j] = fma(d.s0, xs * dot, fma(d.s1, xb, acc[j]));
+            acc[j] = add1(a, bytes_of(q[j]), d, xs, xb, acc[j]);
         }
     }
     for (uint j = 0; j < NB; j++)
@@ -290,10 +346,8 @@ void xv1(__global const uint *w, uint s_at, uint d_at, __global const uint *x, u
                 a8 a = read_a8(x + at * 64);                                                                             \
                 __global const float *scale = (__global const float *)(x + x_at) + at * 16;                              \
                 float8 xs = vload8(0, scale), xb = vload8(1, scale);                                                     \
-                for (uint j = 0; j < NB; j++) {                                                                          \
-                    float8 dot = convert_float8(intel_sub_group_i8_u8_matrix_mad_k32(a, q[j], (int8)(0)));               \
-                    acc[t][j] = fma(xs * dot, d[j].s0, fma(xb, d[j].s1, acc[t][j]));                                        \
-                }                                                                                                        \
+                for (uint j = 0; j < NB; j++)                                                                            \
+                    acc[t][j] = add8(a, q[j], d[j], xs, xb, acc[t][j]);                                                  \
             }                                                                                                            \
         }                                                                                                                \
         for (uint t = 0; t < T; t++)                                                                                     \
@@ -343,12 +397,23 @@ void xmm(__global const uint *w, uint s_at, uint d_at, __global const uint *x, u
         read_words(m, tile, b, q);
         float2 d = scaling_of(m, tile, b, j * SG + lane);
         int8 low = halves_of(j ? q[NB - 1] : q[0], 0), high = halves_of(j ? q[NB - 1] : q[0], 1);
+#if SCALING == 5
+        float2 e = d * -(float)(BIAS + ZERO);
+#else
         d.s1 -= d.s0 * BIAS;
+#endif
         for (uint t = 0; t < TILES_MM; t++) {
             size_t at = (size_t)(tile0 + t) * m.n_block + b;
+            __global const float *sum = (__global const float *)(x + sum_at) + at * SUMS * 8;
             float8 dot = intel_sub_group_f16_f16_matrix_mad_k16(read_a8(x + at * 128), low, (float8)(0));
+#if SCALING == 5
+            acc[t] = fma(dot, d.s0, fma(vload8(0, sum), e.s0, fma(vload8(1, sum), e.s1, acc[t])));
+            dot = intel_sub_group_f16_f16_matrix_mad_k16(read_a8(x + at * 128 + 64), high, (float8)(0));
+            acc[t] = fma(dot, d.s1, acc[t]);
+#else
             dot = intel_sub_group_f16_f16_matrix_mad_k16(read_a8(x + at * 128 + 64), high, dot);
-            acc[t] = fma(dot, d.s0, fma(vload8(at, (__global const float *)(x + sum_at)), d.s1, acc[t]));
+            acc[t] = fma(dot, d.s0, fma(vload8(0, sum), d.s1, acc[t]));
+#endif
         }
     }
     __global const float *scale = (__global const float *)(x + x_at) + tile0 * 8;
