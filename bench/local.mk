@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += %D%/synth_gguf %D%/kl %D%/compare %D%/low_bit %D%/returning_prompt
+EXTRA_DIST += %D%/synth_gguf %D%/kl %D%/compare %D%/low_bit %D%/returning_prompt %D%/intel_estimate
 
 noinst_PROGRAMS += %D%/step_bench
 %C%_step_bench_SOURCES = %D%/step_bench.c
