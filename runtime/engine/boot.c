@@ -427,7 +427,7 @@ static int identify(const struct lm_conf_model *m, const struct lm_device_info *
     struct lm_lmq_key key;
     char text[512];
     int rc = lm_lmq_key(m->path, b->gguf, &none, &key, err);
-    int n = rc ? 0 : snprintf(text, sizeof text, "%s %s %s %s %.*s %d %u %u", key.text, m->load_in_low_bit, b->plugin->name, b->plugin->version,
+    int n = rc ? 0 : snprintf(text, sizeof text, "%s %s %s %s %s %.*s %d %u %u", key.text, m->load_in_low_bit, b->plugin->name, b->plugin->version, m->expert_device,
                               (int)strcspn(info->driver, ","), info->driver, (int)b->engine.plan.kv_dtype, (unsigned)b->split.n_rank, (unsigned)b->split.n_stage);
     if (!rc)
         lm_sha256(text, (size_t)n < sizeof text ? (size_t)n : sizeof text, b->engine.model_id);
