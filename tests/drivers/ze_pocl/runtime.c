@@ -119,7 +119,7 @@ static cl_program link_shim(cl_program program, cl_int *out)
 
 static cl_program build(const struct program *p, char **out_log)
 {
-    static const char engine[] = "intel_sub_group_i8_u8_matrix_mad";
+    static const char engine[] = "_matrix_mad_k"; /* of whatever types */
     cl_int e = CL_SUCCESS;
     const unsigned char *binary = p->bitcode;
     cl_program program = drv.il ? clCreateProgramWithIL(drv.cl_context, p->spirv, p->n_spirv, &e)
