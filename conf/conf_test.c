@@ -176,7 +176,6 @@ START_TEST(test_conf_conf__low_bit_formats_and_what_keeps_them_are_checked)
         struct lm_conf c;
         struct lm_err err = {0};
         char text[256];
-        ck_assert_int_eq(lm_conf_init(&c, NULL), 0);
         snprintf(text, sizeof text, "[model a]\npath = /dev/null\n%s", bad[i].lines);
         int rc = read_text(&c, text, &err);
         if (!rc)

@@ -9,9 +9,9 @@ if ARCH_X86_64
 cpu_row_LIBS += librow_avx2.la librow_avx512.la
 noinst_LTLIBRARIES += $(cpu_row_LIBS)
 librow_avx2_la_SOURCES = %D%/row_avx2.c
-librow_avx2_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) -mavx2 -mfma
+librow_avx2_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) $(WIDE_CFLAGS) -mavx2 -mfma
 librow_avx512_la_SOURCES = %D%/row_avx512.c
-librow_avx512_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+librow_avx512_la_CFLAGS = $(AM_CFLAGS) $(HARDEN_KERNEL_CFLAGS) $(WIDE_CFLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 endif
 
 # All of the plugin but its table.

@@ -92,6 +92,7 @@ START_TEST(test_engine_draft__the_chance_follows_what_came_by_length_of_match)
     for (int i = 0; i < 40; i++)
         take_all(&bed, "the quick brown fox jumps. ");
     ck_assert(lm_draft_chance(&bed.d, 0) > 0.95f && bed.shared.right[3] > 0.95f);
+    free(bed.word);
     make(&bed, 2, 8);
     for (int32_t i = 0; i < 100; i++) { /* two tokens that always come together, then what never came */
         take(&bed, 'a');

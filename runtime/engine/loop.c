@@ -322,7 +322,8 @@ int lm_loop_run(const struct lm_loop_desc *desc, struct lm_err *err)
     struct loop l = {.desc = *desc};
     struct lm_err why = {0};
     put(&l, LM_MSG_HELLO, desc->hello, sizeof *desc->hello);
-    int rc = serve(&l, &why);
+    int rc = flush(&l, &why);
+    rc = rc ? rc : serve(&l, &why);
     watch(&l, false);
     if (rc && rc != LM_EIO) {
         put_failed(&l.out, &why);

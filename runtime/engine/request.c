@@ -296,8 +296,10 @@ static void think_renew(struct lm_request *r)
 static void think_begin(struct lm_request *r, const struct lm_msg_submit_view *in)
 {
     struct lm_think *t = &r->think;
-    memcpy((int32_t *)(uintptr_t)t->open, in->think_open, in->h.n_think_open * sizeof *t->open);
-    memcpy((int32_t *)(uintptr_t)t->close, in->think_close, in->h.n_think_close * sizeof *t->close);
+    if (in->h.n_think_open)
+        memcpy((int32_t *)(uintptr_t)t->open, in->think_open, in->h.n_think_open * sizeof *t->open);
+    if (in->h.n_think_close)
+        memcpy((int32_t *)(uintptr_t)t->close, in->think_close, in->h.n_think_close * sizeof *t->close);
     t->n_open = in->h.n_think_open;
     t->n_close = in->h.n_think_close;
     t->budget = in->h.think_budget;
