@@ -6,6 +6,8 @@ libconf_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 libconf_la_LIBADD = libbase.la $(INIH_LIBS)
 
 noinst_PROGRAMS += %D%/generate
+%C%_generate_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
+%C%_generate_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 %C%_generate_SOURCES = %D%/generate.c
 %C%_generate_LDADD = libconf.la
 

@@ -16,6 +16,8 @@ CLEANFILES += %D%/sources.c
 	$(AM_V_GEN)$(MKDIR_P) %D% && cd $(srcdir) && %D%/embed $(gpu_cl) >$(abs_top_builddir)/$@.tmp && mv $(abs_top_builddir)/$@.tmp $(abs_top_builddir)/$@
 
 noinst_PROGRAMS += %D%/programs
+%C%_programs_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
+%C%_programs_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 %C%_programs_SOURCES = %D%/programs.c
 %C%_programs_LDADD = libgpu.la
 TESTS += %D%/ocloc_test

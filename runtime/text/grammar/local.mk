@@ -13,7 +13,8 @@ libgrammar_la_LIBADD = libgrammarrun.la $(JANSSON_LIBS)
 
 noinst_PROGRAMS += %D%/mask_bench
 %C%_mask_bench_SOURCES = %D%/mask_bench.c
-%C%_mask_bench_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_mask_bench_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS) $(JANSSON_CFLAGS)
+%C%_mask_bench_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 %C%_mask_bench_LDADD = libtext.la libgrammar.la libmodel.la libbase.la $(JANSSON_LIBS)
 
 if HAVE_CHECK
