@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fresh Debian in a folder (or an empty one: suite None), and commands in it. Needs root, debootstrap and a mirror of packages."""
-import os, re, shutil, subprocess, tempfile
+import contextlib, os, re, shutil, subprocess, tempfile
 
 MIRROR = os.environ.get("DEBIAN_MIRROR")  # else the one that debootstrap knows
+IN_MEMORY = 4 << 30  # bytes of the file system that roots lie in
 # As in the slim images of Debian's containers: no documentation, no translations.
 SLIM = ["/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*", "/usr/share/linda/*"]
 
@@ -66,8 +67,17 @@ class Root:
         return p.stdout
 
 
+@contextlib.contextmanager
 def temporary(where=None):
-    return tempfile.TemporaryDirectory(prefix="llmserve-root-", dir=where, ignore_cleanup_errors=True)
+    """A folder for roots: in memory where there is enough, since to install is to wait for the disk."""
+    with tempfile.TemporaryDirectory(prefix="llmserve-root-", dir=where, ignore_cleanup_errors=True) as d:
+        available = int(re.search(r"MemAvailable: +(\d+)", open("/proc/meminfo").read())[1]) << 10
+        in_memory = not where and available > 2 * IN_MEMORY and not subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={IN_MEMORY},mode=755", "tmpfs", d]).returncode
+        try:
+            yield d
+        finally:
+            if in_memory:
+                subprocess.run(["umount", "-l", d], check=True)
 
 
 def newer(deb, out):
@@ -78,5 +88,10 @@ def newer(deb, out):
     control = open(folder + "/DEBIAN/control").read()
     version = re.search(r"^Version: (.*)", control, re.M)[1]
     open(folder + "/DEBIAN/control", "w").write(control.replace(version, version + "+1"))
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", folder, out + "/" + os.path.basename(deb).replace(version, version + "+1")], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", folder, out + "/" + os.path.basename(deb).replace(version, version + "+1")], check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(folder)
+
+
+if __name__ == "__main__":  # for LLMSERVE_ROOT_CACHE
+    with temporary() as folder, Root(folder):
+        pass
