@@ -106,14 +106,21 @@ void lm_admin_reset_no_cache(struct lm_call *call)
     for_each(call, reset_nothing);
 }
 
+/* Level 1. */
+static void let_doze(struct lm_server *s, struct lm_served *m)
+{
+    lm_loader_unload(s->loader, m, true, true);
+}
+
 static void put_to_sleep(struct lm_server *s, struct lm_served *m)
 {
-    lm_loader_unload(s->loader, m, true);
+    lm_loader_unload(s->loader, m, true, false);
 }
 
 void lm_admin_sleep(struct lm_call *call)
 {
-    for_each(call, put_to_sleep);
+    const char *q = call->req->query, *at = strncmp(q, "level=", 6) == 0 ? q : strstr(q, "&level=");
+    for_each(call, at && strncmp(strchr(at, '=') + 1, "1", strcspn(strchr(at, '=') + 1, "&")) == 0 ? let_doze : put_to_sleep);
 }
 
 static void wake_up(struct lm_server *s, struct lm_served *m)

@@ -3,7 +3,7 @@
 #define LM_API_ADMIN_H
 /**
  * Endpoints for whoever runs the server: /load, /server_info, and with the admin's key /reset_prefix_cache, /sleep (the engines
- * finish what they have and end: all device memory is free), /wake_up, /is_sleeping.
+ * finish what they have and end, or at level 1 keep their weights on the host: all device memory is free), /wake_up, /is_sleeping.
  * A query "model=NAME" names one model, else it is all.
  *
  * Thread   [loop]

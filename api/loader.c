@@ -63,7 +63,7 @@ static void act(struct lm_loader *l, enum lm_fleet_act what, size_t i)
     if (what == LM_FLEET_LOAD)
         lm_served_load(m);
     else if (what == LM_FLEET_UNLOAD)
-        lm_served_unload(m);
+        lm_served_unload(m, false);
     else
         let_in(l, i);
 }
@@ -221,12 +221,12 @@ void lm_loader_load(struct lm_loader *l, struct lm_served *m)
     poke(l);
 }
 
-void lm_loader_unload(struct lm_loader *l, struct lm_served *m, bool asleep)
+void lm_loader_unload(struct lm_loader *l, struct lm_served *m, bool asleep, bool keep_weights)
 {
     struct lm_api_error e;
     bool was_there = lm_fleet_dismiss(place_of(l, m), asleep);
     if (was_there)
-        lm_served_unload(m);
+        lm_served_unload(m, keep_weights);
     lm_api_fail(&e, 503, NULL, "The engine is %s.", asleep ? "asleep" : "unloaded");
     fail_waiting(l, m->index, &e);
     poke(l);

@@ -46,8 +46,8 @@ size_t lm_loader_n_waiting(const struct lm_served *m);
 
 /** Load it, once there is a place; wakes it. */
 void lm_loader_load(struct lm_loader *l, struct lm_served *m);
-/** Its engine finishes what it has and ends; a request loads it again, unless asleep. Those that wait fail. */
-void lm_loader_unload(struct lm_loader *l, struct lm_served *m, bool asleep);
+/** Its engine finishes what it has and ends, or keeps its weights; a request loads it again, unless asleep. Those that wait fail. */
+void lm_loader_unload(struct lm_loader *l, struct lm_served *m, bool asleep, bool keep_weights);
 /** The server ends: nothing is loaded any more. */
 void lm_loader_stop(struct lm_loader *l);
 #endif

@@ -43,7 +43,7 @@ struct lm_metrics_model {
     const char *cache_dtype;
     bool prefix_caching;
     uint32_t n_up; /* engines that serve */
-    bool asleep;
+    bool asleep, keeps_weights;
     unsigned names; /* LM_METRICS_CURRENT, LM_METRICS_OLD, or-ed */
     size_t n_waiting; /* for the engine to be there */
     uint64_t n_unload;

@@ -36,7 +36,12 @@ static double awake(const struct lm_metrics_model *model)
 
 static double asleep(const struct lm_metrics_model *model)
 {
-    return model->asleep;
+    return model->asleep && !model->keeps_weights;
+}
+
+static double dozes(const struct lm_metrics_model *model)
+{
+    return model->asleep && model->keeps_weights;
 }
 
 static double none(const struct lm_metrics_model *model)
@@ -161,7 +166,7 @@ static const struct row {
     {3, "vllm:num_requests_waiting_by_reason", "gauge", "reason=\"capacity\"", "Requests that wait, by reason.", waiting},
     {3, "vllm:num_requests_waiting_by_reason", "gauge", "reason=\"deferred\"", NULL, deferred},
     {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"awake\"", "Whether the engine sleeps: 1 in one of the states.", awake},
-    {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"weights_offloaded\"", NULL, none},
+    {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"weights_offloaded\"", NULL, dozes},
     {3, "vllm:engine_sleep_state", "gauge", "sleep_state=\"discard_all\"", NULL, asleep},
     {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"local_compute\"", "Prompt tokens by where their KV came from.", computed},
     {3, "vllm:prompt_tokens_by_source_total", "counter", "source=\"local_cache_hit\"", NULL, cached_here},

@@ -182,10 +182,10 @@ static void on_stats(void *arg, const struct lm_msg_stats *stats)
     sum_stats(e->model);
 }
 
-static void sleep_all(struct lm_served *m)
+static void sleep_all(struct lm_served *m, bool keep_weights)
 {
     for (uint32_t i = 0; i < m->n_engine; i++)
-        lm_supervisor_sleep(m->engine[i].supervisor);
+        lm_supervisor_sleep(m->engine[i].supervisor, keep_weights);
 }
 
 /* It serves and cannot be used: it goes, and has failed then. */
@@ -193,7 +193,7 @@ static void fail_load(struct lm_served *m, int code, const char *msg)
 {
     lm_log(LM_ERROR, "server", "not loaded model=%s: %s", m->conf->name, msg);
     m->failure = code;
-    sleep_all(m);
+    sleep_all(m, false);
 }
 
 /* One of lora-modules that cannot be loaded at first is a wrong configuration; later the others serve on. */
@@ -250,9 +250,9 @@ static void lose(struct lm_served *m, uint32_t rank)
     }
 }
 
-static void on_lost(void *arg)
+/* What it counted is kept, who waits for it is told. */
+static void forget_engine(struct lm_served_engine *e)
 {
-    struct lm_served_engine *e = arg;
     struct lm_served *m = e->model;
     e->announced = false;
     m->metrics.last = e->stats;
@@ -262,6 +262,13 @@ static void on_lost(void *arg)
     sum_hello(m);
     lm_adapters_lost(&m->adapters);
     lose_slot_waits(m);
+}
+
+static void on_lost(void *arg)
+{
+    struct lm_served_engine *e = arg;
+    struct lm_served *m = e->model;
+    forget_engine(e);
     if (!lm_served_serves(m)) {
         m->start_us = lm_now_us();
         atomic_store(&m->up, false);
@@ -283,9 +290,13 @@ static void tell_gone(struct lm_served_engine *e)
     m->on_turn(m->arg, m, m->failure ? LM_SERVED_FAILED : LM_SERVED_GONE);
 }
 
+/* To the front one that keeps its weights is gone as well, and comes again when it wakes. */
 static void on_asleep(void *arg)
 {
-    tell_gone(arg);
+    struct lm_served_engine *e = arg;
+    if (e->announced)
+        forget_engine(e);
+    tell_gone(e);
 }
 
 /* A model is loaded whole or not at all. */
@@ -573,13 +584,14 @@ void lm_served_load(struct lm_served *m)
     }
 }
 
-void lm_served_unload(struct lm_served *m)
+void lm_served_unload(struct lm_served *m, bool keep_weights)
 {
     atomic_store(&m->on_demand, true);
     atomic_store(&m->up, false);
     m->dismissed = true;
     m->n_unload++;
-    sleep_all(m);
+    m->keeps_weights = keep_weights && !*m->conf->nodes;
+    sleep_all(m, m->keeps_weights);
 }
 
 bool lm_served_healthy(const struct lm_served *m)

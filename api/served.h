@@ -84,6 +84,7 @@ struct lm_served {
     uint64_t start_us; /* of the engine's start */
     const struct lm_fleet_model *place; /* of the loader */
     size_t index;
+    bool keeps_weights; /* while it sleeps */
     bool dismissed; /* it was unloaded once */
     int failure;    /* of the last load; LM_E* */
     uint64_t n_unload;
@@ -137,8 +138,8 @@ const char *lm_served_problem(const struct lm_served *m);
 
 /** Start an engine, tried once; told is LM_SERVED_LOADED or LM_SERVED_FAILED. Only while there is none. */
 void lm_served_load(struct lm_served *m);
-/** Let the engine finish what it has and end, also while it loads; told is LM_SERVED_GONE. */
-void lm_served_unload(struct lm_served *m);
+/** Let the engine finish what it has and end, also while it loads, or keep its weights and give up all else; told is LM_SERVED_GONE. */
+void lm_served_unload(struct lm_served *m, bool keep_weights);
 /** There is room for n_seq more sequences with n_tok prompt tokens together. */
 bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
 

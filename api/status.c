@@ -112,7 +112,7 @@ void lm_status_metrics(struct lm_call *call)
         const struct lm_served *m = s->model[i];
         lm_metrics_rates(&s->model[i]->metrics, lm_now_us());
         row[i] = (struct lm_metrics_model){m->name[0], &m->metrics, &m->hello, m->conf->kv_cache_dtype, m->conf->enable_prefix_caching,
-                                           lm_served_n_up(m), lm_served_sleeps(m), metric_names(s), lm_loader_n_waiting(m), m->n_unload};
+                                           lm_served_n_up(m), lm_served_sleeps(m), m->keeps_weights, metric_names(s), lm_loader_n_waiting(m), m->n_unload};
     }
     if (row)
         lm_metrics_write(row, s->n_model, s->answered, s->n_route + 1, s->start_time, &b);

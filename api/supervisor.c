@@ -29,6 +29,7 @@ enum state {
     LOADING,
     SERVING,
     ENDING, /* the socket is closed, the process not yet reaped; the timer kills it */
+    DOZING, /* the process is there and has the weights, no more */
     ASLEEP, /* no process, and none is to start */
     STOPPED
 };
@@ -40,6 +41,7 @@ struct lm_supervisor {
     enum state state;
     bool stopping, ever_served, failed;
     bool sleeping; /* no engine is wanted */
+    bool told_asleep; /* of this sleep: the process that kept the weights may end still */
     bool once;     /* a failed load is told, not tried again */
     pid_t pid;
     int fd;
@@ -165,6 +167,16 @@ static int on_slot(struct lm_supervisor *s, const void *p, size_t n, struct lm_e
     return 0;
 }
 
+static int on_asleep(struct lm_supervisor *s, struct lm_err *err)
+{
+    if (!s->sleeping)
+        return lm_fail(err, LM_EFORMAT, "the engine sleeps unasked");
+    s->state = DOZING;
+    s->told_asleep = true;
+    s->d.events->asleep(s->d.arg);
+    return 0;
+}
+
 static int on_failed(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
     if (n < sizeof s->failure)
@@ -201,6 +213,8 @@ static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, siz
         return 0;
     case LM_MSG_LORA:
         return on_lora(s, p, n, err);
+    case LM_MSG_ASLEEP:
+        return on_asleep(s, err);
     case LM_MSG_SLOT_DONE:
         return on_slot(s, p, n, err);
     case LM_MSG_FAILED:
@@ -319,7 +333,10 @@ static bool means_configuration(int status)
 
 static void rest(struct lm_supervisor *s)
 {
+    bool told = s->told_asleep && !s->failed;
     s->state = ASLEEP;
+    if (told)
+        return;
     if (s->failed)
         s->d.events->failed(s->d.arg, s->failure.code, s->failure.msg);
     else
@@ -505,12 +522,16 @@ bool lm_supervisor_progresses(const struct lm_supervisor *s)
     return s->state != ENDING || now - s->ended_us < EXIT_GRACE_US + HEALTHY_US;
 }
 
-void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
+static void send_now(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
 {
-    if (s->state != SERVING)
-        return;
     lm_msg_write(&s->out, type, part, n_part);
     flush(s);
+}
+
+void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
+{
+    if (s->state == SERVING)
+        send_now(s, type, part, n_part);
 }
 
 void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *part, size_t n_part)
@@ -522,13 +543,13 @@ void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *par
     lm_supervisor_send(s, LM_MSG_SUBMIT, part, n_part);
 }
 
-void lm_supervisor_sleep(struct lm_supervisor *s)
+void lm_supervisor_sleep(struct lm_supervisor *s, bool keep_weights)
 {
     if (s->sleeping || s->stopping)
         return;
     s->sleeping = true;
-    s->failed = false;
-    lm_supervisor_send(s, LM_MSG_DRAIN, NULL, 0);
+    s->failed = s->told_asleep = false;
+    lm_supervisor_send(s, keep_weights ? LM_MSG_SLEEP : LM_MSG_DRAIN, NULL, 0);
     if (s->state == LOADING)
         kill(s->pid, SIGTERM);
     if (s->state == WAITING)
@@ -537,16 +558,23 @@ void lm_supervisor_sleep(struct lm_supervisor *s)
 
 void lm_supervisor_wake(struct lm_supervisor *s)
 {
-    if (s->state != ASLEEP)
+    if (s->state != ASLEEP && s->state != DOZING)
         return;
     s->sleeping = s->failed = false;
     s->once = true;
-    spawn_or_wait(s);
+    if (s->state == ASLEEP) {
+        spawn_or_wait(s);
+        return;
+    }
+    s->state = LOADING;
+    s->served_us = 0;
+    send_now(s, LM_MSG_WAKE, NULL, 0);
 }
 
 void lm_supervisor_stop(struct lm_supervisor *s)
 {
-    lm_supervisor_send(s, LM_MSG_DRAIN, NULL, 0);
+    if (s->state == SERVING || s->state == DOZING)
+        send_now(s, LM_MSG_DRAIN, NULL, 0);
     s->stopping = true;
     if (s->state == LOADING)
         kill(s->pid, SIGTERM);

@@ -31,7 +31,7 @@ struct lm_supervisor_events {
     void (*fatal)(void *arg, int code, const char *msg);   /* LM_E* */
     void (*lora)(void *arg, const struct lm_msg_lora *m);
     void (*slot)(void *arg, const struct lm_msg_slot_done *m);
-    void (*asleep)(void *arg);                             /* no process is left, as lm_supervisor_sleep() asked */
+    void (*asleep)(void *arg);                             /* as lm_supervisor_sleep() asked */
     void (*failed)(void *arg, int code, const char *msg);  /* it could not load, and sleeps; LM_E* */
 };
 
@@ -66,8 +66,11 @@ void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *par
 /** Send any other message; nothing happens while it does not serve. */
 void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part);
 
-/** No engine from now on: it finishes what it has and ends. What is submitted meanwhile is lost: serves() is false. */
-void lm_supervisor_sleep(struct lm_supervisor *s);
+/**
+ * No engine from now on: it finishes what it has and ends; or, one that serves and is to keep its weights, gives up all else. What is
+ * submitted meanwhile is lost: serves() is false.
+ */
+void lm_supervisor_sleep(struct lm_supervisor *s, bool keep_weights);
 /** Start an engine again, once asleep() or failed() was told. */
 void lm_supervisor_wake(struct lm_supervisor *s);
 

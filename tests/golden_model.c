@@ -175,6 +175,13 @@ static int move_blocks(struct run *r, const struct lm_backend *be, struct lm_dev
     return rc;
 }
 
+/* Weights leave the device and come back, where the backend can do that. */
+static int nap(const struct run *r, const struct lm_backend *be, struct lm_dev *dev, struct lm_err *err)
+{
+    int rc = r->feed->moves && be->suspend ? be->suspend(dev, err) : 0;
+    return rc || !r->feed->moves || !be->resume ? rc : be->resume(dev, err);
+}
+
 static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *dev, double *out_error, struct lm_err *err)
 {
     const uint32_t rows = r->feed->n_seq * r->n_tok;
@@ -182,7 +189,9 @@ static int feed_all(struct run *r, const struct lm_backend *be, struct lm_dev *d
                                 r->feed->kv_dtype};
     struct lm_plan *plan = NULL;
     double worst = 0, sum_errors = 0;
-    int rc = be->prepare(dev, &desc, &plan, err);
+    int rc = nap(r, be, dev, err);
+    if (rc == 0)
+        rc = be->prepare(dev, &desc, &plan, err);
     if (rc == 0 && r->follows)
         rc = lm_group_follow(dev, plan, err);
     while (rc == 0 && !r->follows && next_step(r)) {

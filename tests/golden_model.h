@@ -23,7 +23,7 @@ struct lm_golden_feed {
     uint32_t n_seq; /* the same tokens as so many sequences, each one two tokens behind the one before */
     enum lm_kv_dtype kv_dtype;
     const struct lm_low_bit *low_bit; /* NULL: weights as they are in the file */
-    bool moves; /* after each step all KV blocks go to the host and come back to other places, where the backend can do that */
+    bool moves; /* after each step all KV blocks go to the host and come back to other places, where the backend can do that; before the first one so do weights */
     bool mean; /* the error is the mean over the rows, not the largest */
     uint32_t n_rank, n_stage; /* devices to split the model over, by heads and by layers; 0: one */
     bool whole_experts; /* ranks share them out */

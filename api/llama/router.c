@@ -56,7 +56,7 @@ void lm_llama_model_unload(struct lm_call *call)
     struct lm_served *m = named(call, &e);
     bool there = m && (m->place->state == LM_FLEET_LOADED || m->place->state == LM_FLEET_LOADING || m->place->wished);
     if (there)
-        lm_loader_unload(call->server->loader, m, false);
+        lm_loader_unload(call->server->loader, m, false, false);
     else if (m)
         lm_api_fail(&e, 400, "model", "The model `%s` is not loaded.", m->name[0]);
     answer(call, there, &e);

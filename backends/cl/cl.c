@@ -85,6 +85,8 @@ const struct lm_backend lm_backend = {
     .kv_bytes = gpu_dev_kv_bytes,
     .kv_out = gpu_dev_kv_out,
     .kv_in = gpu_dev_kv_in,
+    .suspend = gpu_dev_suspend,
+    .resume = gpu_dev_resume,
     .launch = gpu_dev_launch,
     .sync = gpu_dev_sync,
 };

@@ -4,6 +4,7 @@
 #include "backends/gpu/selftest.h"
 #include "ops/graph.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { LOST_DEADLINE_US = 5 * 1000 * 1000 };
@@ -13,6 +14,8 @@ struct lm_dev {
     struct gpu_lib lib;
     struct gpu_peer *peer; /* NULL: it has not joined others */
     struct gpu_plan *running;
+    pthread_mutex_t lock;       /* of what follows */
+    struct gpu_weight *weights; /* all that there are */
     struct lm_err lost; /* code 0: not lost */
 };
 
@@ -30,6 +33,7 @@ int gpu_dev_create(struct gpu_driver *drv, struct lm_dev **out, struct lm_err *e
     }
     dev->drv = drv;
     dev->lib.drv = drv;
+    pthread_mutex_init(&dev->lock, NULL);
     *out = dev;
     return 0;
 }
@@ -46,6 +50,7 @@ void gpu_dev_close(struct lm_dev *dev)
     gpu_peer_destroy(dev->peer);
     gpu_lib_fini(&dev->lib);
     dev->drv->call->close(dev->drv);
+    pthread_mutex_destroy(&dev->lock);
     free(dev);
 }
 
@@ -76,14 +81,28 @@ int gpu_dev_weight_create(struct lm_dev *dev, const struct lm_weight_desc *desc,
     int rc = gpu_weight_create(dev->drv, desc, &w, err);
     if (rc < 0)
         return rc;
+    pthread_mutex_lock(&dev->lock);
+    w->next = dev->weights;
+    if (w->next)
+        w->next->prev = w;
+    dev->weights = w;
+    pthread_mutex_unlock(&dev->lock);
     *out = &w->weight;
     *out_ready = false;
     return 0;
 }
 
-void gpu_dev_weight_destroy(struct lm_dev *dev, struct lm_weight *w)
+void gpu_dev_weight_destroy(struct lm_dev *dev, struct lm_weight *weight)
 {
-    gpu_weight_destroy(dev->drv, (struct gpu_weight *)w);
+    struct gpu_weight *w = (struct gpu_weight *)weight;
+    if (!w)
+        return;
+    pthread_mutex_lock(&dev->lock);
+    *(w->prev ? &w->prev->next : &dev->weights) = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    pthread_mutex_unlock(&dev->lock);
+    gpu_weight_destroy(dev->drv, w);
 }
 
 int gpu_dev_pack(struct lm_dev *dev, struct lm_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)
@@ -217,6 +236,28 @@ int gpu_dev_kv_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, voi
 int gpu_dev_kv_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
 {
     return copy_block(dev, plan_of(plan), block, (uint8_t *)(uintptr_t)src, true, err);
+}
+
+int gpu_dev_suspend(struct lm_dev *dev, struct lm_err *err)
+{
+    struct lm_err why = {0};
+    int rc = is_lost(dev, err);
+    if (rc < 0)
+        return rc;
+    for (struct gpu_weight *w = dev->weights; w && rc == 0; w = w->next)
+        rc = gpu_weight_suspend(dev->drv, w, &why);
+    return keep(dev, rc, &why, err);
+}
+
+int gpu_dev_resume(struct lm_dev *dev, struct lm_err *err)
+{
+    struct lm_err why = {0};
+    int rc = is_lost(dev, err);
+    if (rc < 0)
+        return rc;
+    for (struct gpu_weight *w = dev->weights; w && rc == 0; w = w->next)
+        rc = gpu_weight_resume(dev->drv, w, &why);
+    return keep(dev, rc, &why, err);
 }
 
 int gpu_dev_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)

@@ -30,6 +30,8 @@ int gpu_dev_copy_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t act, flo
 size_t gpu_dev_kv_bytes(const struct lm_dev *dev, const struct lm_plan *plan);
 int gpu_dev_kv_out(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err);
 int gpu_dev_kv_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err);
+int gpu_dev_suspend(struct lm_dev *dev, struct lm_err *err);
+int gpu_dev_resume(struct lm_dev *dev, struct lm_err *err);
 int gpu_dev_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err);
 int gpu_dev_sync(struct lm_dev *dev, uint64_t deadline_us, struct lm_err *err);
 #endif

@@ -82,7 +82,7 @@ static int create_slices(struct gpu_driver *drv, struct gpu_weight *w, struct lm
     for (uint32_t first = 0; first < rows; first += w->slice[w->n_slice - 1].rows) {
         struct gpu_slice *s = &w->slice[w->n_slice];
         *s = (struct gpu_slice){.first = first, .rows = rows - first < fit ? rows - first : (uint32_t)fit};
-        size_t bytes = lay_out(w, s);
+        size_t bytes = s->bytes = lay_out(w, s);
         int rc = gpu_make(drv, bytes, "a weight", "take a smaller model or load-in-low-bit", &s->buf, err);
         if (rc < 0)
             return rc;
@@ -96,6 +96,7 @@ static int create_vector(struct gpu_driver *drv, struct gpu_weight *w, struct lm
 {
     w->weight.bytes = (size_t)w->weight.rows * w->weight.cols * sizeof(float);
     w->slice[0].rows = w->weight.rows;
+    w->slice[0].bytes = w->weight.bytes;
     w->n_slice = 1;
     return drv->call->buf_create(drv, w->weight.bytes, &w->slice[0].buf, err);
 }
@@ -137,9 +138,54 @@ void gpu_weight_destroy(struct gpu_driver *drv, struct gpu_weight *w)
 {
     if (!w)
         return;
-    for (uint32_t i = 0; i < w->n_slice; i++)
+    for (uint32_t i = 0; i < w->n_slice; i++) {
         drv->call->buf_destroy(drv, w->slice[i].buf);
+        free(w->slice[i].host);
+    }
     free(w);
+}
+
+static int suspend_slice(struct gpu_driver *drv, struct gpu_slice *s, struct lm_err *err)
+{
+    void *host = malloc(s->bytes);
+    int rc = host ? drv->call->read_later(drv, s->buf, 0, host, s->bytes, err) : lm_fail(err, LM_ENOMEM, "no memory on the host for %zu MiB of weights", s->bytes >> 20);
+    if (rc == 0)
+        rc = drv->call->wait(drv, GPU_COPY_DEADLINE_US, err);
+    if (rc < 0) {
+        if (rc != LM_ETIMEOUT) /* else the device may still write to it */
+            free(host);
+        return rc;
+    }
+    drv->call->buf_destroy(drv, s->buf);
+    s->buf = NULL;
+    s->host = host;
+    return 0;
+}
+
+int gpu_weight_suspend(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < w->n_slice && rc == 0; i++)
+        rc = w->slice[i].host ? 0 : suspend_slice(drv, &w->slice[i], err);
+    return rc;
+}
+
+int gpu_weight_resume(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < w->n_slice && rc == 0; i++) {
+        struct gpu_slice *s = &w->slice[i];
+        if (!s->host)
+            continue;
+        rc = s->buf ? 0 : gpu_make(drv, s->bytes, "a weight", "something else has taken the device's memory", &s->buf, err);
+        if (rc == 0)
+            rc = drv->call->write(drv, s->buf, 0, s->host, s->bytes, err);
+        if (rc == 0) {
+            free(s->host);
+            s->host = NULL;
+        }
+    }
+    return rc;
 }
 
 static int pack_vector(struct gpu_driver *drv, const struct gpu_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err)

@@ -17,6 +17,8 @@ struct gpu_slice {
     struct gpu_buf *buf;
     uint32_t first, rows;
     uint32_t s_at, d_at; /* 32-bit words from its start */
+    size_t bytes;
+    void *host;          /* its contents while it is suspended */
 };
 
 struct gpu_weight {
@@ -26,6 +28,7 @@ struct gpu_weight {
     enum gpu_layout layout;
     uint32_t n_slice, packed; /* packed: rows */
     struct gpu_slice slice[GPU_MAX_SLICE];
+    struct gpu_weight *prev, *next; /* of the device's list */
 };
 
 static inline const struct gpu_weight *gpu_weight_of(const struct lm_weight *w)
@@ -42,5 +45,8 @@ int gpu_zero(struct gpu_driver *drv, struct gpu_buf *buf, size_t bytes, struct l
 /** Errors LM_EUNSUPPORTED the type is none of weights; LM_ENOMEM; LM_EINVAL sizes */
 int gpu_weight_create(struct gpu_driver *drv, const struct lm_weight_desc *desc, struct gpu_weight **out, struct lm_err *err);
 void gpu_weight_destroy(struct gpu_driver *drv, struct gpu_weight *w); /* takes NULL */
+/** Move it to the host's memory, and back; what is there already stays.  Errors LM_ENOMEM, of the driver */
+int gpu_weight_suspend(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err);
+int gpu_weight_resume(struct gpu_driver *drv, struct gpu_weight *w, struct lm_err *err);
 int gpu_weight_pack(struct gpu_driver *drv, struct gpu_weight *w, uint32_t row, uint32_t n, const void *src, struct lm_err *err);
 #endif

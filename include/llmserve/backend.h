@@ -166,6 +166,13 @@ struct lm_backend {
     size_t (*kv_bytes)(const struct lm_dev *dev, const struct lm_plan *plan);
     int (*kv_out)(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err);
     int (*kv_in)(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err);
+
+    /**
+     * Optional, both or none: give up the device's memory of all weights, which the host keeps as they are laid out, and take it
+     * back. Meanwhile there is no plan. After an error, but LM_ENOMEM of resume(), which may be tried again, the device can only be closed.
+     */
+    int (*suspend)(struct lm_dev *dev, struct lm_err *err);
+    int (*resume)(struct lm_dev *dev, struct lm_err *err);
 };
 
 #endif

@@ -74,8 +74,7 @@ static int create_tier(struct lm_engine *e, struct lm_err *err)
     const struct lm_tier_desc desc = {.be = d->be, .dev = d->dev, .plan = e->plan, .n_block = d->plan.n_block, .block_size = d->plan.block_size,
                                       .max_bytes = d->kv_host_bytes, .always = d->always_restore};
     int rc = e->sched->prefix_cache && d->kv_host_bytes ? lm_tier_create(&desc, &e->tier, err) : 0;
-    if (e->tier)
-        lm_sched_set_tier(e->sched, e->tier);
+    lm_sched_set_tier(e->sched, e->tier);
     return rc;
 }
 
@@ -96,6 +95,25 @@ static int create_flights(struct lm_engine *e, struct lm_err *err)
     while (e->max_flight < n && (rc = lm_step_init(&e->flight[e->max_flight].arrays, &e->desc.plan, err)) == 0)
         e->max_flight++;
     return rc;
+}
+
+/* The plan, and what stands on its KV pool. */
+static int create_plan(struct lm_engine *e, struct lm_err *err)
+{
+    int rc = e->desc.be->prepare(e->desc.dev, &e->desc.plan, &e->plan, err);
+    if (!rc)
+        rc = create_tier(e, err);
+    return rc ? rc : create_slots(e, err);
+}
+
+static void destroy_plan(struct lm_engine *e)
+{
+    lm_slots_destroy(e->slots);
+    lm_tier_destroy(e->tier);
+    e->desc.be->release(e->desc.dev, e->plan);
+    e->slots = NULL;
+    e->tier = NULL;
+    e->plan = NULL;
 }
 
 int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, struct lm_err *err)
@@ -121,11 +139,7 @@ int lm_engine_create(const struct lm_engine_desc *desc, struct lm_engine **out, 
     if (!rc)
         rc = create_flights(e, err);
     if (!rc)
-        rc = desc->be->prepare(desc->dev, &e->desc.plan, &e->plan, err);
-    if (!rc)
-        rc = create_tier(e, err);
-    if (!rc)
-        rc = create_slots(e, err);
+        rc = create_plan(e, err);
     if (rc)
         lm_engine_destroy(e);
     else
@@ -144,9 +158,7 @@ void lm_engine_destroy(struct lm_engine *e)
             next = r->next_id;
             lm_request_destroy(r);
         }
-    lm_slots_destroy(e->slots);
-    lm_tier_destroy(e->tier);
-    e->desc.be->release(e->desc.dev, e->plan);
+    destroy_plan(e);
     lm_loras_destroy(e->loras);
     while (e->max_flight)
         lm_step_fini(&e->flight[--e->max_flight].arrays);
@@ -178,6 +190,8 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
     struct lm_request **at = id_place(e, in->h.id), *r;
     if (*at)
         return lm_fail(err, LM_EINVAL, "request id %llu is in use", (unsigned long long)in->h.id);
+    if (!e->plan)
+        return lm_fail(err, LM_EBUSY, "the engine is asleep");
     if (e->n_request >= MAX_REQUEST)
         return lm_fail(err, LM_EBUSY, "%u requests are waiting", (unsigned)e->n_request);
     int32_t slot;
@@ -225,7 +239,7 @@ int lm_engine_vocab(struct lm_engine *e, const void *payload, size_t bytes, stru
 
 int lm_engine_load_lora(struct lm_engine *e, uint32_t id, const char *path, size_t *out_bytes, struct lm_err *err)
 {
-    return lm_loras_load(e->loras, id, path, out_bytes, err);
+    return e->plan ? lm_loras_load(e->loras, id, path, out_bytes, err) : lm_fail(err, LM_EBUSY, "the engine is asleep");
 }
 
 void lm_engine_unload_lora(struct lm_engine *e, uint32_t id)
@@ -243,7 +257,9 @@ int lm_engine_slot(struct lm_engine *e, const struct lm_msg_slot *ask, const cha
         rc = e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err);
     if (rc)
         return rc;
-    if (ask->action == LM_SLOT_SAVE)
+    if (!e->plan)
+        rc = lm_fail(&why, LM_EBUSY, "the engine is asleep");
+    else if (ask->action == LM_SLOT_SAVE)
         rc = lm_slots_save(e->slots, ask->slot, path, &got, &why);
     else if (ask->action == LM_SLOT_RESTORE)
         rc = lm_slots_restore(e->slots, ask->slot, path, &got, &why);
@@ -259,6 +275,22 @@ int lm_engine_slot(struct lm_engine *e, const struct lm_msg_slot *ask, const cha
 void lm_engine_forget(struct lm_engine *e)
 {
     lm_sched_forget(e->sched);
+}
+
+int lm_engine_sleep(struct lm_engine *e, struct lm_err *err)
+{
+    assert(!lm_engine_is_busy(e));
+    lm_sched_forget(e->sched);
+    lm_sched_set_tier(e->sched, NULL);
+    destroy_plan(e);
+    lm_loras_unload_all(e->loras);
+    return e->desc.be->suspend ? e->desc.be->suspend(e->desc.dev, err) : 0;
+}
+
+int lm_engine_wake(struct lm_engine *e, struct lm_err *err)
+{
+    int rc = e->desc.be->resume ? e->desc.be->resume(e->desc.dev, err) : 0;
+    return rc || e->plan ? rc : create_plan(e, err);
 }
 
 bool lm_engine_is_busy(const struct lm_engine *e)

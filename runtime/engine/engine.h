@@ -84,6 +84,15 @@ int lm_engine_slot(struct lm_engine *e, const struct lm_msg_slot *ask, const cha
 /** Forget the prefix cache. */
 void lm_engine_forget(struct lm_engine *e);
 
+/**
+ * Free all that it has for serving, but the weights: of a backend that can, they go to host memory, else they stay where they are.
+ * Adapters are unloaded, the prefix cache is forgotten. Requests are refused until it wakes. Only while it is not busy.
+ *
+ * Errors   of suspend(), resume() and prepare(), LM_ENOMEM: the engine can only be destroyed
+ */
+int lm_engine_sleep(struct lm_engine *e, struct lm_err *err);
+int lm_engine_wake(struct lm_engine *e, struct lm_err *err);
+
 /** True while lm_engine_step() has something to do. */
 bool lm_engine_is_busy(const struct lm_engine *e);
 

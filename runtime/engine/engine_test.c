@@ -361,6 +361,66 @@ START_TEST(test_engine_engine__2000_random_requests_and_cancels_end_right_in_a_s
 }
 END_TEST
 
+static uint32_t n_prepared, n_suspended;
+
+static int prepare_counted(struct lm_dev *dev, const struct lm_plan_desc *desc, struct lm_plan **out, struct lm_err *err)
+{
+    ck_assert_uint_eq(n_suspended, 0);
+    n_prepared++;
+    return lm_toy_backend.prepare(dev, desc, out, err);
+}
+
+static void release_counted(struct lm_dev *dev, struct lm_plan *plan)
+{
+    n_prepared -= plan != NULL;
+    lm_toy_backend.release(dev, plan);
+}
+
+static int suspend_counted(struct lm_dev *dev, struct lm_err *err)
+{
+    ck_assert_uint_eq(n_prepared, 0); /* no plan may see its weights go */
+    n_suspended++;
+    return 0;
+}
+
+static int resume_counted(struct lm_dev *dev, struct lm_err *err)
+{
+    n_suspended--;
+    return 0;
+}
+
+START_TEST(test_engine_engine__asleep_it_has_no_plan_and_refuses_and_awake_it_serves)
+{
+    struct lm_backend be = lm_toy_backend;
+    struct bed bed;
+    be.prepare = prepare_counted;
+    be.release = release_counted;
+    be.suspend = suspend_counted;
+    be.resume = resume_counted;
+    bed_make_on(&bed, &be, 60, 32, 8, true);
+    for (uint32_t id = 0; id < 9; id += 3) {
+        for (uint32_t k = 0; k < 2; k++) {
+            ask_fill(&bed.ask[id + k], 41, 1, 60);
+            bed_must_submit(&bed, id + k);
+            bed_run_dry(&bed);
+            ask_check(&bed.ask[id + k]);
+            ck_assert_uint_eq(bed.ask[id + k].n_cached, k * 40); /* of what was before nothing is left */
+        }
+        ck_assert_int_eq(lm_engine_sleep(bed.engine, NULL), 0);
+        ck_assert_uint_eq(n_prepared, 0);
+        ck_assert_uint_eq(n_suspended, 1);
+        ask_fill(&bed.ask[id + 2], 41, 1, 60);
+        ck_assert_int_eq(bed_submit(&bed, id + 2, NULL), LM_EBUSY);
+        ck_assert(!lm_engine_is_busy(bed.engine));
+        ck_assert_int_eq(lm_engine_wake(bed.engine, NULL), 0);
+        ck_assert_uint_eq(n_prepared, 1);
+    }
+    ck_assert_int_eq(lm_engine_sleep(bed.engine, NULL), 0);
+    bed_unmake(&bed);
+    ck_assert_uint_eq(n_prepared, 0);
+}
+END_TEST
+
 START_TEST(test_engine_engine__what_cannot_fit_is_refused_at_submit)
 {
     struct bed bed;
@@ -562,7 +622,7 @@ SUITE_MAIN("engine/engine",
            test_engine_engine__forgetting_while_requests_run_keeps_their_answers_right,
            test_engine_engine__cancel_frees_the_blocks_whatever_the_request_is_doing,
            test_engine_engine__2000_random_requests_and_cancels_end_right_in_a_small_pool,
-           test_engine_engine__what_cannot_fit_is_refused_at_submit,
+           test_engine_engine__asleep_it_has_no_plan_and_refuses_and_awake_it_serves, test_engine_engine__what_cannot_fit_is_refused_at_submit,
            test_engine_engine__odd_requests_are_refused_or_end,
            test_engine_engine__nan_ends_one_request_and_empties_the_cache,
            test_engine_engine__a_device_without_memory_for_a_step_gets_smaller_ones,

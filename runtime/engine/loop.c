@@ -25,6 +25,7 @@ struct loop {
     struct lm_bytes tokens; /* of the step that is being told */
     uint32_t n_token;
     bool draining, front_gone, was_busy;
+    bool tired, asleep; /* told to sleep; it does */
     uint64_t stats_us, armed_us; /* 0: the watchdog sleeps */
 };
 
@@ -127,6 +128,25 @@ static int slot(struct loop *l, const void *payload, size_t bytes, struct lm_err
     return rc;
 }
 
+static int doze(struct loop *l, struct lm_err *err)
+{
+    int rc = lm_engine_sleep(l->desc.engine, err);
+    l->tired = false;
+    l->asleep = true;
+    if (!rc)
+        put(l, LM_MSG_ASLEEP, NULL, 0);
+    return rc;
+}
+
+static int wake(struct loop *l, struct lm_err *err)
+{
+    int rc = l->asleep ? lm_engine_wake(l->desc.engine, err) : lm_fail(err, LM_EFORMAT, "the engine is awake");
+    l->asleep = false;
+    if (!rc)
+        put(l, LM_MSG_HELLO, l->desc.hello, sizeof *l->desc.hello);
+    return rc;
+}
+
 static int handle(struct loop *l, uint32_t type, const void *payload, size_t bytes, struct lm_err *err)
 {
     struct lm_msg_cancel cancel;
@@ -146,6 +166,11 @@ static int handle(struct loop *l, uint32_t type, const void *payload, size_t byt
         memcpy(&unload, payload, sizeof unload);
         lm_engine_unload_lora(l->desc.engine, unload.id);
         return 0;
+    case LM_MSG_SLEEP:
+        l->tired = !l->asleep;
+        return 0;
+    case LM_MSG_WAKE:
+        return wake(l, err);
     case LM_MSG_SLOT:
         return slot(l, payload, bytes, err);
     case LM_MSG_DRAIN:
@@ -282,7 +307,10 @@ static int serve(struct loop *l, struct lm_err *err)
         bool busy = lm_engine_is_busy(l->desc.engine);
         if (l->draining && !busy && !l->out.len)
             return 0;
-        rc = wait(l, err);
+        if (l->tired && !busy)
+            rc = doze(l, err);
+        if (!rc)
+            rc = wait(l, err);
         if (!rc && l->out.len < OUT_LIMIT && lm_engine_is_busy(l->desc.engine)) {
             rc = step(l, err);
             l->was_busy = true;

@@ -86,6 +86,12 @@ void lm_loras_unload(struct lm_loras *l, uint32_t id)
         empty(l, i);
 }
 
+void lm_loras_unload_all(struct lm_loras *l)
+{
+    for (uint32_t i = 0; i < l->n_slot; i++)
+        lm_loras_unload(l, l->slot[i].id);
+}
+
 int lm_loras_hold(struct lm_loras *l, uint32_t id, int32_t *out_slot, uint32_t *out_key, struct lm_err *err)
 {
     uint32_t i = id ? find(l, id) : 0;

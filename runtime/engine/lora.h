@@ -24,6 +24,8 @@ uint32_t lm_loras_n_slot(const struct lm_loras *l);
  * Errors   LM_EINVAL id 0 or in use; LM_EUNSUPPORTED there are no slots; LM_ELIMIT all are taken; of lm_lora_load()
  */
 int lm_loras_load(struct lm_loras *l, uint32_t id, const char *path, size_t *out_bytes, struct lm_err *err);
+/** No request has one: all go. */
+void lm_loras_unload_all(struct lm_loras *l);
 /** Nothing happens for an id that is unknown. */
 void lm_loras_unload(struct lm_loras *l, uint32_t id);
 

@@ -21,6 +21,9 @@ static const struct shape { uint32_t type; uint32_t min; bool exact; } shapes[] 
     {LM_MSG_LORA, sizeof(struct lm_msg_lora), true},
     {LM_MSG_LORA_LOAD, sizeof(struct lm_msg_lora_load), false},
     {LM_MSG_LORA_UNLOAD, sizeof(struct lm_msg_lora_unload), true},
+    {LM_MSG_ASLEEP, 0, true},
+    {LM_MSG_SLEEP, 0, true},
+    {LM_MSG_WAKE, 0, true},
     {LM_MSG_SLOT, sizeof(struct lm_msg_slot), false},
     {LM_MSG_SLOT_DONE, sizeof(struct lm_msg_slot_done), true},
 };

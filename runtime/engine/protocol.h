@@ -28,6 +28,7 @@ enum lm_msg_type {
     LM_MSG_EMBEDDING,   /* struct lm_msg_embedding: before the FINISHED of a request with pool */
     LM_MSG_LORA,        /* struct lm_msg_lora: the answer to LORA_LOAD */
     LM_MSG_SLOT_DONE,   /* struct lm_msg_slot_done: the answer to SLOT */
+    LM_MSG_ASLEEP,      /* no payload: the answer to SLEEP; after it only the HELLO of WAKE, or FAILED */
     /* front -> engine */
     LM_MSG_SUBMIT = 64, /* struct lm_msg_submit */
     LM_MSG_CANCEL,      /* struct lm_msg_cancel: answered by FINISHED (reason abort) unless already finished */
@@ -36,6 +37,8 @@ enum lm_msg_type {
     LM_MSG_VOCAB, /* struct lm_msg_vocab: before the first SUBMIT with a grammar */
     LM_MSG_LORA_LOAD,   /* struct lm_msg_lora_load: done before any later message is looked at */
     LM_MSG_LORA_UNLOAD, /* struct lm_msg_lora_unload: no new request may have it; it goes with the last that does */
+    LM_MSG_SLEEP,       /* no payload: finish what is there, then free all but the weights, which go to the host */
+    LM_MSG_WAKE,        /* no payload: as after a load, HELLO says that it serves */
     LM_MSG_SLOT,        /* struct lm_msg_slot: done before any later message is looked at */
 };
 

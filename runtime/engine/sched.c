@@ -34,7 +34,7 @@ static void evict(void *arg, uint32_t b)
 void lm_sched_set_tier(struct lm_sched *s, struct lm_tier *tier)
 {
     s->tier = tier;
-    s->kv->evict = evict;
+    s->kv->evict = tier ? evict : NULL;
     s->kv->evict_arg = tier;
 }
 

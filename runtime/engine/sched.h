@@ -68,7 +68,7 @@ struct lm_sched_desc {
 int lm_sched_create(const struct lm_sched_desc *desc, struct lm_sched **out, struct lm_err *err);
 void lm_sched_destroy(struct lm_sched *s);
 
-/** Give it a tier, which outlives it, before the first request. */
+/** Give it a tier, or NULL, while no block is published. */
 void lm_sched_set_tier(struct lm_sched *s, struct lm_tier *tier);
 
 /** As lm_kv_publish(), where the tier learns of it: *b is the block that has these tokens. False: nothing was done. */

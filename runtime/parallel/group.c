@@ -369,6 +369,23 @@ static int group_kv_in(struct lm_dev *g, struct lm_plan *plan, uint32_t block, c
     return rc;
 }
 
+/* Where a backend cannot, its weights stay where they are. */
+static int group_suspend(struct lm_dev *g, struct lm_err *err)
+{
+    int rc = g->lost.code ? fail_lost(g, err) : 0;
+    for (uint32_t i = 0; i < g->n && !rc && g->desc.be->suspend; i++)
+        rc = g->desc.be->suspend(g->desc.dev[i], err);
+    return rc;
+}
+
+static int group_resume(struct lm_dev *g, struct lm_err *err)
+{
+    int rc = g->lost.code ? fail_lost(g, err) : 0;
+    for (uint32_t i = 0; i < g->n && !rc && g->desc.be->resume; i++)
+        rc = g->desc.be->resume(g->desc.dev[i], err);
+    return rc;
+}
+
 struct lm_group_time lm_group_time(const struct lm_dev *g)
 {
     return g->time;
@@ -379,4 +396,5 @@ const struct lm_backend lm_group_backend = {
     .close = group_close, .mem = group_mem, .measure = group_measure, .prepare = group_prepare, .release = group_release,
     .copy_in = group_copy_in, .copy_out = group_copy_out, .launch = group_launch, .sync = group_sync,
     .kv_bytes = group_kv_bytes, .kv_out = group_kv_out, .kv_in = group_kv_in,
+    .suspend = group_suspend, .resume = group_resume,
 };

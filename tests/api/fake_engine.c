@@ -45,7 +45,7 @@ struct engine {
     struct lm_msg_stats stats;
     uint32_t max_model_len;
     const char *name; /* of the model */
-    bool draining;
+    bool draining, tired;
 };
 
 __attribute__((format(printf, 1, 2)))
@@ -331,6 +331,16 @@ static void on_lora_unload(const void *p)
     note("lora unload id=%u\n", u.id);
 }
 
+static void say_hello(struct engine *e)
+{
+    struct lm_msg_hello h = {
+        .version = LM_PROTOCOL_VERSION, .n_vocab = N_VOCAB, .max_model_len = e->max_model_len, .block_size = 16, .n_block = 128,
+        .max_num_seqs = N_SEQ, .max_num_batched_tokens = 512, .backend = "fake", .device = "none",
+    };
+    e->stats.n_block = h.n_block;
+    send_message(e, LM_MSG_HELLO, &h, sizeof h);
+}
+
 static void read_messages(struct engine *e)
 {
     char buf[65536];
@@ -351,6 +361,10 @@ static void read_messages(struct engine *e)
             on_lora_load(e, p, (size_t)len - sizeof(struct lm_msg_head));
         else if (type == LM_MSG_LORA_UNLOAD)
             on_lora_unload(p);
+        else if (type == LM_MSG_SLEEP)
+            e->tired = true;
+        else if (type == LM_MSG_WAKE)
+            say_hello(e);
         else if (type == LM_MSG_SLOT)
             exit(7); /* it ends while somebody waits for it */
         else if (type == LM_MSG_DRAIN)
@@ -388,12 +402,7 @@ static void start(struct engine *e)
         send_all(e);
         exit(78);
     }
-    struct lm_msg_hello h = {
-        .version = LM_PROTOCOL_VERSION, .n_vocab = N_VOCAB, .max_model_len = e->max_model_len, .block_size = 16, .n_block = 128,
-        .max_num_seqs = N_SEQ, .max_num_batched_tokens = 512, .backend = "fake", .device = "none",
-    };
-    e->stats.n_block = h.n_block;
-    send_message(e, LM_MSG_HELLO, &h, sizeof h);
+    say_hello(e);
 }
 
 int main(int argc, char **argv)
@@ -408,6 +417,10 @@ int main(int argc, char **argv)
     start(&e);
     for (size_t n_ran = 0;;) {
         struct pollfd p = {.fd = 3, .events = POLLIN};
+        if (e.tired && !e.stats.n_running) {
+            e.tired = false;
+            send_message(&e, LM_MSG_ASLEEP, NULL, 0);
+        }
         send_all(&e);
         if (e.draining && !e.stats.n_running)
             return 0;

@@ -3,7 +3,7 @@ check_PROGRAMS += %D%/fake_engine
 %C%_fake_engine_SOURCES = %D%/fake_engine.c
 %C%_fake_engine_LDADD = libprotocol.la libbase.la
 
-api_tests_scripts = %D%/cl_test %D%/embed_test %D%/encoder_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/page_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/tools_test %D%/random_test %D%/model_test %D%/models_test %D%/replicas_test %D%/grammar_test %D%/invariance_test %D%/record_test %D%/service_test %D%/slots_test %D%/ze_test %D%/lora_test %D%/mpi_test %D%/offload_test %D%/parallel_test
+api_tests_scripts = %D%/cl_test %D%/embed_test %D%/encoder_test %D%/front_test %D%/family_test %D%/guard_test %D%/openapi_test %D%/page_test %D%/pairwise_test %D%/memory_test %D%/tls_test %D%/tools_test %D%/random_test %D%/model_test %D%/models_test %D%/replicas_test %D%/grammar_test %D%/invariance_test %D%/record_test %D%/service_test %D%/sleep_test %D%/slots_test %D%/ze_test %D%/lora_test %D%/mpi_test %D%/offload_test %D%/parallel_test
 dist_check_SCRIPTS += $(api_tests_scripts)
 EXTRA_DIST += %D%/mpi_nodes %D%/harness.py %D%/safetensors_file.py %D%/toy_gguf.py %D%/lora_files.py
 TESTS += $(api_tests_scripts)
