@@ -37,7 +37,7 @@ static const double step_bounds[LM_HIST_MAX] = {1, 8, 16, 32, 64, 128, 256, 512,
 #define STATS_FIELDS(X) \
     X(n_step) X(n_prompt_tok) X(n_output_tok) X(n_prefix_query_tok) X(n_prefix_hit_tok) X(n_preempted) X(n_corrupted) X(step_tok_sum) \
     X(n_draft) X(n_draft_tok) X(n_accepted_tok) X(n_running) X(n_waiting) X(n_block_used) X(n_block) \
-    X(n_host_saved_tok) X(n_host_hit_tok) X(host_hit_us) X(host_compute_us) X(n_host_block) X(n_host_block_used)
+    X(n_file_saved_tok) X(n_file_hit_tok) X(n_file_bad) X(n_host_saved_tok) X(n_host_hit_tok) X(host_hit_us) X(host_compute_us) X(n_host_block) X(n_host_block_used)
 
 void lm_hist_add(struct lm_model_metrics *m, enum lm_hist_id id, double v)
 {

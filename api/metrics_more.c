@@ -110,6 +110,21 @@ static double recompute_seconds(const struct lm_metrics_model *model)
     return (double)total(model->m->past.host_compute_us, model->m->last.host_compute_us) / 1e6;
 }
 
+static double to_file(const struct lm_metrics_model *model)
+{
+    return (double)total(model->m->past.n_file_saved_tok, model->m->last.n_file_saved_tok);
+}
+
+static double from_file(const struct lm_metrics_model *model)
+{
+    return (double)total(model->m->past.n_file_hit_tok, model->m->last.n_file_hit_tok);
+}
+
+static double damaged(const struct lm_metrics_model *model)
+{
+    return (double)total(model->m->past.n_file_bad, model->m->last.n_file_bad);
+}
+
 static double tokens(const struct lm_metrics_model *model)
 {
     return (double)(model->m->n_prompt_tok + model->m->n_output_tok);
@@ -174,7 +189,10 @@ static const struct row {
     {LM_METRICS_CURRENT, "vllm:external_prefix_cache_queries_total", "counter", NULL, "Tokens asked of the cache in host memory (kv-offloading-size).", asked_of_host},
     {LM_METRICS_CURRENT, "vllm:external_prefix_cache_hits_total", "counter", NULL, "Tokens found in the cache in host memory.", from_host},
     {3, "llmserve:kv_saved_tokens_total", "counter", NULL, "Tokens whose KV blocks went from the device to host memory.", to_host},
-    {3, "llmserve:kv_restore_seconds_total", "counter", NULL, "What bringing blocks back from host memory took.", restore_seconds},
+    {3, "llmserve:kv_file_saved_tokens_total", "counter", NULL, "Tokens whose KV blocks were written to kv-cache-file.", to_file},
+    {3, "llmserve:kv_file_read_tokens_total", "counter", NULL, "Tokens whose KV blocks came from kv-cache-file.", from_file},
+    {3, "llmserve:kv_file_damaged_total", "counter", NULL, "KV blocks of kv-cache-file that were damaged, and computed again.", damaged},
+    {3, "llmserve:kv_restore_seconds_total", "counter", NULL, "What bringing blocks back from host memory and kv-cache-file took.", restore_seconds},
     {3, "llmserve:kv_recompute_seconds_total", "counter", NULL, "What computing the same tokens would have taken, at the rate of the steps before.", recompute_seconds},
     {LM_METRICS_CURRENT, "vllm:mm_cache_queries_total", "counter", NULL, "Media asked of a cache; there is none.", none},
     {LM_METRICS_CURRENT, "vllm:mm_cache_hits_total", "counter", NULL, "Media found in a cache; there is none.", none},

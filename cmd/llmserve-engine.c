@@ -111,6 +111,8 @@ static int serve(const struct lm_conf *c, const struct lm_boot *boot, int stop_f
         lm_loop_send_failed(FRONT_FD, err);
         return rc;
     }
+    if (*lm_engine_note(engine))
+        lm_log(LM_WARN, "engine", "%s", lm_engine_note(engine));
     enter_sandbox(c, boot);
     const struct lm_msg_hello *h = &boot->hello;
     lm_log(LM_DEBUG, "engine", "ready model=%s backend=%s device=\"%s\" load_ms=%llu weight_mib=%llu kv_mib=%llu max_model_len=%u",

@@ -504,6 +504,8 @@ int lm_boot_create(const struct lm_conf *c, size_t model, struct lm_link *link, 
         b->engine.encoder = b->model->hp.encoder;
         b->engine.prefix_cache = m->enable_prefix_caching;
         b->engine.kv_host_bytes = (uint64_t)(m->kv_offloading_size * (1 << 30));
+        b->engine.kv_file = m->kv_cache_file;
+        b->engine.kv_file_bytes = (uint64_t)m->kv_cache_file_size;
         b->engine.step_timeout_us = b->split.step_timeout_us;
         b->engine.max_flight = lm_group_depth(&b->split);
         fill_hello(b, &info, start_us);

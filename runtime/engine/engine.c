@@ -13,6 +13,7 @@
 enum {
     N_ID_BUCKET = 4096,
     MAX_REQUEST = 1 << 20, /* as many as the front may let wait */
+    STAGE_BLOCKS = 16,     /* of KV in host memory on their way to and from a file */
     DRAFTING_ROWS = 48,    /* with so many sequences, drafts pay on no device known */
 };
 
@@ -26,6 +27,8 @@ struct lm_engine {
     struct lm_plan *plan;
     struct lm_kv *kv;
     struct lm_tier *tier;        /* NULL: none */
+    struct lm_kvfile *file;      /* NULL: none */
+    char note[280];
     struct lm_sched *sched;
     struct lm_slots *slots;
     struct lm_constraints *constraints;
@@ -68,12 +71,39 @@ static int create_sched(struct lm_engine *e, struct lm_err *err)
     return rc;
 }
 
+/* The file only saves time: one that cannot be had is done without. */
+static int open_kv_file(struct lm_engine *e, struct lm_err *err)
+{
+    const struct lm_engine_desc *d = &e->desc;
+    struct lm_kvfile_desc desc = {.path = d->kv_file, .max_bytes = d->kv_file_bytes, .block_size = d->plan.block_size,
+                                  .block_bytes = d->be->kv_bytes ? d->be->kv_bytes(d->dev, e->plan) : 0};
+    char note[160];
+    struct lm_err why = {0};
+    memcpy(desc.model, d->model_id, sizeof desc.model);
+    int rc = desc.block_bytes ? lm_kvfile_open(&desc, &e->file, note, &why) : 0;
+    if (rc == LM_EIO || rc == LM_EBUSY)
+        snprintf(e->note, sizeof e->note, "%s; going on without", why.msg);
+    else if (rc && err)
+        *err = why;
+    else if (!rc && desc.block_bytes)
+        snprintf(e->note, sizeof e->note, "%s", note);
+    return rc == LM_EIO || rc == LM_EBUSY ? 0 : rc;
+}
+
 static int create_tier(struct lm_engine *e, struct lm_err *err)
 {
     const struct lm_engine_desc *d = &e->desc;
-    const struct lm_tier_desc desc = {.be = d->be, .dev = d->dev, .plan = e->plan, .n_block = d->plan.n_block, .block_size = d->plan.block_size,
-                                      .max_bytes = d->kv_host_bytes, .always = d->always_restore};
-    int rc = e->sched->prefix_cache && d->kv_host_bytes ? lm_tier_create(&desc, &e->tier, err) : 0;
+    struct lm_tier_desc desc = {.be = d->be, .dev = d->dev, .plan = e->plan, .n_block = d->plan.n_block, .block_size = d->plan.block_size,
+                                .max_bytes = d->kv_host_bytes, .always = d->always_restore};
+    const bool has_file = d->kv_file && *d->kv_file;
+    if (!e->sched->prefix_cache || (!d->kv_host_bytes && !has_file))
+        return 0;
+    int rc = has_file && !e->file ? open_kv_file(e, err) : 0;
+    desc.file = e->file;
+    if (!d->kv_host_bytes && d->be->kv_bytes)
+        desc.max_bytes = STAGE_BLOCKS * d->be->kv_bytes(d->dev, e->plan);
+    if (!rc)
+        rc = lm_tier_create(&desc, &e->tier, err);
     lm_sched_set_tier(e->sched, e->tier);
     return rc;
 }
@@ -110,9 +140,11 @@ static void destroy_plan(struct lm_engine *e)
 {
     lm_slots_destroy(e->slots);
     lm_tier_destroy(e->tier);
+    lm_kvfile_close(e->file);
     e->desc.be->release(e->desc.dev, e->plan);
     e->slots = NULL;
     e->tier = NULL;
+    e->file = NULL;
     e->plan = NULL;
 }
 
@@ -280,10 +312,12 @@ void lm_engine_forget(struct lm_engine *e)
 int lm_engine_sleep(struct lm_engine *e, struct lm_err *err)
 {
     assert(!lm_engine_is_busy(e));
-    lm_sched_forget(e->sched);
+    lm_kv_forget(e->kv); /* the file has what it has */
     lm_sched_set_tier(e->sched, NULL);
     destroy_plan(e);
     lm_loras_unload_all(e->loras);
+    e->stats = (struct lm_msg_stats){0};
+    e->sched->n_preempted = 0;
     return e->desc.be->suspend ? e->desc.be->suspend(e->desc.dev, err) : 0;
 }
 
@@ -626,6 +660,17 @@ int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, s
     return rc;
 }
 
+const char *lm_engine_note(const struct lm_engine *e)
+{
+    return e->note;
+}
+
+void lm_engine_flush(struct lm_engine *e)
+{
+    if (e->file)
+        lm_kvfile_flush(e->file);
+}
+
 static void tier_stats(const struct lm_engine *e, struct lm_msg_stats *st)
 {
     if (!e->tier)
@@ -638,6 +683,12 @@ static void tier_stats(const struct lm_engine *e, struct lm_msg_stats *st)
     st->n_host_hit_tok = t.n_loaded * size;
     st->host_hit_us = t.load_us;
     st->host_compute_us = t.compute_us;
+    st->n_file_hit_tok = t.n_read * size;
+    if (e->file) {
+        const struct lm_kvfile_stats f = lm_kvfile_stats(e->file);
+        st->n_file_saved_tok = f.n_written * size;
+        st->n_file_bad = f.n_bad;
+    }
     st->host_load_ns_tok = (uint64_t)(t.load_us_block * 1000 / size);
     st->host_compute_ns_tok = (uint64_t)(t.compute_us_block * 1000 / size);
 }

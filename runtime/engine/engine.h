@@ -30,6 +30,8 @@ struct lm_engine_desc {
     uint32_t max_lora;            /* different adapters of one step */
     struct lm_conf_speculative speculative;
     uint64_t kv_host_bytes; /* of KV blocks that the device's pool gave up; 0: they are lost */
+    const char *kv_file;    /* of them, too, which outlives the engine; NULL or "": none */
+    uint64_t kv_file_bytes;
     bool always_restore;    /* of them what comes back, whether it pays or not (tests) */
     bool always_draft; /* whether it pays or not (tests) */
     uint64_t step_timeout_us;
@@ -86,7 +88,7 @@ void lm_engine_forget(struct lm_engine *e);
 
 /**
  * Free all that it has for serving, but the weights: of a backend that can, they go to host memory, else they stay where they are.
- * Adapters are unloaded, the prefix cache is forgotten. Requests are refused until it wakes. Only while it is not busy.
+ * Adapters are unloaded, the prefix cache is forgotten, and it counts from zero. Requests are refused until it wakes. Only while it is not busy.
  *
  * Errors   of suspend(), resume() and prepare(), LM_ENOMEM: the engine can only be destroyed
  */
@@ -102,6 +104,12 @@ bool lm_engine_is_busy(const struct lm_engine *e);
  * Errors   any: the device is of no more use (LM_EDEVICE, LM_ETIMEOUT, …) and the engine can only be destroyed
  */
 int lm_engine_step(struct lm_engine *e, const struct lm_engine_events *events, struct lm_err *err);
+
+/** "", or what became of the file of KV blocks, for the log. Borrowed. */
+const char *lm_engine_note(const struct lm_engine *e);
+
+/** Wait until that file has what it is to have (tests). */
+void lm_engine_flush(struct lm_engine *e);
 
 struct lm_msg_stats lm_engine_stats(const struct lm_engine *e);
 

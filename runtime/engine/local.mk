@@ -4,12 +4,12 @@ libguard_la_SOURCES = %D%/guard.c %D%/guard.h
 libsandbox_la_SOURCES = %D%/sandbox.c %D%/sandbox.h
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
 libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/lora.c %D%/lora.h %D%/dry.c %D%/dry.h %D%/think.c %D%/think.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
-	%D%/tier.c %D%/tier.h %D%/sched.c %D%/sched.h %D%/slot.c %D%/slot.h %D%/step.c %D%/step.h \
+	%D%/checksum.h %D%/kvfile.c %D%/kvfile.h %D%/tier.c %D%/tier.h %D%/sched.c %D%/sched.h %D%/slot.c %D%/slot.h %D%/step.c %D%/step.h \
 	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libparallel.la libguard.la libsandbox.la libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
-engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/engine_flight_test %D%/tier_test %D%/loop_test %D%/boot_test %D%/sandbox_test
+engine_tests = %D%/protocol_test %D%/kv_test %D%/dry_test %D%/think_test %D%/constraint_test %D%/request_test %D%/draft_test %D%/spec_test %D%/engine_test %D%/engine_draft_test %D%/engine_flight_test %D%/tier_test %D%/kvfile_test %D%/loop_test %D%/boot_test %D%/sandbox_test
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 %C%_protocol_test_SOURCES = %D%/protocol_test.c
@@ -51,6 +51,9 @@ TESTS += $(engine_tests)
 %C%_tier_test_SOURCES = %D%/tier_test.c tests/engine_bed.c tests/engine_bed.h
 %C%_tier_test_CFLAGS = $(TEST_CFLAGS)
 %C%_tier_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)
+%C%_kvfile_test_SOURCES = %D%/kvfile_test.c tests/engine_bed.c tests/engine_bed.h
+%C%_kvfile_test_CFLAGS = $(TEST_CFLAGS)
+%C%_kvfile_test_LDADD = libengine.la libmodel.la libtoy.la libbase.la $(TEST_LIBS)
 %C%_loop_test_SOURCES = %D%/loop_test.c
 %C%_loop_test_CPPFLAGS = $(TEST_PLUGIN_CPPFLAGS)
 %C%_loop_test_CFLAGS = $(TEST_CFLAGS)

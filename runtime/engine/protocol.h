@@ -178,6 +178,7 @@ struct lm_msg_stats {
     uint64_t accepted_at[16];                      /* [i]: drafts whose token i was right */
     uint64_t n_host_saved_tok, n_host_hit_tok;     /* tokens whose KV went to host memory; and those that came back */
     uint64_t host_hit_us, host_compute_us;         /* what that took; what computing them would have taken */
+    uint64_t n_file_saved_tok, n_file_hit_tok, n_file_bad; /* tokens that went to the file of blocks, and came from there; records that were damaged */
     uint64_t host_load_ns_tok, host_compute_ns_tok; /* gauges: what a token takes, either way; 0: not known */
     uint32_t n_running, n_waiting, n_block_used, n_block;
     uint32_t n_host_block, n_host_block_used;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/engine/slot.h"
 
+#include "runtime/engine/checksum.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -109,24 +111,11 @@ static int get(struct stream *f, void *p, size_t n, struct lm_err *err)
     return 0;
 }
 
-/* A sum against damage, not against malice. */
-static uint64_t checksum(uint64_t h, const void *p, size_t n)
-{
-    uint64_t word;
-    for (size_t at = 0; at < n; at += sizeof word) {
-        word = 0;
-        memcpy(&word, (const char *)p + at, n - at < sizeof word ? n - at : sizeof word);
-        h = (h ^ word) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 32;
-    }
-    return h;
-}
-
 static uint64_t head_check(struct file_head h, const struct tokens *t)
 {
     h.check = 0;
-    uint64_t sum = checksum(checksum(1, &h, sizeof h), t->salt.s, h.n_salt);
-    return checksum(sum, t->token, (size_t)h.n_block * h.block_size * sizeof *t->token);
+    uint64_t sum = lm_checksum(lm_checksum(1, &h, sizeof h), t->salt.s, h.n_salt);
+    return lm_checksum(sum, t->token, (size_t)h.n_block * h.block_size * sizeof *t->token);
 }
 
 /* Is the slot there, and can its blocks be copied? */
@@ -168,7 +157,7 @@ static int put_all(struct lm_slots *s, struct stream *f, const struct tokens *t,
         rc = put(f, t->token, (size_t)n * h.block_size * sizeof *t->token, err);
     for (uint32_t i = 0; i < n && !rc; i++) {
         rc = s->d.be->kv_out(s->d.dev, s->d.plan, block[i], data, err);
-        uint64_t sum = rc ? 0 : checksum(i, data, s->block_bytes);
+        uint64_t sum = rc ? 0 : lm_checksum(i, data, s->block_bytes);
         if (!rc)
             rc = put(f, &sum, sizeof sum, err);
         if (!rc)
@@ -254,7 +243,7 @@ static int get_block(struct lm_slots *s, struct stream *f, const struct tokens *
     int rc = get(f, &sum, sizeof sum, err);
     if (!rc)
         rc = get(f, data, s->block_bytes, err);
-    if (!rc && sum != checksum(i, data, s->block_bytes))
+    if (!rc && sum != lm_checksum(i, data, s->block_bytes))
         rc = lm_fail(err, LM_EFORMAT, "block %u of %.150s is damaged", (unsigned)i, f->path);
     if (rc || (block[i] = lm_sched_find(s->d.sched, parent, &t->salt, token)) != LM_NONE || (block[i] = lm_kv_take(s->d.sched->kv)) == LM_NONE)
         return rc;

@@ -7,6 +7,9 @@
  * A block goes by the SHA-256 of its parent's name and its own tokens, a root's also of salt and adapter: so it is the same wherever
  * it lies, and equal names are equal contents.
  *
+ * With a file, what comes here is written there too, and what is only there comes here first. What an adapter made is not: its key is
+ * this process's.
+ *
  * What a copy takes is measured, at first by one there and back, and what a token takes to compute: nothing is copied while computing
  * is faster.
  *
@@ -14,6 +17,7 @@
  */
 #include <llmserve/backend.h>
 #include "runtime/engine/kv.h"
+#include "runtime/engine/kvfile.h"
 
 struct lm_tier;
 
@@ -23,14 +27,17 @@ struct lm_tier_desc {
     struct lm_plan *plan;
     uint32_t n_block, block_size; /* of the pool */
     uint64_t max_bytes;           /* of blocks' contents; memory is taken as it fills */
+    struct lm_kvfile *file;       /* NULL: none; outlives it */
     bool always;                  /* copy whether it pays or not (tests) */
 };
 
 struct lm_tier_stats {
     uint32_t n_slot, n_used;      /* blocks that it has room for, and has */
     uint64_t n_saved, n_loaded;   /* blocks copied, from and to the device */
+    uint64_t n_read;              /* blocks that came from the file */
     uint64_t load_us;             /* what loading took */
     uint64_t compute_us;          /* what computing the same would have taken */
+    double read_us_block;         /* as measured lately; 0: not yet */
     double load_us_block, compute_us_block; /* as measured lately; compute 0: not yet */
 };
 

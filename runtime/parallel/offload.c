@@ -215,6 +215,21 @@ static int offload_kv_in(struct lm_dev *d, struct lm_plan *p, uint32_t block, co
     return d->desc.rest.be->kv_in(d->desc.rest.dev, p->rest.plan, block, src, err);
 }
 
+/* Of the halves that can. */
+static int offload_suspend(struct lm_dev *d, struct lm_err *err)
+{
+    const struct lm_model_place *a = &d->desc.rest, *b = &d->desc.experts;
+    int rc = a->be->suspend ? a->be->suspend(a->dev, err) : 0;
+    return rc || !b->be->suspend ? rc : b->be->suspend(b->dev, err);
+}
+
+static int offload_resume(struct lm_dev *d, struct lm_err *err)
+{
+    const struct lm_model_place *a = &d->desc.rest, *b = &d->desc.experts;
+    int rc = a->be->resume ? a->be->resume(a->dev, err) : 0;
+    return rc || !b->be->resume ? rc : b->be->resume(b->dev, err);
+}
+
 /* Ops [first, end) on the half that has them. */
 static int run_ops(const struct lm_dev *d, const struct half *h, const struct lm_step *step, uint32_t first, uint32_t end, struct lm_err *err)
 {
@@ -288,5 +303,5 @@ const struct lm_backend lm_offload_backend = {
     .abi = LM_BACKEND_ABI, .size = sizeof(struct lm_backend), .name = "offload", .version = "1",
     .close = offload_close, .mem = offload_mem, .measure = offload_measure, .prepare = offload_prepare, .release = offload_release,
     .copy_in = offload_copy_in, .copy_out = offload_copy_out, .launch = offload_launch, .sync = offload_sync,
-    .kv_bytes = offload_kv_bytes, .kv_out = offload_kv_out, .kv_in = offload_kv_in,
+    .kv_bytes = offload_kv_bytes, .kv_out = offload_kv_out, .kv_in = offload_kv_in, .suspend = offload_suspend, .resume = offload_resume,
 };
