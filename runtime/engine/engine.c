@@ -3,49 +3,17 @@
 
 #include "ops/graph.h"
 #include "runtime/base/clock.h"
+#include "runtime/engine/land.h"
 #include "runtime/engine/lora.h"
 #include "runtime/engine/slot.h"
-#include "runtime/engine/step.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 enum {
-    N_ID_BUCKET = 4096,
     MAX_REQUEST = 1 << 20, /* as many as the front may let wait */
     STAGE_BLOCKS = 16,     /* of KV in host memory on their way to and from a file */
     DRAFTING_ROWS = 48,    /* with so many sequences, drafts pay on no device known */
-};
-
-struct flight {
-    struct lm_step_arrays arrays;
-    uint64_t launch_us;
-};
-
-struct lm_engine {
-    struct lm_engine_desc desc;
-    struct lm_plan *plan;
-    struct lm_kv *kv;
-    struct lm_tier *tier;        /* NULL: none */
-    struct lm_kvfile *file;      /* NULL: none */
-    char note[280];
-    struct lm_sched *sched;
-    struct lm_slots *slots;
-    struct lm_constraints *constraints;
-    struct lm_loras *loras;
-    struct flight *flight;       /* [max_flight] steps launched and not waited for: n_flight from `oldest` on, in a ring */
-    uint32_t max_flight, n_flight, oldest;
-    uint64_t landed_us;          /* when the last one ended */
-    const struct flight *done;   /* the step whose tokens are taken */
-    struct lm_request **told;    /* [n_told] who got a token in the step before the one that runs; NULL: nobody, a draft was wrong */
-    uint32_t *told_pos;          /* [n_told] as the step's prompt_pos */
-    float *hidden;               /* [max_out][dim] */
-    uint32_t dim;                /* of an embedding */
-    const struct lm_sampled *answer; /* [n_told] */
-    uint32_t n_told, n_request, n_corrupt_row;
-    struct lm_request *ended, **ended_end; /* by next: not told yet */
-    struct lm_request *by_id[N_ID_BUCKET];
-    struct lm_msg_stats stats;
 };
 
 uint32_t lm_engine_max_out(const struct lm_plan_desc *plan, const struct lm_conf_speculative *speculative)
@@ -185,7 +153,7 @@ void lm_engine_destroy(struct lm_engine *e)
         return;
     while (e->n_flight && e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, NULL) == 0)
         e->n_flight--;
-    for (size_t i = 0; i < N_ID_BUCKET; i++)
+    for (size_t i = 0; i < LM_ENGINE_ID_BUCKETS; i++)
         for (struct lm_request *r = e->by_id[i], *next; r; r = next) {
             next = r->next_id;
             lm_request_destroy(r);
@@ -206,7 +174,7 @@ void lm_engine_destroy(struct lm_engine *e)
 
 static struct lm_request **id_place(struct lm_engine *e, uint64_t id)
 {
-    struct lm_request **at = &e->by_id[id % N_ID_BUCKET];
+    struct lm_request **at = &e->by_id[id % LM_ENGINE_ID_BUCKETS];
     while (*at && (*at)->id != id)
         at = &(*at)->next_id;
     return at;
@@ -242,8 +210,7 @@ int lm_engine_submit(struct lm_engine *e, const struct lm_msg_submit_view *in, s
     return 0;
 }
 
-/* Out of the scheduler, blocks given back; told and freed later. */
-static void end(struct lm_engine *e, struct lm_request *r)
+void lm_engine_end(struct lm_engine *e, struct lm_request *r)
 {
     lm_slots_note(e->slots, r);
     lm_sched_remove(e->sched, r);
@@ -261,7 +228,7 @@ void lm_engine_cancel(struct lm_engine *e, uint64_t id)
     if (r->in_flight)
         r->cancelled = true; /* the device still writes to its blocks */
     else
-        end(e, r);
+        lm_engine_end(e, r);
 }
 
 int lm_engine_vocab(struct lm_engine *e, const void *payload, size_t bytes, struct lm_err *err)
@@ -332,182 +299,6 @@ bool lm_engine_is_busy(const struct lm_engine *e)
     return e->n_flight || e->sched->n_running || e->sched->n_waiting || e->ended;
 }
 
-static void count_answer(struct lm_engine *e, struct lm_request *r, uint64_t now_us)
-{
-    if (!r->first_us) {
-        r->first_us = now_us;
-        e->stats.n_prompt_tok += r->n_prompt;
-        e->stats.n_prefix_query_tok += r->share ? r->n_prompt : 0;
-        e->stats.n_prefix_hit_tok += r->n_cached;
-    }
-    r->last_us = now_us;
-}
-
-static void take_token(struct lm_engine *e, struct lm_request *r, int32_t token, uint64_t now_us)
-{
-    lm_request_push(r, token);
-    if (token < 0)
-        return;
-    if (e->desc.speculative.n_tok)
-        lm_draft_take(&r->draft, r->token, r->n_token, &e->sched->spec.odds);
-    count_answer(e, r, now_us);
-    e->stats.n_output_tok++;
-}
-
-/* Row o of the step's hidden state joins r's embedding. */
-static void pool_row(const struct lm_engine *e, struct lm_request *r, uint32_t o)
-{
-    const float *row = e->hidden + (size_t)o * e->dim;
-    for (uint32_t i = 0; i < e->dim; i++)
-        r->pooled[i] += row[i];
-}
-
-static void take_prompt_row(struct lm_engine *e, struct lm_request *r, uint32_t o)
-{
-    if (e->done->arrays.step.sampled[o].token < 0) {
-        e->n_corrupt_row++;
-        lm_request_push(r, -1);
-        return;
-    }
-    if (r->pool)
-        pool_row(e, r, o);
-    r->n_row_done = e->done->arrays.prompt_pos[o];
-}
-
-/* The prompt's last row: the embedding is whole. */
-static void end_pool(struct lm_engine *e, struct lm_request *r, uint32_t o, uint64_t now_us)
-{
-    if (e->done->arrays.step.sampled[o].token < 0) {
-        e->n_corrupt_row++;
-        lm_request_push(r, -1);
-        return;
-    }
-    if (r->pool != LM_POOL_CLS || !r->n_row_done)
-        pool_row(e, r, o);
-    for (uint32_t i = 0; r->pool == LM_POOL_MEAN && i < e->dim; i++)
-        r->pooled[i] /= (float)r->n_prompt;
-    r->state = LM_REQUEST_DONE;
-    r->reason = LM_FINISH_STOP;
-    count_answer(e, r, now_us);
-}
-
-/* The hidden state of a step is read when it has ended: no other may follow it before. */
-static bool keeps_hidden(const struct lm_step_arrays *a)
-{
-    for (uint32_t o = 0; o < a->step.n_out; o++)
-        if (a->out[o]->pool)
-            return true;
-    return false;
-}
-
-static int fetch_hidden(struct lm_engine *e, struct lm_err *err)
-{
-    const struct lm_step_arrays *a = &e->done->arrays;
-    return keeps_hidden(a) ? e->desc.be->copy_out(e->desc.dev, e->plan, e->desc.hidden_act, e->hidden, a->step.n_out, err) : 0;
-}
-
-_Static_assert(sizeof((struct lm_msg_stats *)0)->accepted_at / sizeof(uint64_t) == LM_SPECULATIVE_MAX_TOK, "a counter for each place");
-
-static void count_drafts(struct lm_engine *e, uint32_t n_draft, uint32_t n_right)
-{
-    e->stats.n_draft += n_draft > 0;
-    e->stats.n_draft_tok += n_draft;
-    e->stats.n_accepted_tok += n_right;
-    for (uint32_t i = 0; i < n_right; i++)
-        e->stats.accepted_at[i]++;
-}
-
-/*
- * The tokens of r, whose rows begin at o: that of a draft's row counts when the draft is what came before it. Rows
- * that do not count are nobody's, and their places in the blocks are written anew.
- */
-static void take_rows(struct lm_engine *e, struct lm_request *r, uint32_t o, uint64_t now_us)
-{
-    const struct lm_sampled *sampled = e->done->arrays.step.sampled + o;
-    uint32_t n_known = r->n_token, n_row = 1 + r->n_draft, n = 0;
-    bool right = true;
-    while (n < n_row && right && r->state != LM_REQUEST_DONE) {
-        int32_t token = sampled[n].token, draft = n < r->n_draft ? r->token[n_known + n] : -1;
-        e->told_pos[o + n] = 0;
-        e->told[o + n++] = r;
-        e->n_corrupt_row += token < 0;
-        lm_request_learn(r, sampled[n - 1].surprise);
-        take_token(e, r, token, now_us);
-        right = token == draft;
-    }
-    count_drafts(e, r->n_draft, n - 1);
-    r->n_sched -= n_row - n;
-    for (; n < n_row; n++)
-        e->told[o + n] = NULL;
-}
-
-/* Row o of the step, and those of its drafts. Returns how many they were. */
-static uint32_t take_out(struct lm_engine *e, uint32_t o, uint64_t now_us)
-{
-    struct lm_request *r = e->done->arrays.out[o];
-    if (!e->done->arrays.prompt_pos[o] && !r->pool && r->state != LM_REQUEST_DONE) {
-        take_rows(e, r, o, now_us);
-        return 1 + r->n_draft;
-    }
-    e->told[o] = r;
-    e->told_pos[o] = e->done->arrays.prompt_pos[o];
-    if (r->state == LM_REQUEST_DONE)
-        e->told[o] = NULL; /* by a NaN in a row before */
-    else if (e->told_pos[o])
-        take_prompt_row(e, r, o);
-    else
-        end_pool(e, r, o, now_us);
-    return 1;
-}
-
-/* A NaN may have come from any block that the sequence read: nothing published so far is trusted any more. */
-static void forget_corrupted(struct lm_engine *e)
-{
-    e->stats.n_corrupted += e->n_corrupt_row;
-    if (e->n_corrupt_row)
-        lm_sched_forget(e->sched);
-    e->n_corrupt_row = 0;
-}
-
-/* What the scheduler expects of steps comes from those that only decode, what computing a block takes from those with prompts. */
-static void learn_cost(struct lm_engine *e, uint64_t now_us)
-{
-    const struct lm_step *st = &e->done->arrays.step;
-    const uint64_t from_us = e->done->launch_us > e->landed_us ? e->done->launch_us : e->landed_us; /* steps may overlap */
-    if (st->n_out == st->n_tok && !e->done->arrays.n_prompt_row)
-        lm_spec_learn(&e->sched->spec, st->n_tok, now_us - from_us);
-    if (e->tier && st->n_tok >= st->n_out + e->desc.plan.block_size)
-        lm_tier_learn(e->tier, st->n_tok, now_us - from_us);
-    e->landed_us = now_us;
-}
-
-/* The oldest step has ended: its tokens join their requests. */
-static int collect(struct lm_engine *e, struct lm_err *err)
-{
-    struct flight *f = &e->flight[e->oldest];
-    struct lm_step_arrays *a = &f->arrays;
-    uint64_t now_us = lm_now_us();
-    e->done = f;
-    int rc = fetch_hidden(e, err);
-    if (rc)
-        return rc;
-    learn_cost(e, now_us);
-    for (uint32_t o = 0; o < a->step.n_out;)
-        o += take_out(e, o, now_us);
-    forget_corrupted(e);
-    for (uint32_t s = 0; s < a->step.n_seq; s++) {
-        a->seq[s]->in_flight = false;
-        lm_sched_advance(e->sched, a->seq[s]);
-    }
-    e->n_told = a->step.n_out;
-    e->answer = a->step.sampled;
-    a->turn ^= 1;
-    for (uint32_t s = 0; s < a->step.n_seq; s++)
-        if (a->seq[s]->state == LM_REQUEST_DONE || a->seq[s]->cancelled)
-            end(e, a->seq[s]);
-    return 0;
-}
-
 static void count_step(struct lm_msg_stats *st, uint32_t n_tok)
 {
     static const uint32_t bound[] = LM_STEP_TOK_BOUND;
@@ -519,7 +310,7 @@ static void count_step(struct lm_msg_stats *st, uint32_t n_tok)
     st->n_step++;
 }
 
-static void take_off(struct lm_engine *e, struct flight *f, uint64_t now_us)
+static void take_off(struct lm_engine *e, struct lm_engine_flight *f, uint64_t now_us)
 {
     f->launch_us = now_us;
     for (uint32_t s = 0; s < f->arrays.step.n_seq; s++)
@@ -528,7 +319,7 @@ static void take_off(struct lm_engine *e, struct flight *f, uint64_t now_us)
     e->n_flight++;
 }
 
-static struct flight *flight_at(struct lm_engine *e, uint32_t i)
+static struct lm_engine_flight *flight_at(struct lm_engine *e, uint32_t i)
 {
     return &e->flight[(e->oldest + i) % e->max_flight];
 }
@@ -536,7 +327,7 @@ static struct flight *flight_at(struct lm_engine *e, uint32_t i)
 /* Launch one step more, if there is anything to do. When the device has no memory for it, half of it is tried. */
 static int launch(struct lm_engine *e, struct lm_err *err)
 {
-    struct flight *f = flight_at(e, e->n_flight);
+    struct lm_engine_flight *f = flight_at(e, e->n_flight);
     struct lm_step_arrays *a = &f->arrays;
     uint32_t max_tok = e->desc.plan.max_tok, n_tok;
     while ((n_tok = lm_sched_plan(e->sched, max_tok, lm_now_us())) > 0) {
@@ -556,7 +347,7 @@ static int launch(struct lm_engine *e, struct lm_err *err)
             r->reason = LM_FINISH_ERROR;
             r->code = LM_ENOMEM;
             r->why = e->sched->whole ? "the device has no memory for the prompt" : "the device has no memory for one token";
-            end(e, r);
+            lm_engine_end(e, r);
         }
         max_tok = n_tok == least ? e->desc.plan.max_tok : n_tok / 2 > least ? n_tok / 2 : least;
     }
@@ -569,7 +360,7 @@ static int launch_all(struct lm_engine *e, struct lm_err *err)
     uint32_t before = UINT32_MAX;
     int rc = 0;
     while (!rc && e->n_flight < e->max_flight && e->n_flight != before) {
-        if (e->n_flight && keeps_hidden(&flight_at(e, e->n_flight - 1)->arrays))
+        if (e->n_flight && lm_engine_keeps_hidden(&flight_at(e, e->n_flight - 1)->arrays))
             break;
         before = e->n_flight;
         rc = launch(e, err);
@@ -643,7 +434,7 @@ static int land(struct lm_engine *e, struct lm_err *err)
 {
     int rc = e->desc.be->sync(e->desc.dev, e->desc.step_timeout_us, err);
     if (!rc)
-        rc = collect(e, err);
+        rc = lm_engine_land(e, err);
     e->oldest = (e->oldest + 1) % e->max_flight;
     e->n_flight--;
     return rc;

@@ -5,7 +5,7 @@ libsandbox_la_SOURCES = %D%/sandbox.c %D%/sandbox.h
 libprotocol_la_SOURCES = %D%/protocol.c %D%/protocol.h
 libengine_la_SOURCES = %D%/kv.c %D%/kv.h %D%/lora.c %D%/lora.h %D%/dry.c %D%/dry.h %D%/think.c %D%/think.h %D%/constraint.c %D%/constraint.h %D%/request.c %D%/request.h %D%/draft.c %D%/draft.h %D%/spec.c %D%/spec.h \
 	%D%/checksum.h %D%/kvfile.c %D%/kvfile.h %D%/tier.c %D%/tier.h %D%/sched.c %D%/sched.h %D%/slot.c %D%/slot.h %D%/step.c %D%/step.h \
-	%D%/engine.c %D%/engine.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
+	%D%/engine.c %D%/engine.h %D%/land.c %D%/land.h %D%/boot.c %D%/boot.h %D%/eval.c %D%/eval.h %D%/loop.c %D%/loop.h
 libengine_la_LIBADD = libparallel.la libguard.la libsandbox.la libprotocol.la libgrammarrun.la
 
 if HAVE_CHECK
