@@ -78,7 +78,7 @@ static void put_key(enum lm_kv_dtype dtype, const int16_t *q, uint32_t n_pair, s
         else if (dtype == LM_KV_I8)
             memcpy(dst, (const uint8_t[]){(uint8_t)q[0], (uint8_t)q[1]}, 2);
         else
-            *dst = (uint8_t)((q[0] + 8) | (q[1] + 8) << 4);
+            *dst = (uint8_t)((uint32_t)(q[0] + 8) | (uint32_t)(q[1] + 8) << 4);
 }
 
 /** Columns of a value, the first (odd 0) or second one of each pair of positions. */
@@ -91,7 +91,7 @@ static void put_value(enum lm_kv_dtype dtype, const int16_t *q, uint32_t n, uint
             dst[2 * (size_t)d + odd] = (uint8_t)q[d];
         } else { /* another thread may have the byte's other half */
             __atomic_fetch_and(&dst[d], (uint8_t)(odd ? 0x0f : 0xf0), __ATOMIC_RELAXED);
-            __atomic_fetch_or(&dst[d], (uint8_t)((q[d] + 8) << 4 * odd), __ATOMIC_RELAXED);
+            __atomic_fetch_or(&dst[d], (uint8_t)((uint32_t)(q[d] + 8) << 4 * odd), __ATOMIC_RELAXED);
         }
 }
 

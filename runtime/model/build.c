@@ -165,10 +165,9 @@ struct lm_weight *lm_build_vector(struct lm_build *b, const char *name, uint32_t
         b->keys.rc = lm_fail(b->keys.err, LM_EUNSUPPORTED, "tensor '%s' has the type %s, not one of biases", name, lm_qtype_info(t->qtype)->name);
         return NULL;
     }
-    if (t->made && n < total)
-        t = make_now(b, t);
+    const struct lm_gguf_tensor *whole = t->made && n < total ? make_now(b, t) : t;
     size_t each = t->bytes / total;
-    return create(b, t, slice(b, t, n, 1, first * each, n < total ? n * each : t->bytes), 1, (struct lm_range){0, n}, LM_USE_VECTOR);
+    return create(b, t, slice(b, whole, n, 1, first * each, n < total ? n * each : t->bytes), 1, (struct lm_range){0, n}, LM_USE_VECTOR);
 }
 
 /* Rows of a matrix. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/model/low_bit.h"
 #include "runtime/model/model.h"
 #include "tests/gguf_bytes.h"
 #include "tests/refexec.h"
@@ -229,29 +230,32 @@ static void make_all(struct lm_gguf *g, struct lm_gguf_made *made)
 START_TEST(test_model_model__parts_of_tensors_that_are_made_are_the_same)
 {
     static const char *const models[] = {"mixtral", "chatglm", "deepseek2-expanded"};
+    struct lm_low_bit low;
+    ck_assert_int_eq(lm_low_bit_find("sym_int8", &low, &err), 0);
     struct lm_backend be = lm_refexec;
     be.pack = pack_counts;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct lm_bytes b = read_golden(models[i]);
         static struct lm_gguf_made made[256];
-        uint64_t sum[2];
-        for (int k = 0; k < 2; k++) {
+        uint64_t sum[4];
+        for (int k = 0; k < 4; k++) { /* made or not, and quantized on the way */
             struct lm_gguf *g;
             struct lm_dev *dev;
             struct lm_model *m = NULL;
             ck_assert_int_eq(lm_gguf_open_memory(b.data, b.len, &g, &err), 0);
             ck_assert_uint_lt(lm_gguf_n_tensors(g), 256);
-            if (k)
+            if (k % 2)
                 make_all(g, made);
             ck_assert_int_eq(be.open(&(struct lm_open_desc){0}, &dev, &err), 0);
             atomic_store(&packed_sum, 0);
-            ck_assert_msg(lm_model_load(g, NULL, &be, dev, 0, NULL, NULL, NULL, &m, &err) == 0, "%s", err.msg);
+            ck_assert_msg(lm_model_load(g, k < 2 ? NULL : &low, &be, dev, 0, NULL, NULL, NULL, &m, &err) == 0, "%s", err.msg);
             sum[k] = atomic_load(&packed_sum);
             lm_model_destroy(m, &be, dev);
             be.close(dev);
             lm_gguf_close(g);
         }
         ck_assert_uint_eq(sum[0], sum[1]);
+        ck_assert_uint_eq(sum[2], sum[3]);
         lm_bytes_fini(&b);
     }
 }
