@@ -4,18 +4,20 @@
 #include "tests/refexec.h"
 #include "tests/suite.h"
 
+#include <stdatomic.h>
+
 /* The reference as the device of experts: it counts weights, and its launch `fails_at` fails. */
-static struct { int n_weight, n_launch, fails_at; } expert;
+static struct { atomic_int n_weight, n_launch; int fails_at; } expert; /* ranks launch at the same time */
 
 static int expert_weight(struct lm_dev *dev, const struct lm_weight_desc *desc, struct lm_weight **out, bool *out_ready, struct lm_err *err)
 {
-    expert.n_weight++;
+    atomic_fetch_add(&expert.n_weight, 1);
     return lm_refexec.weight_create(dev, desc, out, out_ready, err);
 }
 
 static int expert_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
 {
-    if (++expert.n_launch == expert.fails_at)
+    if (atomic_fetch_add(&expert.n_launch, 1) + 1 == expert.fails_at)
         return lm_fail(err, LM_EDEVICE, "lost by request");
     return lm_refexec.launch(dev, plan, step, err);
 }
@@ -26,7 +28,7 @@ static struct lm_model_place place[LM_GOLDEN_DEVICES];
 
 static void open_all(void)
 {
-    expert = (typeof(expert)){0};
+    expert.n_weight = expert.n_launch = expert.fails_at = 0;
     expert_be = lm_refexec;
     expert_be.weight_create = expert_weight;
     expert_be.launch = expert_launch;
