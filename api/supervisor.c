@@ -119,12 +119,21 @@ static int on_tokens(struct lm_supervisor *s, const void *p, size_t n, struct lm
     return rc;
 }
 
+/* The fixed part of a message; false: it is not all there. */
+static bool take(void *to, size_t size, const void *p, size_t n, const char *name, struct lm_err *err)
+{
+    if (n < size)
+        lm_fail(err, LM_EFORMAT, "%s of %zu bytes", name, n);
+    else
+        memcpy(to, p, size);
+    return n >= size;
+}
+
 static int on_finished(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
     struct lm_msg_finished f;
-    if (n < sizeof f)
-        return lm_fail(err, LM_EFORMAT, "finished of %zu bytes", n);
-    memcpy(&f, p, sizeof f);
+    if (!take(&f, sizeof f, p, n, "finished", err))
+        return LM_EFORMAT;
     f.msg[sizeof f.msg - 1] = 0;
     s->n_pending -= s->n_pending > 0;
     if (f.reason == LM_FINISH_STOP || f.reason == LM_FINISH_LENGTH)
@@ -136,9 +145,8 @@ static int on_finished(struct lm_supervisor *s, const void *p, size_t n, struct 
 static int on_embedding(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
     struct lm_msg_embedding e;
-    if (n < sizeof e)
-        return lm_fail(err, LM_EFORMAT, "embedding of %zu bytes", n);
-    memcpy(&e, p, sizeof e);
+    if (!take(&e, sizeof e, p, n, "embedding", err))
+        return LM_EFORMAT;
     if (e.dim > (n - sizeof e) / sizeof(float))
         return lm_fail(err, LM_EFORMAT, "embedding of %u numbers in %zu bytes", e.dim, n);
     s->d.events->embedding(s->d.arg, e.id, (const float *)((const char *)p + sizeof e), e.dim);
@@ -148,9 +156,8 @@ static int on_embedding(struct lm_supervisor *s, const void *p, size_t n, struct
 static int on_lora(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
     struct lm_msg_lora m;
-    if (n < sizeof m)
-        return lm_fail(err, LM_EFORMAT, "lora of %zu bytes", n);
-    memcpy(&m, p, sizeof m);
+    if (!take(&m, sizeof m, p, n, "lora", err))
+        return LM_EFORMAT;
     m.msg[sizeof m.msg - 1] = 0;
     s->d.events->lora(s->d.arg, &m);
     return 0;
@@ -159,9 +166,8 @@ static int on_lora(struct lm_supervisor *s, const void *p, size_t n, struct lm_e
 static int on_slot(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
     struct lm_msg_slot_done m;
-    if (n < sizeof m)
-        return lm_fail(err, LM_EFORMAT, "slot of %zu bytes", n);
-    memcpy(&m, p, sizeof m);
+    if (!take(&m, sizeof m, p, n, "slot", err))
+        return LM_EFORMAT;
     m.msg[sizeof m.msg - 1] = 0;
     s->d.events->slot(s->d.arg, &m);
     return 0;
@@ -179,9 +185,8 @@ static int on_asleep(struct lm_supervisor *s, struct lm_err *err)
 
 static int on_failed(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
 {
-    if (n < sizeof s->failure)
-        return lm_fail(err, LM_EFORMAT, "failed of %zu bytes", n);
-    memcpy(&s->failure, p, sizeof s->failure);
+    if (!take(&s->failure, sizeof s->failure, p, n, "failed", err))
+        return LM_EFORMAT;
     s->failure.msg[sizeof s->failure.msg - 1] = 0;
     s->failed = true;
     return lm_fail(err, s->failure.code < 0 ? s->failure.code : LM_EDEVICE, "%s", s->failure.msg);
@@ -206,9 +211,8 @@ static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, siz
     case LM_MSG_EMBEDDING:
         return on_embedding(s, p, n, err);
     case LM_MSG_STATS:
-        if (n < sizeof stats)
-            return lm_fail(err, LM_EFORMAT, "stats of %zu bytes", n);
-        memcpy(&stats, p, sizeof stats);
+        if (!take(&stats, sizeof stats, p, n, "stats", err))
+            return LM_EFORMAT;
         s->d.events->stats(s->d.arg, &stats);
         return 0;
     case LM_MSG_LORA:

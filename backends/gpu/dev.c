@@ -238,26 +238,25 @@ int gpu_dev_kv_in(struct lm_dev *dev, struct lm_plan *plan, uint32_t block, cons
     return copy_block(dev, plan_of(plan), block, (uint8_t *)(uintptr_t)src, true, err);
 }
 
-int gpu_dev_suspend(struct lm_dev *dev, struct lm_err *err)
+static int for_each_weight(struct lm_dev *dev, int (*call)(struct gpu_driver *d, struct gpu_weight *w, struct lm_err *err), struct lm_err *err)
 {
     struct lm_err why = {0};
     int rc = is_lost(dev, err);
     if (rc < 0)
         return rc;
     for (struct gpu_weight *w = dev->weights; w && rc == 0; w = w->next)
-        rc = gpu_weight_suspend(dev->drv, w, &why);
+        rc = call(dev->drv, w, &why);
     return keep(dev, rc, &why, err);
+}
+
+int gpu_dev_suspend(struct lm_dev *dev, struct lm_err *err)
+{
+    return for_each_weight(dev, gpu_weight_suspend, err);
 }
 
 int gpu_dev_resume(struct lm_dev *dev, struct lm_err *err)
 {
-    struct lm_err why = {0};
-    int rc = is_lost(dev, err);
-    if (rc < 0)
-        return rc;
-    for (struct gpu_weight *w = dev->weights; w && rc == 0; w = w->next)
-        rc = gpu_weight_resume(dev->drv, w, &why);
-    return keep(dev, rc, &why, err);
+    return for_each_weight(dev, gpu_weight_resume, err);
 }
 
 int gpu_dev_launch(struct lm_dev *dev, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
