@@ -3,6 +3,7 @@
  * Whether the time of comparing a key tells how right it is: right keys and random ones are tried by turns in random
  * order, and Welch's t says whether their times have different means; beyond 4.5 they do (Reparaz, Balasch and
  * Verbauwhede 2017, "Dude, is my code constant time?"). A comparison that stops at the first difference is told by it.
+ * What seems to is tried again, four times as often and with other keys: a difference has twice the t then, chance has not.
  */
 #include "api/keys.h"
 #include "tests/suite.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { KEY_BYTES = 48, N_KEY = 4, N_TRY = 1000000, N_CONTROL = 100000, WARM = 1000 };
+enum { KEY_BYTES = 48, N_KEY = 4, N_TRY = 1000000, N_AGAIN = 4 * N_TRY, N_CONTROL = 100000, WARM = 1000 };
 
 struct trial {
     bool right;
@@ -63,9 +64,18 @@ static double welch(const struct trial *t, size_t n)
     return spread > 0 ? (mean[0] - mean[1]) / sqrt(spread) : 0;
 }
 
+/* Either key by the same reads and writes, so that what came before the clock started is alike. */
+static void choose(bool right, const char *from, const char *other, char *out)
+{
+    char mask = (char)-(char)right;
+    for (int i = 0; i < KEY_BYTES; i++)
+        out[i] = (char)(other[i] ^ ((from[i] ^ other[i]) & mask));
+    out[KEY_BYTES] = 0;
+}
+
 static double t_of(bool (*match)(const void *keys, const char *given), const void *keys, const char *right, size_t n_try)
 {
-    uint64_t state = 0x9e3779b97f4a7c15u;
+    uint64_t state = 0x9e3779b97f4a7c15u ^ n_try;
     struct trial *t = calloc(n_try, sizeof *t);
     char random[KEY_BYTES + 1], given[KEY_BYTES + 1];
     bool ok = true;
@@ -74,7 +84,7 @@ static double t_of(bool (*match)(const void *keys, const char *given), const voi
         struct trial *out = &t[i < WARM ? 0 : i - WARM];
         make_key(&state, random);
         out->right = next(&state) >> 20 & 1;
-        memcpy(given, out->right ? right : random, sizeof given);
+        choose(out->right, right, random, given);
         double start = now_ns();
         bool matches = match(keys, given);
         out->ns = now_ns() - start;
@@ -112,6 +122,10 @@ START_TEST(test_api_keys_timing__a_right_key_takes_as_long_as_a_wrong_one)
     }
     double t = t_of(by_keys, &keys, key[0], N_TRY);
     printf("|t| %.2f of %d tries (bar 4.5)\n", t, N_TRY);
+    if (t >= 4.5) {
+        t = t_of(by_keys, &keys, key[0], N_AGAIN);
+        printf("|t| %.2f of %d tries more\n", t, N_AGAIN);
+    }
     lm_keys_fini(&keys);
     ck_assert_double_lt(t, 4.5);
 }
