@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/admin.h"
+#include "api/inflight.h"
 #include "config.h"
 
 static void reply(struct lm_call *call, struct lm_bytes *b)

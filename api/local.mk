@@ -2,8 +2,10 @@
 noinst_LTLIBRARIES += libapi.la
 libapi_la_SOURCES = %D%/error.c %D%/error.h %D%/json.c %D%/json.h %D%/workers.c %D%/workers.h %D%/metrics.c %D%/metrics.h \
 	%D%/metrics_more.c %D%/metrics_text.h \
-	%D%/affinity.c %D%/affinity.h %D%/fleet.c %D%/fleet.h %D%/loader.c %D%/loader.h %D%/supervisor.c %D%/supervisor.h %D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/page.c %D%/page.h %D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/server.c %D%/server.h \
-	%D%/reload.c %D%/reload.h %D%/status.c %D%/status.h %D%/routes.c %D%/routes.h \
+	%D%/affinity.c %D%/affinity.h %D%/fleet.c %D%/fleet.h %D%/loader.c %D%/loader.h %D%/supervisor.c %D%/supervisor.h %D%/channel.c %D%/channel.h \
+	%D%/adapters.c %D%/adapters.h %D%/admin.c %D%/admin.h %D%/lora_admin.c %D%/lora_admin.h %D%/openapi.c %D%/openapi.h %D%/page.c %D%/page.h \
+	%D%/card.c %D%/card.h %D%/guard.c %D%/guard.h %D%/keys.c %D%/keys.h %D%/text.c %D%/text.h %D%/served.c %D%/served.h %D%/inflight.c %D%/inflight.h \
+	%D%/server.c %D%/server.h %D%/reload.c %D%/reload.h %D%/status.c %D%/status.h %D%/routes.c %D%/routes.h \
 	%D%/record.c %D%/record.h %D%/trace.c %D%/trace.h %D%/otlp.c %D%/otlp.h %D%/service.c %D%/service.h
 # openapi.c holds the file itself.
 libapi_la_CPPFLAGS = $(AM_CPPFLAGS) -DLM_OPENAPI_FILE='"$(abs_top_srcdir)/%D%/openapi.json"' -DLM_PAGE_DIR='"$(abs_top_srcdir)/%D%/page"'

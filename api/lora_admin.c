@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/lora_admin.h"
+#include "api/inflight.h"
 #include "api/json.h"
 #include "runtime/base/log.h"
 

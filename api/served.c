@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/served.h"
+#include "api/inflight.h"
 #include "api/fleet.h"
-#include "config.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
@@ -11,176 +10,7 @@
 
 #include <stdlib.h>
 
-#define NO_SLOT UINT32_MAX
-#define LM_SERVED_ENGINES 64   /* most of data-parallel-size */
 #define STALL_EXTRA_US 5000000u /* beyond the engine's own deadline of a step */
-
-static uint32_t rank_of(const struct lm_served_engine *e)
-{
-    return (uint32_t)(e - e->model->engine);
-}
-
-/* One that this engine has. */
-static struct lm_seq *seq_of(const struct lm_served_engine *e, uint64_t id)
-{
-    const struct lm_served *m = e->model;
-    uint32_t i = (uint32_t)id;
-    if (i >= m->n_slot || m->slot[i].turn != (uint32_t)(id >> 32) || m->slot[i].engine != rank_of(e))
-        return NULL;
-    return m->slot[i].seq;
-}
-
-static bool grow_slots(struct lm_served *m)
-{
-    uint32_t n = m->n_slot ? m->n_slot * 2 : 64;
-    struct lm_served_slot *slot = realloc(m->slot, n * sizeof *slot);
-    if (!slot)
-        return false;
-    for (uint32_t i = m->n_slot; i < n; i++)
-        slot[i] = (struct lm_served_slot){.turn = 1, .next_free = i + 1 < n ? i + 1 : NO_SLOT};
-    m->free_slot = m->n_slot;
-    m->slot = slot;
-    m->n_slot = n;
-    return true;
-}
-
-static void leave(struct lm_served *m, struct lm_seq *q)
-{
-    uint32_t i = (uint32_t)q->id;
-    m->engine[m->slot[i].engine].n_seq--;
-    m->slot[i] = (struct lm_served_slot){.turn = m->slot[i].turn + 1, .next_free = m->free_slot};
-    m->free_slot = i;
-    m->n_seq--;
-    m->n_seq_tok -= q->n_prompt;
-    q->id = 0;
-}
-
-static void announce(struct lm_served_engine *e)
-{
-    struct lm_served *m = e->model;
-    if (e->announced || !lm_supervisor_serves(e->supervisor) || lm_adapters_unsure(&m->adapters))
-        return;
-    e->announced = true;
-    const struct lm_msg_hello *h = &e->hello;
-    lm_log(LM_INFO, "server", "ready model=%s seconds=%.2f backend=%s device=\"%s\" max-model-len=%u weight-mib=%llu kv-mib=%llu",
-           e->name, (double)(lm_now_us() - m->start_us) / 1e6, h->backend, h->device, h->max_model_len, (unsigned long long)h->weight_bytes >> 20,
-           (unsigned long long)h->kv_bytes >> 20);
-    atomic_store(&m->up, true);
-    m->on_turn(m->arg, m, LM_SERVED_LOADED);
-}
-
-static bool is_up(const struct lm_served_engine *e)
-{
-    return e->supervisor && lm_supervisor_serves(e->supervisor);
-}
-
-/* What the engines have together; a prompt must fit each. */
-static void sum_hello(struct lm_served *m)
-{
-    struct lm_msg_hello sum = {0};
-    for (uint32_t i = 0; i < m->n_engine; i++) {
-        const struct lm_msg_hello *h = &m->engine[i].hello;
-        if (!is_up(&m->engine[i]))
-            continue;
-        struct lm_msg_hello before = sum;
-        sum = *h;
-        sum.max_model_len = before.max_model_len && before.max_model_len < h->max_model_len ? before.max_model_len : h->max_model_len;
-        sum.n_block += before.n_block;
-        sum.max_num_seqs += before.max_num_seqs;
-        sum.kv_bytes += before.kv_bytes;
-        sum.weight_bytes += before.weight_bytes;
-    }
-    if (!sum.max_model_len)
-        return; /* the last ones' stays */
-    m->hello = sum;
-    atomic_store(&m->max_model_len, sum.max_model_len);
-}
-
-static void sum_stats(struct lm_served *m)
-{
-    struct lm_msg_stats sum = {0};
-    for (uint32_t i = 0; i < m->n_engine; i++)
-        lm_metrics_add_stats(&sum, &m->engine[i].stats);
-    m->metrics.last = sum;
-}
-
-/* FNV-1a over what answers depend on. */
-static void set_fingerprint(struct lm_served *m)
-{
-    char text[512];
-    uint32_t hash = 2166136261u;
-    const struct lm_msg_hello *h = &m->engine[0].hello;
-    snprintf(text, sizeof text, "%s %s %s %u %llu", m->name[0], h->backend, h->device, h->n_vocab, (unsigned long long)h->weight_bytes);
-    for (const char *s = text; *s; s++)
-        hash = (hash ^ (unsigned char)*s) * 16777619u;
-    snprintf(m->fingerprint, sizeof m->fingerprint, "llmserve-" PACKAGE_VERSION "-%08x", hash);
-}
-
-static void send_adapter(struct lm_served *m, const struct lm_adapter_entry *e)
-{
-    const struct lm_msg_lora_load h = {.id = e->id, .n_path = (uint32_t)strlen(e->path)};
-    lm_served_send(m, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {e->path, h.n_path}}, 2);
-}
-
-static void on_hello(void *arg, const struct lm_msg_hello *h)
-{
-    struct lm_served_engine *e = arg;
-    struct lm_served *m = e->model;
-    e->hello = *h;
-    e->told_vocab = false;
-    sum_hello(m);
-    m->metrics.n_engine_start++;
-    set_fingerprint(m);
-    for (size_t i = 0; i < m->adapters.n; i++)
-        send_adapter(m, m->adapters.entry[i]);
-    announce(e);
-}
-
-static void on_token(void *arg, const struct lm_msg_token *token, const struct lm_msg_top *top)
-{
-    struct lm_seq *q = seq_of(arg, token->id);
-    if (!q)
-        return;
-    q->runs = true;
-    q->on_token(q, token, top);
-}
-
-static void on_finished(void *arg, const struct lm_msg_finished *f)
-{
-    struct lm_seq *q = seq_of(arg, f->id);
-    if (!q)
-        return;
-    leave(((struct lm_served_engine *)arg)->model, q);
-    q->on_finished(q, f);
-}
-
-static void on_embedding(void *arg, uint64_t id, const float *v, uint32_t dim)
-{
-    struct lm_seq *q = seq_of(arg, id);
-    if (q && q->on_embedding)
-        q->on_embedding(q, v, dim);
-}
-
-/* Is it faster to bring KV blocks back from host memory than to compute them? -1: not known. */
-static int restores(const struct lm_msg_stats *s)
-{
-    return s->host_load_ns_tok && s->host_compute_ns_tok ? s->host_load_ns_tok < s->host_compute_ns_tok : -1;
-}
-
-static void tell_restores(const struct lm_served *m, const struct lm_msg_stats *before, const struct lm_msg_stats *now)
-{
-    if (restores(now) >= 0 && restores(now) != restores(before))
-        lm_log(LM_INFO, "engine", "kv-offloading-size: blocks that come back are %s model=%s restore_us_per_token=%.1f compute_us_per_token=%.1f",
-               restores(now) ? "restored" : "computed, that is faster", m->conf->name, (double)now->host_load_ns_tok / 1e3, (double)now->host_compute_ns_tok / 1e3);
-}
-
-static void on_stats(void *arg, const struct lm_msg_stats *stats)
-{
-    struct lm_served_engine *e = arg;
-    tell_restores(e->model, &e->stats, stats);
-    e->stats = *stats;
-    sum_stats(e->model);
-}
 
 static void sleep_all(struct lm_served *m, bool keep_weights)
 {
@@ -188,132 +18,12 @@ static void sleep_all(struct lm_served *m, bool keep_weights)
         lm_supervisor_sleep(m->engine[i].supervisor, keep_weights);
 }
 
-/* It serves and cannot be used: it goes, and has failed then. */
-static void fail_load(struct lm_served *m, int code, const char *msg)
+void lm_served_fail(struct lm_served *m, int code, const char *msg)
 {
     lm_log(LM_ERROR, "server", "not loaded model=%s: %s", m->conf->name, msg);
     m->failure = code;
     sleep_all(m, false);
 }
-
-/* One of lora-modules that cannot be loaded at first is a wrong configuration; later the others serve on. */
-static void on_lora(void *arg, const struct lm_msg_lora *answer)
-{
-    struct lm_served_engine *from = arg;
-    struct lm_served *m = from->model;
-    bool first = false;
-    const struct lm_adapter_entry *e = lm_adapters_answer(&m->adapters, answer, &first);
-    if (e && answer->code && first && atomic_load(&m->on_demand))
-        fail_load(m, answer->code, answer->msg);
-    else if (e && answer->code && first)
-        m->on_fatal(m->arg, answer->code, answer->msg);
-    else if (e && answer->code)
-        lm_log(LM_ERROR, "lora", "not loaded again name=%s: %s", e->name, answer->msg);
-    for (size_t i = 0; i < m->adapters.n && e && !answer->code; i++)
-        if (m->adapters.entry[i] != e && strcmp(m->adapters.entry[i]->name, e->name) == 0) {
-            lm_served_unload_adapter(m, m->adapters.entry[i]); /* e takes its place */
-            break;
-        }
-    announce(from);
-}
-
-static void on_slot(void *arg, const struct lm_msg_slot_done *done)
-{
-    struct lm_slot_wait **at = &((struct lm_served_engine *)arg)->model->slot_wait, *w;
-    while (*at && (*at)->tag != done->tag)
-        at = &(*at)->next;
-    w = *at;
-    if (!w)
-        return;
-    *at = w->next;
-    w->done(w, done);
-}
-
-static void lose_slot_waits(struct lm_served *m)
-{
-    const struct lm_msg_slot_done gone = {.code = LM_EDEVICE, .msg = "The engine ended."};
-    while (m->slot_wait) {
-        struct lm_slot_wait *w = m->slot_wait;
-        m->slot_wait = w->next;
-        w->done(w, &gone);
-    }
-}
-
-static void lose(struct lm_served *m, uint32_t rank)
-{
-    for (uint32_t i = 0; i < m->n_slot; i++) {
-        struct lm_seq *q = m->slot[i].seq;
-        if (!q || m->slot[i].engine != rank)
-            continue;
-        leave(m, q);
-        q->on_lost(q);
-    }
-}
-
-/* What it counted is kept, who waits for it is told. */
-static void forget_engine(struct lm_served_engine *e)
-{
-    struct lm_served *m = e->model;
-    e->announced = false;
-    m->metrics.last = e->stats;
-    lm_metrics_engine_lost(&m->metrics);
-    e->stats = (struct lm_msg_stats){0};
-    sum_stats(m);
-    sum_hello(m);
-    lm_adapters_lost(&m->adapters);
-    lose_slot_waits(m);
-}
-
-static void on_lost(void *arg)
-{
-    struct lm_served_engine *e = arg;
-    struct lm_served *m = e->model;
-    forget_engine(e);
-    if (!lm_served_serves(m)) {
-        m->start_us = lm_now_us();
-        atomic_store(&m->up, false);
-        m->on_turn(m->arg, m, LM_SERVED_LOST);
-    }
-    lose(m, rank_of(e));
-}
-
-/* Once none of its engines is left. */
-static void tell_gone(struct lm_served_engine *e)
-{
-    struct lm_served *m = e->model;
-    e->asleep = true;
-    for (uint32_t i = 0; i < m->n_engine; i++)
-        if (!m->engine[i].asleep)
-            return;
-    if (!m->failure)
-        lm_log(LM_INFO, "engine", "%s model=%s", lm_served_sleeps(m) ? "asleep" : "unloaded", m->conf->name);
-    m->on_turn(m->arg, m, m->failure ? LM_SERVED_FAILED : LM_SERVED_GONE);
-}
-
-/* To the front one that keeps its weights is gone as well, and comes again when it wakes. */
-static void on_asleep(void *arg)
-{
-    struct lm_served_engine *e = arg;
-    if (e->announced)
-        forget_engine(e);
-    tell_gone(e);
-}
-
-/* A model is loaded whole or not at all. */
-static void on_failed(void *arg, int code, const char *msg)
-{
-    struct lm_served_engine *e = arg;
-    fail_load(e->model, code, msg);
-    tell_gone(e);
-}
-
-static void on_fatal(void *arg, int code, const char *msg)
-{
-    struct lm_served *m = ((struct lm_served_engine *)arg)->model;
-    m->on_fatal(m->arg, code, msg);
-}
-
-static const struct lm_supervisor_events events = {on_hello, on_token, on_finished, on_embedding, on_stats, on_lost, on_fatal, on_lora, on_slot, on_asleep, on_failed};
 
 static int add_name(struct lm_served *m, const char *s, size_t n, struct lm_err *err)
 {
@@ -388,7 +98,7 @@ static int add_engine(struct lm_served *m, const struct lm_served_desc *d, uint3
     e->name = lm_bytes_take(&name);
     int rc = e->name ? lm_conf_model_flags(d->conf, d->model, rank, &e->flag, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     e->desc = (struct lm_supervisor_desc){
-        .program = d->engine_path, .flag = e->flag, .name = e->name, .events = &events, .arg = e,
+        .program = d->engine_path, .flag = e->flag, .name = e->name, .events = &lm_served_events, .arg = e,
         .stall_us = (uint64_t)(m->conf->step_timeout * 1e6) + STALL_EXTRA_US, .asleep = e->asleep,
     };
     return rc;
@@ -425,7 +135,7 @@ int lm_served_create(const struct lm_served_desc *d, struct lm_served **out, str
     m->conf = &d->conf->model[d->model];
     m->max_seq = (size_t)d->conf->server.max_queued_requests;
     m->max_seq_tok = (size_t)d->conf->server.max_queued_tokens;
-    m->free_slot = NO_SLOT;
+    m->free_slot = LM_SERVED_NO_SLOT;
     m->on_fatal = d->on_fatal;
     m->on_turn = d->on_turn;
     m->arg = d->arg;
@@ -470,7 +180,7 @@ void lm_served_destroy(struct lm_served *m)
     if (!m)
         return;
     lm_served_lose_all(m);
-    lose_slot_waits(m);
+    lm_served_lose_waits(m);
     lm_adapters_fini(&m->adapters);
     for (uint32_t i = 0; i < m->n_engine; i++)
         free_engine(&m->engine[i]);
@@ -501,7 +211,7 @@ uint32_t lm_served_n_up(const struct lm_served *m)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < m->n_engine; i++)
-        n += is_up(&m->engine[i]);
+        n += lm_served_engine_up(&m->engine[i]);
     return n;
 }
 
@@ -525,12 +235,6 @@ bool lm_served_stopped(const struct lm_served *m)
         if (!lm_supervisor_stopped(m->engine[i].supervisor))
             return false;
     return true;
-}
-
-void lm_served_send(struct lm_served *m, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
-{
-    for (uint32_t i = 0; i < m->n_engine; i++)
-        lm_supervisor_send(m->engine[i].supervisor, type, part, n_part);
 }
 
 const char *lm_served_state(const struct lm_served *m)
@@ -600,115 +304,4 @@ bool lm_served_healthy(const struct lm_served *m)
         if (lm_supervisor_healthy(m->engine[i].supervisor))
             return !lm_adapters_unsure(&m->adapters);
     return false;
-}
-
-bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok)
-{
-    return m->n_seq + n_seq <= m->max_seq && m->n_seq_tok + n_tok <= m->max_seq_tok;
-}
-
-/* Once an engine, and only when a grammar needs it. */
-static void tell_vocab(struct lm_served_engine *e)
-{
-    const struct lm_bytes *vocab = &e->model->text.vocab;
-    if (!e->told_vocab)
-        lm_supervisor_send(e->supervisor, LM_MSG_VOCAB, &(struct lm_msg_part){vocab->data, vocab->len}, 1);
-    e->told_vocab = true;
-}
-
-/* part[1]: the prompt. */
-static uint32_t route(const struct lm_served *m, const char *salt, const struct lm_msg_part *part)
-{
-    size_t load[LM_SERVED_ENGINES];
-    if (!m->affinity)
-        return 0;
-    for (uint32_t i = 0; i < m->n_engine; i++)
-        load[i] = lm_supervisor_healthy(m->engine[i].supervisor) ? m->engine[i].n_seq : is_up(&m->engine[i]) ? SIZE_MAX / 2 : SIZE_MAX;
-    return lm_affinity_route(m->affinity, salt, part[1].p, part[1].bytes / sizeof(int32_t), load);
-}
-
-int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, const char *salt, struct lm_msg_part *part, size_t n_part)
-{
-    if (m->free_slot == NO_SLOT && !grow_slots(m))
-        return LM_ENOMEM;
-    uint32_t i = m->free_slot;
-    m->free_slot = m->slot[i].next_free;
-    m->slot[i].seq = q;
-    m->slot[i].engine = route(m, salt, part);
-    struct lm_served_engine *e = &m->engine[m->slot[i].engine];
-    q->id = h->id = (uint64_t)m->slot[i].turn << 32 | i;
-    q->n_prompt = h->n_prompt;
-    q->lora = h->lora;
-    m->n_seq++;
-    e->n_seq++;
-    m->n_seq_tok += h->n_prompt;
-    if (h->n_grammar)
-        tell_vocab(e);
-    lm_supervisor_submit(e->supervisor, part, n_part);
-    return 0;
-}
-
-void lm_served_cancel(struct lm_served *m, struct lm_seq *q)
-{
-    if (!q->id)
-        return;
-    struct lm_msg_cancel c = {.id = q->id};
-    struct lm_supervisor *engine = m->engine[m->slot[(uint32_t)q->id].engine].supervisor;
-    leave(m, q);
-    lm_supervisor_send(engine, LM_MSG_CANCEL, &(struct lm_msg_part){&c, sizeof c}, 1);
-}
-
-void lm_served_lose_all(struct lm_served *m)
-{
-    for (uint32_t i = 0; i < m->n_engine; i++)
-        lose(m, i);
-}
-
-int lm_served_load_adapter(struct lm_served *m, const char *name, const char *path, void (*done)(void *arg, const struct lm_err *err), void *arg)
-{
-    struct lm_adapter_entry *e = lm_adapters_add(&m->adapters, name, path);
-    if (!e)
-        return LM_ENOMEM;
-    e->done = done;
-    e->arg = arg;
-    send_adapter(m, e);
-    return 0;
-}
-
-void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e)
-{
-    const struct lm_msg_lora_unload u = {.id = e->id};
-    lm_served_send(m, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
-    lm_adapters_remove(&m->adapters, e);
-}
-
-void lm_served_slot(struct lm_served *m, struct lm_slot_wait *w, enum lm_slot_action action, uint32_t slot, const char *path)
-{
-    const struct lm_msg_slot h = {.tag = ++m->slot_tag, .slot = slot, .action = action, .n_path = (uint32_t)strlen(path)};
-    w->tag = h.tag;
-    w->next = m->slot_wait;
-    m->slot_wait = w;
-    lm_served_send(m, LM_MSG_SLOT, (struct lm_msg_part[]){{&h, sizeof h}, {path, h.n_path}}, 2);
-}
-
-static bool has_lora(const struct lm_served *m, uint32_t id, bool runs)
-{
-    for (uint32_t i = 0; i < m->n_slot; i++) {
-        const struct lm_seq *q = m->slot[i].seq;
-        if (q && q->lora == id && q->runs == runs)
-            return true;
-    }
-    return false;
-}
-
-void lm_served_lora_names(const struct lm_served *m, bool runs, struct lm_bytes *out)
-{
-    size_t start = out->len;
-    for (size_t i = 0; i < m->adapters.n; i++) {
-        const struct lm_adapter_entry *e = m->adapters.entry[i];
-        if (!e->listed || !has_lora(m, e->id, runs))
-            continue;
-        lm_bytes_add_str(out, out->len > start ? "," : "");
-        lm_bytes_add_str(out, e->name);
-    }
 }

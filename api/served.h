@@ -2,7 +2,8 @@
 #ifndef LM_API_SERVED_H
 #define LM_API_SERVED_H
 /**
- * One model that the server answers for: its text side, its engine, its bounded queue and its metrics.
+ * One model that the server answers for: its text side, its engines, its bounded queue and its metrics. What is under
+ * way between it and its engines is inflight.h's.
  *
  * Thread   [loop], but where it says otherwise
  */
@@ -16,18 +17,6 @@
 #include "api/workers.h"
 #include "conf/conf.h"
 #include <stdatomic.h>
-
-/** One sequence in the engine; embedded in its owner. */
-struct lm_seq {
-    uint64_t id; /* 0: not in the engine */
-    uint32_t n_prompt;
-    uint32_t lora; /* its adapter; 0: none */
-    bool runs;     /* it has a token */
-    void (*on_token)(struct lm_seq *q, const struct lm_msg_token *token, const struct lm_msg_top *top);
-    void (*on_embedding)(struct lm_seq *q, const float *v, uint32_t dim); /* NULL: it asks for none */
-    void (*on_finished)(struct lm_seq *q, const struct lm_msg_finished *f); /* q is out of the engine; may be freed */
-    void (*on_lost)(struct lm_seq *q); /* the engine is gone, or the server ends: the same */
-};
 
 struct lm_served_slot { struct lm_seq *seq; uint32_t turn, next_free, engine; };
 
@@ -131,8 +120,6 @@ bool lm_served_sleeps(const struct lm_served *m);
 bool lm_served_progresses(const struct lm_served *m);
 void lm_served_stop(struct lm_served *m);
 bool lm_served_stopped(const struct lm_served *m);
-/** Send a message to all engines that serve. */
-void lm_served_send(struct lm_served *m, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part);
 /** Why the last load failed, in words for clients. */
 const char *lm_served_problem(const struct lm_served *m);
 
@@ -140,31 +127,6 @@ const char *lm_served_problem(const struct lm_served *m);
 void lm_served_load(struct lm_served *m);
 /** Let the engine finish what it has and end, also while it loads, or keep its weights and give up all else; told is LM_SERVED_GONE. */
 void lm_served_unload(struct lm_served *m, bool keep_weights);
-/** There is room for n_seq more sequences with n_tok prompt tokens together. */
-bool lm_served_has_room(const struct lm_served *m, size_t n_seq, size_t n_tok);
-
-/**
- * Submit a sequence: part[0] is h, whose id is set here, then its arrays. Only while it serves.
- *
- * Errors   LM_ENOMEM
- */
-int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, const char *salt, struct lm_msg_part *part, size_t n_part);
-/** An action on one of llama-server's slots: done(arg) once, with the answer, or code LM_EDEVICE when the engine is gone. In the caller's memory until then. */
-struct lm_slot_wait {
-    void (*done)(struct lm_slot_wait *w, const struct lm_msg_slot_done *m);
-    uint32_t tag;
-    struct lm_slot_wait *next;
-};
-/** Only while it serves, and has one engine. */
-void lm_served_slot(struct lm_served *m, struct lm_slot_wait *w, enum lm_slot_action action, uint32_t slot, const char *path);
-
-/** Take a sequence out; nothing of it is heard again. Nothing happens when it is out already. */
-void lm_served_cancel(struct lm_served *m, struct lm_seq *q);
-/** Load an adapter; one that has its name is unloaded then. done() is called later. Only while it serves.  Errors LM_ENOMEM, without a call of done() */
-int lm_served_load_adapter(struct lm_served *m, const char *name, const char *path, void (*done)(void *arg, const struct lm_err *err), void *arg);
-void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e);
-/** Append the names of adapters that sequences have, separated by commas: of those that run, or of those that wait. */
-void lm_served_lora_names(const struct lm_served *m, bool runs, struct lm_bytes *out);
-/** Take every sequence out by on_lost. */
-void lm_served_lose_all(struct lm_served *m);
+/** It serves and cannot be used: it goes, and has failed then. */
+void lm_served_fail(struct lm_served *m, int code, const char *msg);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/server.h"
 #include "api/http/tls.h"
+#include "api/inflight.h"
 #include "api/openai/store.h"
 #include "api/otlp.h"
 #include "api/service.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/status.h"
+#include "api/inflight.h"
 #include "api/metrics_text.h"
 #include "api/otlp.h"
 #include "api/reload.h"

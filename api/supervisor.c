@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/supervisor.h"
+#include "api/channel.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READ_BYTES (4u << 10)
 #define TURN_US 250u /* of reading, before others of the loop have their turn */
 #define HEALTHY_US 5000000u
 #define STEADY_US 60000000u
@@ -24,35 +23,6 @@
 #define EXIT_CONFIG 78
 #define EXIT_NOT_RUN 126 /* and above: the shell's and the dynamic linker's */
 
-enum state {
-    WAITING, /* no process; the timer starts the next */
-    LOADING,
-    SERVING,
-    ENDING, /* the socket is closed, the process not yet reaped; the timer kills it */
-    DOZING, /* the process is there and has the weights, no more */
-    ASLEEP, /* no process, and none is to start */
-    STOPPED
-};
-
-struct lm_supervisor {
-    struct event_base *base;
-    struct lm_supervisor_desc d;
-    char **argv;
-    enum state state;
-    bool stopping, ever_served, failed;
-    bool sleeping; /* no engine is wanted */
-    bool told_asleep; /* of this sleep: the process that kept the weights may end still */
-    bool once;     /* a failed load is told, not tried again */
-    pid_t pid;
-    int fd;
-    struct event *readable, *writable, *child, *timer, *watch;
-    struct lm_bytes in, out;
-    size_t n_sent; /* bytes of out that are written */
-    size_t n_pending;
-    uint64_t progress_us, served_us, backoff_us, ended_us;
-    struct lm_msg_failed failure;
-};
-
 static void spawn_or_wait(struct lm_supervisor *s);
 
 static void arm(struct event *ev, uint64_t us)
@@ -61,204 +31,20 @@ static void arm(struct event *ev, uint64_t us)
     event_add(ev, &tv);
 }
 
-static void close_socket(struct lm_supervisor *s)
-{
-    if (s->fd < 0)
-        return;
-    event_free(s->readable);
-    event_free(s->writable);
-    s->readable = s->writable = NULL;
-    close(s->fd);
-    s->fd = -1;
-    lm_bytes_fini(&s->in);
-    lm_bytes_fini(&s->out);
-    s->n_sent = 0;
-}
-
 /* Nothing more is expected from this engine: fail its requests, and see that it goes. */
 static void end_engine(struct lm_supervisor *s)
 {
-    bool served = s->state == SERVING;
-    close_socket(s);
+    bool served = s->state == LM_ENGINE_SERVING;
+    lm_channel_close(s);
     s->n_pending = 0;
     event_del(s->watch);
     if (served && lm_now_us() - s->served_us >= STEADY_US)
         s->backoff_us = 0;
-    s->state = ENDING;
+    s->state = LM_ENGINE_ENDING;
     s->ended_us = lm_now_us();
     arm(s->timer, EXIT_GRACE_US);
     if (served)
         s->d.events->lost(s->d.arg);
-}
-
-static int on_hello(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
-{
-    struct lm_msg_hello h;
-    if (n < sizeof h || s->state != LOADING)
-        return lm_fail(err, LM_EFORMAT, "unexpected hello");
-    memcpy(&h, p, sizeof h);
-    h.backend[sizeof h.backend - 1] = h.device[sizeof h.device - 1] = 0;
-    if (h.version != LM_PROTOCOL_VERSION || !h.n_vocab || !h.max_model_len)
-        return lm_fail(err, LM_EFORMAT, "hello of version %u, expected %u", h.version, LM_PROTOCOL_VERSION);
-    s->state = SERVING;
-    s->ever_served = true;
-    s->once = s->d.once;
-    s->served_us = lm_now_us();
-    s->d.events->hello(s->d.arg, &h);
-    return 0;
-}
-
-static int on_tokens(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
-{
-    struct lm_msg_token token;
-    const struct lm_msg_top *top;
-    size_t cursor = 0;
-    int rc;
-    while ((rc = lm_msg_next_token(p, n, &cursor, &token, &top, err)) == 1)
-        s->d.events->token(s->d.arg, &token, top);
-    return rc;
-}
-
-/* The fixed part of a message; false: it is not all there. */
-static bool take(void *to, size_t size, const void *p, size_t n, const char *name, struct lm_err *err)
-{
-    if (n < size)
-        lm_fail(err, LM_EFORMAT, "%s of %zu bytes", name, n);
-    else
-        memcpy(to, p, size);
-    return n >= size;
-}
-
-static int on_finished(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
-{
-    struct lm_msg_finished f;
-    if (!take(&f, sizeof f, p, n, "finished", err))
-        return LM_EFORMAT;
-    f.msg[sizeof f.msg - 1] = 0;
-    s->n_pending -= s->n_pending > 0;
-    if (f.reason == LM_FINISH_STOP || f.reason == LM_FINISH_LENGTH)
-        s->backoff_us = 0;
-    s->d.events->finished(s->d.arg, &f);
-    return 0;
-}
-
-static int on_embedding(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
-{
-    struct lm_msg_embedding e;
-    if (!take(&e, sizeof e, p, n, "embedding", err))
-        return LM_EFORMAT;
-    if (e.dim > (n - sizeof e) / sizeof(float))
-        return lm_fail(err, LM_EFORMAT, "embedding of %u numbers in %zu bytes", e.dim, n);
-    s->d.events->embedding(s->d.arg, e.id, (const float *)((const char *)p + sizeof e), e.dim);
-    return 0;
-}
-
-static int on_lora(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
-{
-    struct lm_msg_lora m;
-    if (!take(&m, sizeof m, p, n, "lora", err))
-        return LM_EFORMAT;
-    m.msg[sizeof m.msg - 1] = 0;
-    s->d.events->lora(s->d.arg, &m);
-    return 0;
-}
-
-static int on_slot(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
-{
-    struct lm_msg_slot_done m;
-    if (!take(&m, sizeof m, p, n, "slot", err))
-        return LM_EFORMAT;
-    m.msg[sizeof m.msg - 1] = 0;
-    s->d.events->slot(s->d.arg, &m);
-    return 0;
-}
-
-static int on_asleep(struct lm_supervisor *s, struct lm_err *err)
-{
-    if (!s->sleeping)
-        return lm_fail(err, LM_EFORMAT, "the engine sleeps unasked");
-    s->state = DOZING;
-    s->told_asleep = true;
-    s->d.events->asleep(s->d.arg);
-    return 0;
-}
-
-static int on_failed(struct lm_supervisor *s, const void *p, size_t n, struct lm_err *err)
-{
-    if (!take(&s->failure, sizeof s->failure, p, n, "failed", err))
-        return LM_EFORMAT;
-    s->failure.msg[sizeof s->failure.msg - 1] = 0;
-    s->failed = true;
-    return lm_fail(err, s->failure.code < 0 ? s->failure.code : LM_EDEVICE, "%s", s->failure.msg);
-}
-
-/* Negative: this engine is done with. */
-static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, size_t n, struct lm_err *err)
-{
-    struct lm_msg_stats stats;
-    s->progress_us = lm_now_us();
-    if (type != LM_MSG_LOADING && type != LM_MSG_HELLO && type != LM_MSG_FAILED && s->state != SERVING)
-        return lm_fail(err, LM_EFORMAT, "message %u before hello", type);
-    switch (type) {
-    case LM_MSG_LOADING:
-        return 0;
-    case LM_MSG_HELLO:
-        return on_hello(s, p, n, err);
-    case LM_MSG_TOKENS:
-        return on_tokens(s, p, n, err);
-    case LM_MSG_FINISHED:
-        return on_finished(s, p, n, err);
-    case LM_MSG_EMBEDDING:
-        return on_embedding(s, p, n, err);
-    case LM_MSG_STATS:
-        if (!take(&stats, sizeof stats, p, n, "stats", err))
-            return LM_EFORMAT;
-        s->d.events->stats(s->d.arg, &stats);
-        return 0;
-    case LM_MSG_LORA:
-        return on_lora(s, p, n, err);
-    case LM_MSG_ASLEEP:
-        return on_asleep(s, err);
-    case LM_MSG_SLOT_DONE:
-        return on_slot(s, p, n, err);
-    case LM_MSG_FAILED:
-        return on_failed(s, p, n, err);
-    }
-    return lm_fail(err, LM_EFORMAT, "message of unknown type %u", type);
-}
-
-static int take_messages(struct lm_supervisor *s, struct lm_err *err)
-{
-    size_t at = 0;
-    int rc = 0;
-    while (rc == 0) {
-        uint32_t type;
-        int64_t n = lm_msg_peek(s->in.data + at, s->in.len - at, &type, err);
-        if (n <= 0) {
-            rc = (int)n;
-            break;
-        }
-        rc = on_message(s, type, s->in.data + at + sizeof(struct lm_msg_head), (size_t)n - sizeof(struct lm_msg_head), err);
-        at += (size_t)n;
-    }
-    lm_bytes_drop(&s->in, at);
-    return rc;
-}
-
-/* 1: there may be more, 0: nothing more there now, negative: this engine is done with. */
-static int read_once(struct lm_supervisor *s, struct lm_err *err)
-{
-    char buf[READ_BYTES];
-    ssize_t n = read(s->fd, buf, sizeof buf);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : lm_fail(err, LM_EIO, "%s", strerror(errno));
-    if (n == 0)
-        return lm_fail(err, LM_EIO, "the engine closed its socket");
-    lm_bytes_add(&s->in, buf, (size_t)n);
-    if (s->in.failed)
-        return lm_fail(err, LM_ENOMEM, "a message does not fit in memory");
-    int rc = take_messages(s, err);
-    return rc < 0 ? rc : (size_t)n == sizeof buf;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -268,36 +54,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     int rc = 1;
     uint64_t start_us = lm_now_us();
     while (rc == 1 && lm_now_us() - start_us < TURN_US)
-        rc = read_once(s, &err);
+        rc = lm_channel_read(s, &err);
     if (rc >= 0)
         return;
     if (rc != LM_EIO && !s->failed)
         lm_log(LM_ERROR, "engine", "lost model=%s: %s", s->d.name, err.msg);
     end_engine(s);
-}
-
-static void flush(struct lm_supervisor *s)
-{
-    while (!s->out.failed && s->n_sent < s->out.len) {
-        ssize_t n = send(s->fd, s->out.data + s->n_sent, s->out.len - s->n_sent, MSG_NOSIGNAL);
-        if (n >= 0)
-            s->n_sent += (size_t)n;
-        else if ((errno == EAGAIN || errno == EINTR) && event_add(s->writable, NULL) == 0)
-            return;
-        else
-            break;
-    }
-    if (s->out.failed || s->n_sent < s->out.len) { /* half a message: the engine must not see more, and it is lost */
-        shutdown(s->fd, SHUT_RDWR);
-        return;
-    }
-    lm_bytes_clear(&s->out);
-    s->n_sent = 0;
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    flush(arg);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *arg)
@@ -325,7 +87,7 @@ static void wait_and_restart(struct lm_supervisor *s)
     s->backoff_us = s->backoff_us ? s->backoff_us * 2 : BACKOFF_MIN_US;
     if (s->backoff_us > max_us)
         s->backoff_us = max_us;
-    s->state = WAITING;
+    s->state = LM_ENGINE_WAITING;
     lm_log(LM_WARN, "engine", "restart model=%s in seconds=%.1f", s->d.name, (double)s->backoff_us / 1e6);
     arm(s->timer, s->backoff_us);
 }
@@ -338,7 +100,7 @@ static bool means_configuration(int status)
 static void rest(struct lm_supervisor *s)
 {
     bool told = s->told_asleep && !s->failed;
-    s->state = ASLEEP;
+    s->state = LM_ENGINE_ASLEEP;
     if (told)
         return;
     if (s->failed)
@@ -368,17 +130,17 @@ static void reaped(struct lm_supervisor *s, int status)
     else
         snprintf(how, sizeof how, "exited with status %d", WEXITSTATUS(status));
     if (s->stopping) {
-        s->state = STOPPED;
+        s->state = LM_ENGINE_STOPPED;
     } else if (s->sleeping) {
         s->failed = false;
         rest(s);
     } else if (s->once && !s->served_us) {
         give_up(s, status, how);
     } else if (!s->ever_served && s->failed && !curable(s->failure.code)) {
-        s->state = STOPPED;
+        s->state = LM_ENGINE_STOPPED;
         s->d.events->fatal(s->d.arg, s->failure.code, s->failure.msg);
     } else if (!s->ever_served && !s->failed && means_configuration(status)) {
-        s->state = STOPPED;
+        s->state = LM_ENGINE_STOPPED;
         s->d.events->fatal(s->d.arg, LM_ECONFIG, "the engine refused its configuration");
     } else {
         lm_log(LM_ERROR, "engine", "model=%s %s%s%s", s->d.name, how, s->failed ? ": " : "", s->failed ? s->failure.msg : "");
@@ -393,9 +155,9 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
     int status;
     if (s->pid <= 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
         return;
-    while (s->fd >= 0 && read_once(s, &err) == 1) /* what it said last */
+    while (s->fd >= 0 && lm_channel_read(s, &err) == 1) /* what it said last */
         ;
-    if (s->state != ENDING)
+    if (s->state != LM_ENGINE_ENDING)
         end_engine(s);
     reaped(s, status);
 }
@@ -403,11 +165,11 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct lm_supervisor *s = arg;
-    if (s->state == ENDING)
+    if (s->state == LM_ENGINE_ENDING)
         kill(s->pid, SIGKILL);
-    else if (s->state == WAITING && s->sleeping)
+    else if (s->state == LM_ENGINE_WAITING && s->sleeping)
         rest(s);
-    else if (s->state == WAITING)
+    else if (s->state == LM_ENGINE_WAITING)
         spawn_or_wait(s);
 }
 
@@ -446,18 +208,13 @@ static int spawn(struct lm_supervisor *s, struct lm_err *err)
         s->pid = 0;
         return lm_fail(err, LM_ECONFIG, "cannot run the engine %s: %s", s->d.program, strerror(rc));
     }
-    evutil_make_socket_nonblocking(fd[0]);
-    s->fd = fd[0];
-    s->readable = event_new(s->base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
-    s->writable = event_new(s->base, s->fd, EV_WRITE, on_writable, s);
-    s->in.limit = LM_MSG_MAX_BYTES + READ_BYTES;
     s->failed = false;
     s->served_us = 0;
-    s->state = LOADING;
-    if (!s->readable || !s->writable || event_add(s->readable, NULL))
-        return lm_fail(err, LM_ENOMEM, "out of memory");
-    lm_log(LM_DEBUG, "engine", "started model=%s pid=%d", s->d.name, (int)s->pid);
-    return 0;
+    s->state = LM_ENGINE_LOADING;
+    rc = lm_channel_open(s, fd[0], on_readable, err);
+    if (rc == 0)
+        lm_log(LM_DEBUG, "engine", "started model=%s pid=%d", s->d.name, (int)s->pid);
+    return rc;
 }
 
 static void spawn_or_wait(struct lm_supervisor *s)
@@ -472,7 +229,7 @@ static void spawn_or_wait(struct lm_supervisor *s)
         s->failure.code = err.code;
         snprintf(s->failure.msg, sizeof s->failure.msg, "%s", err.msg);
         s->failed = s->sleeping = true;
-        s->state = WAITING;
+        s->state = LM_ENGINE_WAITING;
         arm(s->timer, 0);
     } else {
         wait_and_restart(s);
@@ -498,7 +255,7 @@ int lm_supervisor_create(struct event_base *base, const struct lm_supervisor_des
     s->argv[0] = (char *)(uintptr_t)desc->program;
     memcpy(s->argv + 1, desc->flag, n * sizeof *s->argv);
     s->sleeping = s->d.asleep;
-    s->state = ASLEEP;
+    s->state = LM_ENGINE_ASLEEP;
     rc = s->sleeping ? 0 : spawn(s, err);
     if (rc == 0)
         *out = s;
@@ -510,7 +267,7 @@ out:
 
 bool lm_supervisor_serves(const struct lm_supervisor *s)
 {
-    return s->state == SERVING && !s->stopping && !s->sleeping;
+    return s->state == LM_ENGINE_SERVING && !s->stopping && !s->sleeping;
 }
 
 bool lm_supervisor_healthy(const struct lm_supervisor *s)
@@ -521,21 +278,15 @@ bool lm_supervisor_healthy(const struct lm_supervisor *s)
 bool lm_supervisor_progresses(const struct lm_supervisor *s)
 {
     uint64_t now = lm_now_us();
-    if (s->state == SERVING)
+    if (s->state == LM_ENGINE_SERVING)
         return !s->n_pending || now - s->progress_us < HEALTHY_US;
-    return s->state != ENDING || now - s->ended_us < EXIT_GRACE_US + HEALTHY_US;
-}
-
-static void send_now(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
-{
-    lm_msg_write(&s->out, type, part, n_part);
-    flush(s);
+    return s->state != LM_ENGINE_ENDING || now - s->ended_us < EXIT_GRACE_US + HEALTHY_US;
 }
 
 void lm_supervisor_send(struct lm_supervisor *s, enum lm_msg_type type, const struct lm_msg_part *part, size_t n_part)
 {
-    if (s->state == SERVING)
-        send_now(s, type, part, n_part);
+    if (s->state == LM_ENGINE_SERVING)
+        lm_channel_send(s, type, part, n_part);
 }
 
 void lm_supervisor_submit(struct lm_supervisor *s, const struct lm_msg_part *part, size_t n_part)
@@ -554,48 +305,48 @@ void lm_supervisor_sleep(struct lm_supervisor *s, bool keep_weights)
     s->sleeping = true;
     s->failed = s->told_asleep = false;
     lm_supervisor_send(s, keep_weights ? LM_MSG_SLEEP : LM_MSG_DRAIN, NULL, 0);
-    if (s->state == LOADING)
+    if (s->state == LM_ENGINE_LOADING)
         kill(s->pid, SIGTERM);
-    if (s->state == WAITING)
+    if (s->state == LM_ENGINE_WAITING)
         arm(s->timer, 0);
 }
 
 void lm_supervisor_wake(struct lm_supervisor *s)
 {
-    if (s->state != ASLEEP && s->state != DOZING)
+    if (s->state != LM_ENGINE_ASLEEP && s->state != LM_ENGINE_DOZING)
         return;
     s->sleeping = s->failed = false;
     s->once = true;
-    if (s->state == ASLEEP) {
+    if (s->state == LM_ENGINE_ASLEEP) {
         spawn_or_wait(s);
         return;
     }
-    s->state = LOADING;
+    s->state = LM_ENGINE_LOADING;
     s->served_us = 0;
-    send_now(s, LM_MSG_WAKE, NULL, 0);
+    lm_channel_send(s, LM_MSG_WAKE, NULL, 0);
 }
 
 void lm_supervisor_stop(struct lm_supervisor *s)
 {
-    if (s->state == SERVING || s->state == DOZING)
-        send_now(s, LM_MSG_DRAIN, NULL, 0);
+    if (s->state == LM_ENGINE_SERVING || s->state == LM_ENGINE_DOZING)
+        lm_channel_send(s, LM_MSG_DRAIN, NULL, 0);
     s->stopping = true;
-    if (s->state == LOADING)
+    if (s->state == LM_ENGINE_LOADING)
         kill(s->pid, SIGTERM);
-    if (s->state == WAITING || s->state == ASLEEP)
-        s->state = STOPPED;
+    if (s->state == LM_ENGINE_WAITING || s->state == LM_ENGINE_ASLEEP)
+        s->state = LM_ENGINE_STOPPED;
 }
 
 bool lm_supervisor_stopped(const struct lm_supervisor *s)
 {
-    return s->state == STOPPED;
+    return s->state == LM_ENGINE_STOPPED;
 }
 
 void lm_supervisor_destroy(struct lm_supervisor *s)
 {
     if (!s)
         return;
-    close_socket(s);
+    lm_channel_close(s);
     if (s->pid > 0) {
         kill(s->pid, SIGKILL);
         waitpid(s->pid, NULL, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/admin.h"
+#include "api/inflight.h"
 #include "api/json.h"
 #include "api/llama/llama.h"
 #include "runtime/base/utf8.h"

@@ -9,6 +9,7 @@
  * or whole at the end. A reader that falls behind gets fewer and longer pieces: what is generated meanwhile waits
  * as text, at most max_tokens of it.
  */
+#include "api/inflight.h"
 #include "api/openai/constrain.h"
 #include "api/openai/logprobs.h"
 #include "api/openai/params.h"
