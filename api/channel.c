@@ -218,8 +218,10 @@ void lm_channel_close(struct lm_supervisor *s)
 {
     if (s->fd < 0)
         return;
-    event_free(s->readable);
-    event_free(s->writable);
+    if (s->readable)
+        event_free(s->readable);
+    if (s->writable)
+        event_free(s->writable);
     s->readable = s->writable = NULL;
     close(s->fd);
     s->fd = -1;

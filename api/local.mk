@@ -22,7 +22,7 @@ libapi_la_LIBADD = libhttp.la libguard.la libsandbox.la libprotocol.la libtools.
 EXTRA_DIST += $(page_files) %D%/openapi.json tests/data/json/cases.txt tests/data/json/LICENSE
 
 if HAVE_CHECK
-api_tests = %D%/affinity_test %D%/card_test %D%/fleet_test %D%/json_test %D%/keys_test %D%/keys_timing_test %D%/metrics_test %D%/trace_test %D%/workers_test
+api_tests = %D%/affinity_test %D%/card_test %D%/channel_test %D%/fleet_test %D%/json_test %D%/keys_test %D%/keys_timing_test %D%/metrics_test %D%/trace_test %D%/workers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 %C%_affinity_test_SOURCES = %D%/affinity_test.c
@@ -32,6 +32,9 @@ TESTS += $(api_tests)
 %C%_card_test_CPPFLAGS = $(GOLDEN_CPPFLAGS)
 %C%_card_test_CFLAGS = $(TEST_CFLAGS)
 %C%_card_test_LDADD = libapi.la $(TEST_LIBS)
+%C%_channel_test_SOURCES = %D%/channel_test.c
+%C%_channel_test_CFLAGS = $(TEST_CFLAGS) $(LIBEVENT_CFLAGS)
+%C%_channel_test_LDADD = libapi.la $(TEST_LIBS)
 %C%_fleet_test_SOURCES = %D%/fleet_test.c
 %C%_fleet_test_CFLAGS = $(TEST_CFLAGS)
 %C%_fleet_test_LDADD = libapi.la $(TEST_LIBS)
