@@ -107,6 +107,15 @@ uint32_t lm_build_self_attention(struct lm_build *b, uint32_t x, enum lm_qk_norm
     return lm_build_attention(b, q, k, v, attn);
 }
 
+void lm_build_attention_sublayer(struct lm_build *b, uint32_t *x, enum lm_qk_norm kind, const struct lm_rope *rope, const struct lm_attn *attn)
+{
+    uint32_t h = lm_build_norm(b, "h", *x, "attn_norm");
+    uint32_t a = lm_build_self_attention(b, h, kind, rope, attn);
+    lm_build_last_rows(b, x, &a);
+    h = lm_build_linear(b, "h", b->hp->dim, a, "attn_output");
+    lm_build_add(b, *x, h);
+}
+
 void lm_build_copy_heads(struct lm_build *b, uint32_t y, uint32_t n_head, uint32_t y_first, uint32_t x, uint32_t n_head_x, uint32_t x_first,
                          uint32_t n)
 {

@@ -148,6 +148,8 @@ uint32_t lm_build_attention(struct lm_build *b, uint32_t q, uint32_t k, uint32_t
 void lm_build_last_rows(struct lm_build *b, uint32_t *x, uint32_t *a);
 /** In the last layer: another activation goes on with those rows. After lm_build_last_rows(). */
 void lm_build_keep_rows(struct lm_build *b, uint32_t *y);
+/** x += attn_output(self attention of attn_norm(x)), lm_build_last_rows() among them: what most families' layers begin with. */
+void lm_build_attention_sublayer(struct lm_build *b, uint32_t *x, enum lm_qk_norm qk_norm, const struct lm_rope *rope, const struct lm_attn *attn);
 /** ffn_gate and ffn_up, or both halves of an ffn_up of twice the rows, act (LM_OP_SILU_MUL or LM_OP_GELU_MUL), ffn_down. Returns slot "h". */
 uint32_t lm_build_mlp(struct lm_build *b, uint32_t x, enum lm_op_kind act);
 /** ffn_up, gelu, ffn_down. Returns slot "h". */

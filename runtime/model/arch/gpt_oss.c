@@ -19,13 +19,8 @@ static void build(struct lm_build *b)
             .sink = "attn_sinks",
         };
 
-        uint32_t h = lm_build_norm(b, "h", x, "attn_norm");
-        uint32_t a = lm_build_self_attention(b, h, LM_QK_NONE, &rope, &attn);
-        lm_build_last_rows(b, &x, &a);
-        h = lm_build_linear(b, "h", hp->dim, a, "attn_output");
-        lm_build_add(b, x, h);
-
-        h = lm_build_norm(b, "h", x, "post_attention_norm");
+        lm_build_attention_sublayer(b, &x, LM_QK_NONE, &rope, &attn);
+        uint32_t h = lm_build_norm(b, "h", x, "post_attention_norm");
         h = lm_build_moe(b, h, &moe);
         lm_build_add(b, x, h);
     }

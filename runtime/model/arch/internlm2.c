@@ -11,13 +11,8 @@ static void build(struct lm_build *b)
 
     uint32_t x = lm_build_embed(b, 1);
     for (b->layer = 0; b->layer < hp->n_layer; b->layer++) {
-        uint32_t h = lm_build_norm(b, "h", x, "attn_norm");
-        uint32_t a = lm_build_self_attention(b, h, LM_QK_NONE, &rope, &attn);
-        lm_build_last_rows(b, &x, &a);
-        h = lm_build_linear(b, "h", hp->dim, a, "attn_output");
-        lm_build_add(b, x, h);
-
-        h = lm_build_norm(b, "h", x, "ffn_norm");
+        lm_build_attention_sublayer(b, &x, LM_QK_NONE, &rope, &attn);
+        uint32_t h = lm_build_norm(b, "h", x, "ffn_norm");
         h = lm_build_mlp(b, h, LM_OP_SILU_MUL);
         lm_build_add(b, x, h);
     }
