@@ -168,7 +168,7 @@ static int run_macro(struct lm_jctx *c, const struct lm_jmacro *macro, const str
         rc = fill_defaults(c, n);
     if (!rc)
         rc = lm_jexec_body(c, &n->z);
-    return rc ? rc : lm_jexec_capture(c, mark, out);
+    return rc ? rc : lm_jval_take(c, &c->out, mark, out);
 }
 
 static int call_joiner(struct lm_jctx *c, struct lm_jjoiner *j, const struct lm_jargs *a, struct lm_jval *out)

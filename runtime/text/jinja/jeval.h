@@ -83,8 +83,6 @@ int lm_jexec_begin(struct lm_jctx *c, const struct lm_jframe *f, struct lm_jact 
 /** Start a scope's variables. */
 int lm_jexec_enter(struct lm_jctx *c, const struct lm_jframe *f);
 int lm_jexec_assign(struct lm_jctx *c, const struct lm_jnode *target, struct lm_jval v);
-/** Take what was written behind mark as a string. */
-int lm_jexec_capture(struct lm_jctx *c, size_t mark, struct lm_jval *out);
 
 /* ---- jloop.c ---- */
 /** Run a for statement over v, writing to c->out. outer: variables around it. */

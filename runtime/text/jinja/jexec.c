@@ -26,19 +26,6 @@ int lm_jexec_begin(struct lm_jctx *c, const struct lm_jframe *f, struct lm_jact 
     return lm_jexec_enter(c, f);
 }
 
-int lm_jexec_capture(struct lm_jctx *c, size_t mark, struct lm_jval *out)
-{
-    size_t n = c->out.len - mark;
-    char *s = lm_jval_alloc(c, n, 1);
-    if (!s)
-        return lm_jval_nomem(c);
-    if (n)
-        memcpy(s, c->out.data + mark, n);
-    c->out.len = mark;
-    *out = lm_jval_str(s, n);
-    return 0;
-}
-
 static int write_out(struct lm_jctx *c, struct lm_jval v)
 {
     size_t mark = lm_jval_mark(c);
@@ -135,7 +122,7 @@ static int exec_block_text(struct lm_jctx *c, const struct lm_jnode *n, struct l
     if (rc > 0)
         c->out.len = mark;
     if (!rc)
-        rc = lm_jexec_capture(c, mark, out);
+        rc = lm_jval_take(c, &c->out, mark, out);
     if (rc || !n->b)
         return rc;
     c->block = *out;

@@ -151,7 +151,7 @@ int lm_jloop_call(struct lm_jctx *c, struct lm_jloop *l, struct lm_jval v, struc
         return lm_fail(c->err, LM_EFORMAT, "the loop must have the 'recursive' marker to be called");
     size_t mark = c->out.len;
     int rc = lm_jloop_run(c, l->node, v, l->outer, l->depth0 + 1);
-    return rc ? rc : lm_jexec_capture(c, mark, out);
+    return rc ? rc : lm_jval_take(c, &c->out, mark, out);
 }
 
 static int loop_cycle(struct lm_jctx *c, const struct lm_jcall *k, struct lm_jval *out)

@@ -40,19 +40,24 @@ int lm_jval_enter(struct lm_jctx *c)
     return lm_jval_charge(c, 1) ? (c->depth--, LM_ELIMIT) : 0;
 }
 
-int lm_jval_cut(struct lm_jctx *c, size_t mark, struct lm_jval *out)
+int lm_jval_take(struct lm_jctx *c, struct lm_bytes *from, size_t mark, struct lm_jval *out)
 {
-    if (c->tmp.failed)
-        return lm_fail(c->err, LM_ELIMIT, "a string is longer than %zu bytes", c->tmp.limit);
-    size_t n = c->tmp.len - mark;
+    size_t n = from->len - mark;
     char *s = lm_jval_alloc(c, n, 1);
     if (!s)
         return lm_jval_nomem(c);
     if (n)
-        memcpy(s, c->tmp.data + mark, n);
-    c->tmp.len = mark;
+        memcpy(s, from->data + mark, n);
+    from->len = mark;
     *out = lm_jval_str(s, n);
     return 0;
+}
+
+int lm_jval_cut(struct lm_jctx *c, size_t mark, struct lm_jval *out)
+{
+    if (c->tmp.failed)
+        return lm_fail(c->err, LM_ELIMIT, "a string is longer than %zu bytes", c->tmp.limit);
+    return lm_jval_take(c, &c->tmp, mark, out);
 }
 
 int lm_jval_push(struct lm_jctx *c, struct lm_jlist *l, struct lm_jval v)

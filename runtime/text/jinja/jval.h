@@ -202,7 +202,9 @@ static inline size_t lm_jval_mark(const struct lm_jctx *c)
     return c->tmp.len;
 }
 
-/** Take everything behind mark as a string.  Errors LM_ELIMIT, LM_ENOMEM */
+/** Take everything of c->tmp or c->out behind mark as a string.  Errors LM_ELIMIT, LM_ENOMEM */
+int lm_jval_take(struct lm_jctx *c, struct lm_bytes *from, size_t mark, struct lm_jval *out);
+/** The same of c->tmp, which must hold all that was appended.  Errors LM_ELIMIT, LM_ENOMEM */
 int lm_jval_cut(struct lm_jctx *c, size_t mark, struct lm_jval *out);
 
 /** A growing array of values. All-zero is empty. */
