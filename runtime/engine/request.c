@@ -339,8 +339,7 @@ static int constraint_open(const struct lm_msg_submit_view *in, const struct lm_
     return lm_constraint_open(limits->constraints, in->grammar, in->h.n_grammar, out, err);
 }
 
-int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_request **out,
-                      struct lm_err *err)
+static int submit_check(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_err *err)
 {
     const struct lm_msg_submit *h = &in->h;
     int rc = length_check(h, limits, err);
@@ -364,8 +363,14 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
         rc = ids_check("thinking_token_budget", in->think_open, h->n_think_open + h->n_think_close, limits->n_vocab, err);
     if (!rc)
         rc = ids_check("dry_sequence_breakers", in->breaker, h->n_breaker, limits->n_vocab, err);
-    if (!rc)
-        rc = bad_check(in, limits->n_vocab, err);
+    return rc ? rc : bad_check(in, limits->n_vocab, err);
+}
+
+int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_request_limits *limits, struct lm_request **out,
+                      struct lm_err *err)
+{
+    const struct lm_msg_submit *h = &in->h;
+    int rc = submit_check(in, limits, err);
     if (rc)
         return rc;
     struct lm_constraint *constraint = NULL;
