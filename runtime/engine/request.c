@@ -72,9 +72,15 @@ static int sampling_check(const struct lm_msg_submit_view *in, struct lm_err *er
     return rc;
 }
 
+/* Tokens of the longest sequence it may become: a pooled one makes none. */
+static uint64_t most_tokens(const struct lm_msg_submit *h)
+{
+    return (uint64_t)h->n_prompt + (h->pool ? 0 : h->max_tokens);
+}
+
 static int length_check(const struct lm_msg_submit *h, const struct lm_request_limits *l, struct lm_err *err)
 {
-    uint64_t total = (uint64_t)h->n_prompt + (h->pool ? 0 : h->max_tokens), pool = (uint64_t)l->n_block * l->block_size;
+    uint64_t total = most_tokens(h), pool = (uint64_t)l->n_block * l->block_size;
     if (h->n_prompt < 1 || h->max_tokens < 1)
         return lm_fail(err, LM_EINVAL, "prompt and max_tokens must be at least 1");
     if (total > l->max_model_len)
@@ -96,7 +102,7 @@ static bool has_penalty(const struct lm_msg_submit *h)
 /* Bytes of the request and its arrays; with base, also set the pointers. */
 static size_t layout(struct lm_request *base, const struct lm_msg_submit *h, const struct lm_request_limits *l)
 {
-    size_t n_token = (size_t)h->n_prompt + h->max_tokens;
+    size_t n_token = (size_t)most_tokens(h);
     size_t n_bias = (size_t)h->n_bias + h->n_stop + h->n_bad / 2 + (h->dry_multiplier > 0 ? LM_DRY_MAX : 0);
     size_t n_seen = has_penalty(h) ? n_token * (1 + l->speculative.n_tok) : 0, n_block = (n_token + l->block_size - 1) / l->block_size;
     size_t n_allow = h->n_allow || h->n_grammar ? ((size_t)l->n_vocab + 31) / 32 : 0, n_match = h->dry_multiplier > 0 ? n_token : 0;
@@ -379,7 +385,7 @@ int lm_request_create(const struct lm_msg_submit_view *in, const struct lm_reque
     struct lm_request *r = malloc(layout(NULL, h, limits));
     if (!r) {
         lm_constraint_close(constraint);
-        return lm_fail(err, LM_ENOMEM, "no memory for a request of %u tokens", (unsigned)(h->n_prompt + h->max_tokens));
+        return lm_fail(err, LM_ENOMEM, "no memory for a request of %u tokens", (unsigned)most_tokens(h));
     }
     *r = (struct lm_request){
         .id = h->id, .lora = -1, .n_prompt = h->n_prompt, .max_tokens = h->max_tokens, .min_tokens = h->min_tokens, .n_stop = h->n_stop,

@@ -2,6 +2,7 @@
 #include "runtime/engine/request.h"
 #include "tests/suite.h"
 
+#include <malloc.h>
 #include <math.h>
 
 static const int32_t prompt[] = {5, 3, 5, 9}, stop[] = {7, 2}, bias_id[] = {1};
@@ -16,12 +17,17 @@ static struct lm_msg_submit_view ask(void)
     };
 }
 
-static struct lm_request *make(const struct lm_msg_submit_view *in)
+static struct lm_request *make_of(const struct lm_msg_submit_view *in, const struct lm_request_limits *l)
 {
     struct lm_request *r;
     struct lm_err err = {0};
-    ck_assert_msg(lm_request_create(in, &limits, &r, &err) == 0, "%s", err.msg);
+    ck_assert_msg(lm_request_create(in, l, &r, &err) == 0, "%s", err.msg);
     return r;
+}
+
+static struct lm_request *make(const struct lm_msg_submit_view *in)
+{
+    return make_of(in, &limits);
 }
 
 START_TEST(test_engine_request__values_out_of_range_are_refused_by_name)
@@ -87,6 +93,21 @@ START_TEST(test_engine_request__longer_than_the_pool_is_refused_though_the_model
     small.n_block = 1;
     ck_assert_int_eq(lm_request_create(&in, &small, &r, &err), LM_EINVAL);
     ck_assert_msg(strstr(err.msg, "KV cache of 8") != NULL, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(test_engine_request__a_pooled_one_has_no_room_for_tokens_that_it_never_makes)
+{
+    struct lm_request_limits pooled = limits;
+    struct lm_msg_submit_view in = ask();
+    pooled.dim = 8;
+    in.h.pool = LM_POOL_LAST;
+    in.h.max_tokens = 1 << 24;
+    in.h.dry_multiplier = 1;
+    in.h.repetition = 1.1f;
+    struct lm_request *r = make_of(&in, &pooled);
+    ck_assert_uint_lt(malloc_usable_size(r), 1 << 16);
+    lm_request_destroy(r);
 }
 END_TEST
 
@@ -252,6 +273,7 @@ END_TEST
 
 SUITE_MAIN("engine/request", test_engine_request__values_out_of_range_are_refused_by_name,
            test_engine_request__longer_than_the_pool_is_refused_though_the_model_allows_it,
+           test_engine_request__a_pooled_one_has_no_room_for_tokens_that_it_never_makes,
            test_engine_request__seen_tokens_are_sorted_distinct_and_counted,
            test_engine_request__only_a_repetition_penalty_looks_at_the_prompt,
            test_engine_request__a_stop_id_ends_it_and_the_last_token_too,

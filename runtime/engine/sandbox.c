@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/engine/sandbox.h"
+#include "config.h"
 
 #include <errno.h>
 #include <linux/audit.h>
@@ -28,7 +29,7 @@ static const int shares[] = {SYS_process_vm_readv, SYS_process_vm_writev};
 static const int refused[] = {
     /* other processes */
     SYS_pidfd_getfd, SYS_perf_event_open,
-#ifndef __SANITIZE_ADDRESS__
+#ifndef LM_ASAN
     SYS_ptrace, /* its search for leaks stops the threads by it */
 #endif
     /* sockets by another way, and what the kernel runs */

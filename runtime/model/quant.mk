@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Quantizers of the low-bit types. The searches are loops that the compiler makes vectors of, once for each ISA.
 noinst_LTLIBRARIES += libquant.la
-libquant_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off -ftree-vectorize -fvect-cost-model=dynamic -fno-trapping-math -fno-math-errno
+libquant_la_CFLAGS = $(AM_CFLAGS) -ffp-contract=off -ftree-vectorize $(VECTOR_CFLAGS) -fno-trapping-math -fno-math-errno
 libquant_la_SOURCES = %D%/quant.c %D%/quant.h %D%/quant_block.h %D%/quant_body.h %D%/quant_portable.c
 libquant_la_LIBADD = libqtype.la
 if ARCH_X86_64

@@ -3,25 +3,28 @@
 # UndefinedBehaviorSanitizer, `make tsan` with ThreadSanitizer, `make coverage` with gcov. `make analyze` reads the sources only.
 assurance_unit = $(filter-out $(XFAIL_TESTS) backends/cl/% backends/ze/% backends/gpu/%,$(filter $(check_PROGRAMS),$(TESTS)))
 SANITIZE_TESTS = $(assurance_unit) tests/http/rfc_test.py tests/http/conn_test.py tests/api/front_test tests/attacks/attacks_test
-sanitize_front_built = llmserved llmserve-engine tests/api/fake_engine tests/http/echo $(test_plugins) $(filter tests/fuzz/%_replay,$(check_PROGRAMS))
-sanitize_front_tests = $(filter-out %timing_test,$(filter runtime/base/% runtime/text/% conf/% api/% runtime/engine/% cmd/llmserve-engine_test,$(assurance_unit))) \
-	tests/http/rfc_test.py tests/http/conn_test.py tests/api/front_test tests/api/family_test tests/attacks/attacks_test tests/fuzz/corpus_test
+sanitize_front_built = llmserved llmserve-engine tests/api/fake_engine tests/http/echo $(test_plugins) $(filter tests/fuzz/%_fuzz,$(check_PROGRAMS))
+sanitize_front_tests = tests/fuzz/corpus_test $(filter-out %timing_test,$(filter runtime/base/% runtime/text/% conf/% api/% runtime/engine/% cmd/llmserve-engine_test,$(assurance_unit))) \
+	tests/http/rfc_test.py tests/http/conn_test.py tests/api/front_test tests/api/family_test tests/attacks/attacks_test
 TSAN_TESTS = $(filter runtime/engine/% runtime/parallel/% runtime/model/model_test backends/cpu/cpu_test api/workers_test \
 	api/http/server_test cmd/llmserve-engine_test,$(assurance_unit)) tests/api/front_test tests/reliability/cut_test
 COVERAGE_TESTS = $(TESTS)
 
 # The same configuration, with what its checks found.
 assurance_cache = sed -n '/^ac_cv_env_/d; /^[a-z]*_cv_[A-Za-z0-9_]*=/p' ../config.log > config.cache
-assurance_configure = $(MKDIR_P) $@ && cd $@ && { test -f Makefile || { $(if $(2),$(assurance_cache),:) && \
+assurance_configure = $(MKDIR_P) $(or $(3),$@) && cd $(or $(3),$@) && { test -f Makefile || { $(if $(2),$(assurance_cache),:) && \
 	eval "CONFIG_SHELL=$(SHELL) $(SHELL) '$(abs_top_srcdir)/configure' `../config.status --config` -q $(2) $(1)"; }; }
 sanitize sanitize-front tsan: export UBSAN_OPTIONS = print_stacktrace=1
 sanitize:
 	+@$(call assurance_configure,--enable-sanitizers --disable-werror,--cache-file=config.cache) && $(MAKE) -s check TESTS='$(SANITIZE_TESTS)'
-# What CI runs of it: what reads from outside, without backends; the fuzz targets' corpus and changed inputs.
-sanitize-front: export LLMSERVE_FUZZ_SECONDS = 3
+# What CI runs of it: what reads from outside, without backends, and each fuzz target for LLMSERVE_FUZZ_SECONDS, by libFuzzer where
+# clang has it; `make fuzz` uses the same build.
+sanitize_front_configure = $(call assurance_configure,$(if $(filter no,$(FUZZ_CC)),--enable-sanitizers,--enable-fuzzer CC=$(FUZZ_CC)) \
+	--disable-werror --with-backends= --without-mpi CFLAGS=\"-O1 -g\",,sanitize-front)
+sanitize-front: export LLMSERVE_FUZZ_SECONDS = 30
 sanitize-front:
-	+@$(call assurance_configure,--enable-sanitizers --disable-werror --with-backends= --without-mpi CFLAGS=\"-O1 -g\",--cache-file=config.cache) && \
-	$(MAKE) -s $(sanitize_front_built) && $(MAKE) -s -k check-TESTS check_PROGRAMS= check_LTLIBRARIES= VERBOSE=1 TESTS='$(sanitize_front_tests)'
+	+@$(sanitize_front_configure) && $(MAKE) -s $(sanitize_front_built) && \
+	$(MAKE) -s -k check-TESTS check_PROGRAMS= check_LTLIBRARIES= VERBOSE=1 TESTS='$(sanitize_front_tests)'
 tsan:
 	+@$(call assurance_configure,--enable-tsan --disable-werror,--cache-file=config.cache) && $(MAKE) -s check TESTS='$(TSAN_TESTS)'
 coverage:

@@ -1,39 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make fuzz` builds the targets with clang's libFuzzer and runs each for FUZZ_SECONDS, from the corpus and what earlier runs
-# found in tests/fuzz/found. `make check` replays the corpus and two seconds of changed inputs, with whatever compiler there is.
+# Each target replays its corpus and changed inputs (replay.c) with whatever compiler there is; configured with --enable-fuzzer,
+# libFuzzer drives it. `make fuzz` does that for FUZZ_SECONDS each, in the build that `make sanitize-front` has too, from the corpus
+# and what earlier runs found in tests/fuzz/found.
 EXTRA_DIST += %D%/corpus %D%/seeds.py
 
-check_PROGRAMS += %D%/http_replay %D%/json_replay %D%/request_replay %D%/ini_replay %D%/gguf_replay %D%/safetensors_replay %D%/tokenizer_replay \
-	%D%/template_replay %D%/grammar_replay %D%/tools_replay %D%/protocol_replay
-%C%_http_replay_SOURCES = %D%/replay.c %D%/http_fuzz.c
-%C%_http_replay_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
-%C%_http_replay_LDADD = libhttp.la
-%C%_json_replay_SOURCES = %D%/replay.c %D%/json_fuzz.c
-%C%_json_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-%C%_json_replay_LDADD = libjson.la libbase.la
-%C%_request_replay_SOURCES = %D%/replay.c %D%/request_fuzz.c
-%C%_request_replay_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
-%C%_request_replay_LDADD = libapi.la $(JANSSON_LIBS)
-%C%_ini_replay_SOURCES = %D%/replay.c %D%/ini_fuzz.c
-%C%_ini_replay_LDADD = libconf.la
-%C%_gguf_replay_SOURCES = %D%/replay.c %D%/gguf_fuzz.c
-%C%_gguf_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-%C%_gguf_replay_LDADD = libtext.la libmodel.la libbase.la
-%C%_safetensors_replay_SOURCES = %D%/replay.c %D%/safetensors_fuzz.c
-%C%_safetensors_replay_LDADD = libmodel.la libbase.la
-%C%_tokenizer_replay_SOURCES = %D%/replay.c %D%/tokenizer_fuzz.c
-%C%_tokenizer_replay_LDADD = libtext.la libmodel.la libbase.la
-%C%_template_replay_SOURCES = %D%/replay.c %D%/template_fuzz.c
-%C%_template_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-%C%_template_replay_LDADD = libtext.la libmodel.la libbase.la
-%C%_grammar_replay_SOURCES = %D%/replay.c %D%/grammar_fuzz.c
-%C%_grammar_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-%C%_grammar_replay_LDADD = libgrammar.la libbase.la $(JANSSON_LIBS)
-%C%_tools_replay_SOURCES = %D%/replay.c %D%/tools_fuzz.c
-%C%_tools_replay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-%C%_tools_replay_LDADD = libtools.la libbase.la $(JANSSON_LIBS)
-%C%_protocol_replay_SOURCES = %D%/replay.c %D%/protocol_fuzz.c
-%C%_protocol_replay_LDADD = libengine.la libbase.la
+if LIBFUZZER
+fuzz_main =
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
+AM_TESTS_ENVIRONMENT += LLMSERVE_FUZZ_DRIVER=libfuzzer; export LLMSERVE_FUZZ_DRIVER;
+else
+fuzz_main = %D%/replay.c
+fuzz_ldflags = $(AM_LDFLAGS)
+endif
+check_PROGRAMS += %D%/http_fuzz %D%/json_fuzz %D%/request_fuzz %D%/ini_fuzz %D%/gguf_fuzz %D%/safetensors_fuzz %D%/tokenizer_fuzz \
+	%D%/template_fuzz %D%/grammar_fuzz %D%/tools_fuzz %D%/protocol_fuzz
+%C%_http_fuzz_SOURCES = $(fuzz_main) %D%/http_fuzz.c
+%C%_http_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_http_fuzz_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS)
+%C%_http_fuzz_LDADD = libhttp.la
+%C%_json_fuzz_SOURCES = $(fuzz_main) %D%/json_fuzz.c
+%C%_json_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_json_fuzz_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_json_fuzz_LDADD = libjson.la libbase.la
+%C%_request_fuzz_SOURCES = $(fuzz_main) %D%/request_fuzz.c
+%C%_request_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_request_fuzz_CFLAGS = $(AM_CFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
+%C%_request_fuzz_LDADD = libapi.la $(JANSSON_LIBS)
+%C%_ini_fuzz_SOURCES = $(fuzz_main) %D%/ini_fuzz.c
+%C%_ini_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_ini_fuzz_LDADD = libconf.la
+%C%_gguf_fuzz_SOURCES = $(fuzz_main) %D%/gguf_fuzz.c
+%C%_gguf_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_gguf_fuzz_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_gguf_fuzz_LDADD = libtext.la libmodel.la libbase.la
+%C%_safetensors_fuzz_SOURCES = $(fuzz_main) %D%/safetensors_fuzz.c
+%C%_safetensors_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_safetensors_fuzz_LDADD = libmodel.la libbase.la
+%C%_tokenizer_fuzz_SOURCES = $(fuzz_main) %D%/tokenizer_fuzz.c
+%C%_tokenizer_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_tokenizer_fuzz_LDADD = libtext.la libmodel.la libbase.la
+%C%_template_fuzz_SOURCES = $(fuzz_main) %D%/template_fuzz.c
+%C%_template_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_template_fuzz_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_template_fuzz_LDADD = libtext.la libmodel.la libbase.la
+%C%_grammar_fuzz_SOURCES = $(fuzz_main) %D%/grammar_fuzz.c
+%C%_grammar_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_grammar_fuzz_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_grammar_fuzz_LDADD = libgrammar.la libbase.la $(JANSSON_LIBS)
+%C%_tools_fuzz_SOURCES = $(fuzz_main) %D%/tools_fuzz.c
+%C%_tools_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_tools_fuzz_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_tools_fuzz_LDADD = libtools.la libbase.la $(JANSSON_LIBS)
+%C%_protocol_fuzz_SOURCES = $(fuzz_main) %D%/protocol_fuzz.c
+%C%_protocol_fuzz_LDFLAGS = $(fuzz_ldflags)
+%C%_protocol_fuzz_LDADD = libengine.la libbase.la
 dist_check_SCRIPTS += %D%/corpus_test %D%/mutate_test
 TESTS += %D%/corpus_test
 
@@ -71,32 +91,11 @@ mutate:
 CLEANFILES += tests/fuzz/mutate-asan mutate.found
 
 FUZZ_SECONDS = 60
-FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzz_targets = http json request ini gguf safetensors tokenizer template grammar tools protocol
-fuzz_base = $(filter %.c,$(libbase_la_SOURCES) $(libjson_la_SOURCES))
-fuzz_model = $(filter %.c,$(libmodel_la_SOURCES) $(libquant_la_SOURCES) $(libquant_avx2_la_SOURCES) $(libqtype_la_SOURCES)) $(fuzz_base)
-fuzz_text = $(filter %.c,$(libtext_la_SOURCES)) $(fuzz_model)
-fuzz_http = tests/fuzz/http_fuzz.c $(filter api/http/%.c,$(libhttp_la_SOURCES)) $(fuzz_base)
-fuzz_json = tests/fuzz/json_fuzz.c $(fuzz_base)
-fuzz_request = tests/fuzz/request_fuzz.c $(filter api/error.c api/json.c api/openai/params%.c api/openai/stop.c,$(libapi_la_SOURCES)) $(fuzz_base)
-fuzz_ini = tests/fuzz/ini_fuzz.c $(filter %.c,$(libconf_la_SOURCES)) $(fuzz_base)
-fuzz_gguf = tests/fuzz/gguf_fuzz.c $(fuzz_text)
-fuzz_safetensors = tests/fuzz/safetensors_fuzz.c $(fuzz_model)
-fuzz_tokenizer = tests/fuzz/tokenizer_fuzz.c $(fuzz_text)
-fuzz_template = tests/fuzz/template_fuzz.c $(fuzz_text)
-fuzz_grammar = tests/fuzz/grammar_fuzz.c $(filter %.c,$(libgrammar_la_SOURCES) $(libgrammarrun_la_SOURCES)) $(fuzz_base)
-fuzz_tools = tests/fuzz/tools_fuzz.c $(filter %.c,$(libtools_la_SOURCES) $(libgrammar_la_SOURCES) $(libgrammarrun_la_SOURCES)) $(fuzz_base)
-fuzz_protocol = tests/fuzz/protocol_fuzz.c $(filter %/constraint.c %/draft.c %/dry.c %/kv.c %/request.c %/think.c,$(libengine_la_SOURCES)) \
-	$(filter %.c,$(libprotocol_la_SOURCES) $(libgrammarrun_la_SOURCES)) $(fuzz_base)
-fuzz_cflags = $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(PCRE2_CFLAGS) $(UTF8PROC_CFLAGS)
-fuzz_libs = $(LIBEVENT_LIBS) $(TLS_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(PCRE2_LIBS) $(UTF8PROC_LIBS) -lm -lpthread
-
 fuzz: $(fuzz_targets:%=fuzz-%)
 fuzz-%:
-	@test "$(FUZZ_CC)" != no || { echo "make fuzz needs clang with its libFuzzer: install clang (Debian, Ubuntu, Fedora)" >&2; exit 1; }
-	$(AM_V_at)$(MKDIR_P) tests/fuzz/found/$*
-	$(AM_V_GEN)$(FUZZ_CC) $(FUZZ_CFLAGS) $(DEFS) -I. $(AM_CPPFLAGS) $(fuzz_cflags) -o tests/fuzz/$*_fuzz $(addprefix $(srcdir)/,$(sort $(fuzz_$*))) $(fuzz_libs)
-	tests/fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -artifact_prefix=tests/fuzz/ \
-	  tests/fuzz/found/$* $(srcdir)/tests/fuzz/corpus/$*
+	+@test "$(FUZZ_CC)" != no || { echo "make fuzz needs clang with its libFuzzer: install clang (Debian, Ubuntu, Fedora)" >&2; exit 1; }
+	+@$(sanitize_front_configure) && $(MAKE) -s tests/fuzz/$*_fuzz && $(MKDIR_P) tests/fuzz/found/$* && \
+	tests/fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -artifact_prefix=tests/fuzz/ tests/fuzz/found/$* \
+	  '$(abs_srcdir)/tests/fuzz/corpus/$*'
 .PHONY: fuzz
-CLEANFILES += $(fuzz_targets:%=tests/fuzz/%_fuzz)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libFuzzer target of the messages between front and engine, as both ends read them: arrays lie in their message, requests that
- * are taken run to their end under their grammar. The first byte odd: a SUBMIT's n_prompt becomes what its size leaves room for.
+ * are taken and not pooled run to their end under their grammar. The first byte odd: a SUBMIT's n_prompt becomes what its size leaves room for.
  */
 #include "runtime/engine/request.h"
 
@@ -51,7 +51,7 @@ static void read_submit(const void *p, size_t n, struct lm_constraints *constrai
             abort();
         return;
     }
-    for (int32_t id = 0; r->state != LM_REQUEST_DONE; id = (id + 1) % N_VOCAB)
+    for (int32_t id = 0; !r->pool && r->state != LM_REQUEST_DONE; id = (id + 1) % N_VOCAB)
         lm_request_push(r, id);
     lm_request_destroy(r);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
 #include "runtime/text/grammar/grammar_fixture.h"
 #include <time.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LM_ASAN
 enum { MAX_MS = 20000 };
 #else
 enum { MAX_MS = 1000 };
