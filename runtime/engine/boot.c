@@ -466,6 +466,24 @@ static int lora_room(const struct lm_conf_model *m, struct lm_lora_room *out, st
     return 0;
 }
 
+static void fill_engine(struct lm_boot *b, const struct lm_conf_model *m)
+{
+    struct lm_engine_desc *e = &b->engine;
+    e->be = b->be;
+    e->dev = b->dev;
+    e->model = b->model;
+    e->max_lora = (uint32_t)m->max_loras;
+    e->embeds = true;
+    e->hidden_act = b->model->hidden_act;
+    e->encoder = b->model->hp.encoder;
+    e->prefix_cache = m->enable_prefix_caching;
+    e->kv_host_bytes = (uint64_t)(m->kv_offloading_size * (1 << 30));
+    e->kv_file = m->kv_cache_file;
+    e->kv_file_bytes = (uint64_t)m->kv_cache_file_size;
+    e->step_timeout_us = b->split.step_timeout_us;
+    e->max_flight = lm_group_depth(&b->split);
+}
+
 int lm_boot_create(const struct lm_conf *c, size_t model, struct lm_link *link, lm_load_progress progress, void *progress_arg, struct lm_boot **out,
                    struct lm_err *err)
 {
@@ -495,19 +513,7 @@ int lm_boot_create(const struct lm_conf *c, size_t model, struct lm_link *link, 
     if (!rc)
         rc = identify(m, &info, b, err);
     if (!rc) {
-        b->engine.be = b->be;
-        b->engine.dev = b->dev;
-        b->engine.model = b->model;
-        b->engine.max_lora = (uint32_t)m->max_loras;
-        b->engine.embeds = true;
-        b->engine.hidden_act = b->model->hidden_act;
-        b->engine.encoder = b->model->hp.encoder;
-        b->engine.prefix_cache = m->enable_prefix_caching;
-        b->engine.kv_host_bytes = (uint64_t)(m->kv_offloading_size * (1 << 30));
-        b->engine.kv_file = m->kv_cache_file;
-        b->engine.kv_file_bytes = (uint64_t)m->kv_cache_file_size;
-        b->engine.step_timeout_us = b->split.step_timeout_us;
-        b->engine.max_flight = lm_group_depth(&b->split);
+        fill_engine(b, m);
         fill_hello(b, &info, start_us);
         *out = b;
     } else {
