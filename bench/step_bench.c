@@ -291,63 +291,80 @@ static void check(struct bench *a, struct bench *b)
 
 static struct bench first, second;
 
+struct args {
+    struct lm_option option[MAX_OPTION + 1];
+    size_t n_option;
+    double bandwidth;
+    bool checks;
+    unsigned only[2]; /* streams, context; 0: several of each */
+    int runs;
+    struct lm_group_desc split;
+};
+
+static bool read_arg(struct args *a, int c)
+{
+    char *eq = c == 'o' ? strchr(optarg, '=') : NULL;
+    switch (c) {
+    case 'o':
+        if (!eq || a->n_option == MAX_OPTION)
+            return false;
+        *eq = '\0';
+        a->option[a->n_option++] = (struct lm_option){optarg, eq + 1};
+        return true;
+    case 'b':
+        a->bandwidth = atof(optarg);
+        return true;
+    case 'n':
+        return sscanf(optarg, "%u,%u", &a->only[0], &a->only[1]) == 2 && a->only[0] >= 1 && a->only[0] <= MAX_SEQ && a->only[1] >= 64 &&
+               a->only[1] <= MAX_LEN;
+    case 't':
+        return sscanf(optarg, "%u,%u", &a->split.n_rank, &a->split.n_stage) == 2 && a->split.n_rank >= 1 && a->split.n_stage >= 1 &&
+               (uint64_t)a->split.n_rank * a->split.n_stage <= MAX_DEVICE;
+    case 'r':
+        return (a->runs = atoi(optarg)) > 0;
+    case 'c':
+        return a->checks = true;
+    default:
+        return false;
+    }
+}
+
+static void measure(const struct args *a)
+{
+    static const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {12, 1088}, {32, 256}};
+    if (a->only[0]) {
+        decode(&first, a->only[0], a->only[1], a->bandwidth);
+        return;
+    }
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+        decode(&first, streams[i][0], streams[i][1], a->bandwidth);
+    prefill(&first, 1024);
+    prefill(&first, 512);
+}
+
 int main(int argc, char **argv)
 {
-    struct lm_option option[MAX_OPTION + 1];
-    size_t n = 0;
-    double bandwidth = 0;
-    bool checks = false;
-    unsigned only[2] = {0};
-    int runs = 0, unlike = 0;
-    struct lm_group_desc split = {.n_rank = 1, .n_stage = 1};
-    for (int c; (c = getopt(argc, argv, "o:b:n:r:t:c")) != -1;) {
-        char *eq = c == 'o' ? strchr(optarg, '=') : NULL;
-        if (c == 'o' && eq && n < MAX_OPTION) {
-            *eq = '\0';
-            option[n++] = (struct lm_option){optarg, eq + 1};
-        } else if (c == 'b') {
-            bandwidth = atof(optarg);
-        } else if (c == 'n' && sscanf(optarg, "%u,%u", &only[0], &only[1]) == 2 && only[0] >= 1 && only[0] <= MAX_SEQ && only[1] >= 64 &&
-                   only[1] <= MAX_LEN) {
-            continue;
-        } else if (c == 't' && sscanf(optarg, "%u,%u", &split.n_rank, &split.n_stage) == 2 && split.n_rank >= 1 && split.n_stage >= 1 &&
-                   (uint64_t)split.n_rank * split.n_stage <= MAX_DEVICE) {
-            continue;
-        } else if (c == 'r' && atoi(optarg) > 0) {
-            runs = atoi(optarg);
-        } else if (c == 'c') {
-            checks = true;
-        } else {
+    struct args a = {.split = {.n_rank = 1, .n_stage = 1}};
+    int unlike = 0;
+    for (int c; (c = getopt(argc, argv, "o:b:n:r:t:c")) != -1;)
+        if (!read_arg(&a, c))
             return 2;
-        }
-    }
     if (argc - optind != 2) {
-        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-t RANKS,STAGES] [-c] PLUGIN.so MODEL.gguf\n");
+        fprintf(stderr, "usage: step_bench [-o KEY=VALUE]... [-b GB/s] [-n STREAMS,CONTEXT] [-r RUNS] [-t RANKS,STAGES] [-c] "
+                        "PLUGIN.so MODEL.gguf\n");
         return 2;
     }
-    open_bench(&first, argv[optind], argv[optind + 1], option, n, &split);
-    if (checks) {
-        option[n] = (struct lm_option){"kernels", "portable"};
-        open_bench(&second, argv[optind], argv[optind + 1], option, n + 1, &split);
+    open_bench(&first, argv[optind], argv[optind + 1], a.option, a.n_option, &a.split);
+    if (a.checks) {
+        a.option[a.n_option] = (struct lm_option){"kernels", "portable"};
+        open_bench(&second, argv[optind], argv[optind + 1], a.option, a.n_option + 1, &a.split);
         check(&first, &second);
         return 0;
     }
-    for (uint32_t i = 0; i < 3 && runs; i++)
-        unlike += repeat(&first, (const uint32_t[]){1, 12, 32}[i], runs);
-    if (runs) {
-        close_bench(&first);
-        return unlike ? 1 : 0;
-    }
-    const uint32_t streams[][2] = {{1, 128}, {1, 512}, {12, 256}, {12, 1088}, {32, 256}};
-    if (only[0]) {
-        decode(&first, only[0], only[1], bandwidth);
-        close_bench(&first);
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
-        decode(&first, streams[i][0], streams[i][1], bandwidth);
-    prefill(&first, 1024);
-    prefill(&first, 512);
+    for (uint32_t i = 0; i < 3 && a.runs; i++)
+        unlike += repeat(&first, (const uint32_t[]){1, 12, 32}[i], a.runs);
+    if (!a.runs)
+        measure(&a);
     close_bench(&first);
-    return 0;
+    return unlike ? 1 : 0;
 }
