@@ -138,12 +138,14 @@ static void wrong_method(struct lm_call *call)
     reply_error(call, &e, &(struct headers){.h = {{"Allow", allow}}, .n = 1});
 }
 
-/* A browser asks whether a page may call. */
+/* A browser asks whether a page may call: with any headers, since clients add their own (X-Stainless-Lang and such). */
 static void preflight(struct lm_call *call)
 {
     struct headers hs = {0};
-    add_header(&hs, "Access-Control-Allow-Methods", "GET, HEAD, POST");
-    add_header(&hs, "Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key, Anthropic-Version, Anthropic-Beta");
+    const char *asked = lm_http_header(call->req, "access-control-request-headers");
+    add_header(&hs, "Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
+    add_header(&hs, "Access-Control-Allow-Headers",
+               asked ? asked : "Authorization, Content-Type, X-Api-Key, Anthropic-Version, Anthropic-Beta");
     add_header(&hs, "Access-Control-Max-Age", "600");
     reply(call, 204, NULL, &(struct lm_bytes){0}, &hs);
 }
