@@ -8,6 +8,7 @@ static const struct { int status; const char *type; } types[] = {
     {403, "PermissionDeniedError"},
     {404, "NotFoundError"},
     {405, "MethodNotAllowedError"},
+    {412, "PreconditionFailedError"},
     {415, "UnsupportedMediaTypeError"},
     {429, "RateLimitError"},
     {501, "NotImplementedError"},

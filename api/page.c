@@ -46,13 +46,28 @@ static void write_tag(const struct page_file *f, char *out, size_t n)
     snprintf(out, n, "\"%016llx\"", (unsigned long long)h);
 }
 
+/* Whether a list of entity tags names this one; a weak one is none to a strong comparison (RFC 9110 8.8.3.2). */
+static bool names(const char *list, const char *tag, bool strong)
+{
+    for (const char *at = strstr(list, tag); at; at = strstr(at + 1, tag))
+        if (!strong || at < list + 2 || memcmp(at - 2, "W/", 2) != 0)
+            return true;
+    return strcmp(list, "*") == 0;
+}
+
 static void send_file(struct lm_call *call, const struct page_file *f)
 {
     char tag[24];
     struct lm_bytes b = {0};
-    const char *known = lm_http_header(call->req, "if-none-match");
+    const char *wanted = lm_http_header(call->req, "if-match"), *known = lm_http_header(call->req, "if-none-match");
     write_tag(f, tag, sizeof tag);
-    bool same = known && (strcmp(known, "*") == 0 || strstr(known, tag));
+    if (wanted && !names(wanted, tag, true)) {
+        struct lm_api_error e;
+        lm_api_fail(&e, 412, NULL, "Precondition Failed");
+        lm_call_error(call, &e);
+        return;
+    }
+    bool same = known && names(known, tag, false);
     const struct lm_http_header header[] = {
         {"ETag", tag}, {"Cache-Control", "no-cache"}, {"Vary", "Accept"}, {"Content-Security-Policy", policy},
         {"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"},
