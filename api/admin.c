@@ -53,6 +53,16 @@ void lm_admin_server_info(struct lm_call *call)
     reply(call, &b);
 }
 
+/* In place; the parser has checked the escapes, of which the last may have been cut off here. NUL stays as it is. */
+static void decode(char *s)
+{
+    char *out = s;
+    for (unsigned c; *s; *out++ = *s++)
+        if (*s == '%' && s[1] && s[2] && sscanf(s + 1, "%2x", &c) == 1 && c)
+            *(s += 2) = (char)c;
+    *out = 0;
+}
+
 bool lm_admin_named(struct lm_call *call, size_t *out_first, size_t *out_end)
 {
     const struct lm_server *s = call->server;
@@ -65,6 +75,7 @@ bool lm_admin_named(struct lm_call *call, size_t *out_first, size_t *out_end)
         return true;
     at = strchr(at, '=') + 1;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "&"), at);
+    decode(name);
     for (size_t i = 0; i < s->n_model; i++)
         if (lm_served_has_name(s->model[i], name)) {
             *out_first = i;
