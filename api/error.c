@@ -2,6 +2,8 @@
 #include "api/error.h"
 #include "runtime/base/utf8.h"
 
+#include <ctype.h>
+
 static const struct { int status; const char *type; } types[] = {
     {400, "BadRequestError"},
     {401, "AuthenticationError"},
@@ -94,6 +96,26 @@ int lm_api_bad_int(struct lm_api_error *e, const char *param, int64_t value, con
     int rc = fill(e, 400, param, tail, fmt, ap);
     va_end(ap);
     return rc;
+}
+
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+void lm_api_rename(struct lm_api_error *e, const char *ours, const char *theirs)
+{
+    struct lm_api_error old = *e;
+    size_t n = strlen(ours), used = 0;
+    if (strcmp(e->param, ours) != 0)
+        return;
+    snprintf(e->param, sizeof e->param, "%s", theirs);
+    for (const char *s = old.message; *s && used < sizeof e->message;) {
+        bool named = strncmp(s, ours, n) == 0 && (s == old.message || !is_word(s[-1])) && !is_word(s[n]) && s[n] != '[';
+        used += (size_t)snprintf(e->message + used, sizeof e->message - used, "%.*s", named ? (int)strlen(theirs) : 1, named ? theirs : s);
+        s += named ? n : 1;
+    }
+    make_well_formed(e->message);
 }
 
 int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err)

@@ -34,6 +34,9 @@ int lm_api_bad(struct lm_api_error *e, const char *param, const char *fmt, ...);
 __attribute__((format(printf, 4, 5)))
 int lm_api_bad_int(struct lm_api_error *e, const char *param, int64_t value, const char *fmt, ...);
 
+/** Where e is about the field `ours`, call it theirs; with an index (ours[2]) it stays: that counts what was made of the request. */
+void lm_api_rename(struct lm_api_error *e, const char *ours, const char *theirs);
+
 /** Fill e from an internal error: codes that are the client's fault keep their message, the others are hidden. */
 int lm_api_fail_err(struct lm_api_error *e, const struct lm_err *err);
 

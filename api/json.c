@@ -22,6 +22,16 @@ int lm_json_parse(const char *s, size_t n, json_t **out, struct lm_api_error *e)
     return 0;
 }
 
+int lm_json_check(const json_t *object, const struct lm_json_want *want, struct lm_api_error *e)
+{
+    for (; want->name; want++) {
+        const json_t *v = json_object_get(object, want->name);
+        if (v && !json_is_null(v) && !(want->kinds & 1u << json_typeof(v)))
+            return lm_api_bad(e, want->name, "%s must be %s, got %s.", want->name, want->what, lm_json_kind(v));
+    }
+    return 0;
+}
+
 const char *lm_json_kind(const json_t *v)
 {
     static const char *const kind[] = {

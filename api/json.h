@@ -22,4 +22,14 @@ int lm_json_parse(const char *s, size_t n, json_t **out, struct lm_api_error *e)
 
 /** "an integer", "a string" … for messages. */
 const char *lm_json_kind(const json_t *v);
+
+/** A member that has one of these kinds, or is absent or null. */
+struct lm_json_want { const char *name; unsigned kinds; const char *what; }; /* "NAME must be WHAT" */
+enum {
+    LM_JSON_IS_OBJECT = 1u << JSON_OBJECT, LM_JSON_IS_ARRAY = 1u << JSON_ARRAY, LM_JSON_IS_STRING = 1u << JSON_STRING,
+    LM_JSON_IS_BOOLEAN = 1u << JSON_TRUE | 1u << JSON_FALSE,
+};
+
+/** Check the members of object; want ends with a row without a name. */
+int lm_json_check(const json_t *object, const struct lm_json_want *want, struct lm_api_error *e);
 #endif

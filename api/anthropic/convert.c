@@ -172,19 +172,28 @@ static void set_thinking(json_t *out, bool on)
 }
 
 /* thinking {type, budget_tokens}; output_config {effort, format}. */
-static void convert_thinking(const struct lm_gen *g, json_t *out)
+static int convert_thinking(struct lm_gen *g, json_t *out)
 {
+    static const struct lm_json_want want[] = {
+        {"thinking", LM_JSON_IS_OBJECT, "an object"}, {"output_config", LM_JSON_IS_OBJECT, "an object"}, {"metadata", LM_JSON_IS_OBJECT, "an object"},
+        {"stop_sequences", LM_JSON_IS_ARRAY, "an array of strings"}, {0},
+    };
     const json_t *thinking = json_object_get(g->json, "thinking"), *config = json_object_get(g->json, "output_config");
     json_t *budget = json_object_get(thinking, "budget_tokens"), *effort = json_object_get(config, "effort"), *format = json_object_get(config, "format");
+    if (lm_json_check(g->json, want, &g->error))
+        return LM_EINVAL;
+    if (json_is_object(thinking) && !is_type(thinking, "enabled") && !is_type(thinking, "disabled") && !is_type(thinking, "adaptive"))
+        return lm_api_bad(&g->error, "thinking", "thinking.type must be enabled, disabled or adaptive");
     if (is_type(thinking, "enabled") || is_type(thinking, "disabled"))
         set_thinking(out, is_type(thinking, "enabled"));
-    if (is_type(thinking, "enabled") && json_is_integer(budget))
+    if (is_type(thinking, "enabled") && budget)
         json_object_set(out, "thinking_token_budget", budget);
-    if (json_is_string(effort))
+    if (effort)
         json_object_set(out, "reasoning_effort", effort);
     if (is_type(format, "json_schema") && json_object_get(format, "schema"))
         json_object_set_new(out, "response_format", json_pack("{s:s,s:{s:s,s:O}}", "type", "json_schema", "json_schema", "name", "format", "schema",
                                                               json_object_get(format, "schema")));
+    return 0;
 }
 
 int lm_anthropic_convert(struct lm_gen *g)
@@ -199,8 +208,8 @@ int lm_anthropic_convert(struct lm_gen *g)
         if (v)
             json_object_set(out, same[i].ours, v);
     }
-    convert_thinking(g, out);
-    int rc = convert_messages(g, out);
+    int rc = convert_thinking(g, out);
+    rc = rc ? rc : convert_messages(g, out);
     rc = rc ? rc : convert_tools(g, out);
     json_decref(g->json);
     g->json = out;

@@ -183,10 +183,15 @@ static void count_tokens(struct lm_gen *g)
         lm_bytes_addf(&g->out, "{\"input_tokens\":%zu}", n);
 }
 
+static const struct lm_alias aliases[] = {
+    {"stop", "stop_sequences"}, {"response_format", "output_config.format"}, {"reasoning_effort", "output_config.effort"},
+    {"thinking_token_budget", "thinking.budget_tokens"}, {0},
+};
+
 void lm_anthropic_messages(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_CHAT, .clamps = true, .convert = convert, .ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n", .chunk = chunk, .end = end, .error = error,
+        LM_CHAT, .clamps = true, .alias = aliases, .convert = convert, .ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n", .chunk = chunk, .end = end, .error = error,
         .answer = answer,
     };
     lm_gen_begin(call, &d);
@@ -194,6 +199,6 @@ void lm_anthropic_messages(struct lm_call *call)
 
 void lm_anthropic_count_tokens(struct lm_call *call)
 {
-    static const struct lm_dialect d = {LM_CHAT, .work = count_tokens};
+    static const struct lm_dialect d = {LM_CHAT, .alias = aliases, .work = count_tokens};
     lm_gen_begin(call, &d);
 }

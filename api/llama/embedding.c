@@ -12,8 +12,10 @@ static int convert(struct lm_gen *g)
         return lm_api_bad(&g->error, "embd_normalize", "embd_normalize must be 2 (unit length) or -1 (none).");
     if (json_is_integer(norm))
         json_object_set_new(g->json, "normalize", json_boolean(json_integer_value(norm) == 2));
-    if (!json_object_get(g->json, "input") && (content || prompt))
+    if (!json_object_get(g->json, "input") && (content || prompt)) {
         json_object_set(g->json, "input", content ? content : prompt);
+        g->prompt_name = content ? "content" : "prompt";
+    }
     return lm_embed_convert(g);
 }
 

@@ -159,11 +159,13 @@ static void error(const struct lm_gen *g, struct lm_bytes *out)
     lm_bytes_add_char(out, '\n');
 }
 
+static const struct lm_alias aliases[] = {{"max_tokens", "num_predict"}, {"repetition_penalty", "repeat_penalty"}, {"response_format", "format"}, {0}};
+
 void lm_ollama_chat(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_CHAT, .tagged = true, .clamps = true, .convert = lm_ollama_convert_chat, .stream_type = stream_type, .chunk = chat_chunk, .end = chat_end,
-        .error = error, .answer = chat_answer,
+        LM_CHAT, .tagged = true, .clamps = true, .alias = aliases, .convert = lm_ollama_convert_chat, .stream_type = stream_type,
+        .chunk = chat_chunk, .end = chat_end, .error = error, .answer = chat_answer,
     };
     lm_gen_begin(call, &d);
 }
@@ -171,8 +173,8 @@ void lm_ollama_chat(struct lm_call *call)
 void lm_ollama_generate(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_CHAT, .tagged = true, .clamps = true, .convert = lm_ollama_convert_generate, .stream_type = stream_type, .chunk = generate_chunk,
-        .end = generate_end, .error = error, .answer = generate_answer,
+        LM_CHAT, .tagged = true, .clamps = true, .alias = aliases, .convert = lm_ollama_convert_generate, .stream_type = stream_type,
+        .chunk = generate_chunk, .end = generate_end, .error = error, .answer = generate_answer,
     };
     lm_gen_begin(call, &d);
 }

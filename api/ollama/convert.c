@@ -17,8 +17,6 @@ static int take_options(struct lm_gen *g, json_t *out)
         {"repeat_last_n", "repeat_last_n"}, {"seed", "seed"}, {"stop", "stop"}, {"mirostat", "mirostat"}, {"mirostat_tau", "mirostat_tau"}, {"mirostat_eta", "mirostat_eta"},
     };
     const json_t *options = json_object_get(g->json, "options"), *n = json_object_get(options, "num_predict");
-    if (options && !json_is_null(options) && !json_is_object(options))
-        return lm_api_bad(&g->error, "options", "options must be an object, got %s.", lm_json_kind(options));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         take(out, names[i].ours, options, names[i].theirs);
     if (n && !json_is_null(n) && !json_is_integer(n))
@@ -28,24 +26,30 @@ static int take_options(struct lm_gen *g, json_t *out)
     return 0;
 }
 
-static void take_format(const struct lm_gen *g, json_t *out)
+static int take_format(struct lm_gen *g, json_t *out)
 {
     json_t *format = json_object_get(g->json, "format");
     const char *name = json_string_value(format);
-    if (name && strcmp(name, "json") == 0)
+    if (name && *name && strcmp(name, "json") != 0)
+        return lm_api_bad(&g->error, "format", "format must be \"json\" or a JSON schema.");
+    if (name && *name)
         json_object_set_new(out, "response_format", json_pack("{s:s}", "type", "json_object"));
     else if (json_is_object(format))
         json_object_set_new(out, "response_format", json_pack("{s:s,s:{s:s,s:O}}", "type", "json_schema", "json_schema", "name", "format", "schema", format));
+    return 0;
 }
 
 /* What both have; streaming is the default. */
 static int take_common(struct lm_gen *g, json_t *out)
 {
-    const json_t *stream = json_object_get(g->json, "stream");
-    if (stream && !json_is_null(stream) && !json_is_boolean(stream))
-        return lm_api_bad(&g->error, "stream", "stream must be a boolean, got %s.", lm_json_kind(stream));
-    json_object_set_new(out, "stream", json_boolean(!json_is_false(stream)));
-    take_format(g, out);
+    static const struct lm_json_want want[] = {
+        {"stream", LM_JSON_IS_BOOLEAN, "a boolean"}, {"raw", LM_JSON_IS_BOOLEAN, "a boolean"}, {"system", LM_JSON_IS_STRING, "a string"},
+        {"format", LM_JSON_IS_STRING | LM_JSON_IS_OBJECT, "\"json\" or a JSON schema"}, {"options", LM_JSON_IS_OBJECT, "an object"},
+        {"think", LM_JSON_IS_BOOLEAN | LM_JSON_IS_STRING, "a boolean or a string"}, {"tools", LM_JSON_IS_ARRAY, "an array"}, {0},
+    };
+    if (lm_json_check(g->json, want, &g->error) || take_format(g, out))
+        return LM_EINVAL;
+    json_object_set_new(out, "stream", json_boolean(!json_is_false(json_object_get(g->json, "stream"))));
     json_t *think = json_object_get(g->json, "think");
     if (json_is_boolean(think) || json_is_string(think))
         json_object_set_new(out, "chat_template_kwargs", json_pack("{s:b}", "enable_thinking", !json_is_false(think)));

@@ -45,12 +45,12 @@ static int read_response_format(struct wish *w, const json_t *v, struct lm_api_e
         return 0;
     if (strcmp(type, "json_object") == 0) {
         const json_t *schema = json_object_get(v, "schema"); /* llama-server's */
-        return schema ? add(w, "response_format", SCHEMA, schema, e) : add(w, "response_format", ANY_OBJECT, json_true(), e);
+        return schema && !json_is_null(schema) ? add(w, "response_format", SCHEMA, schema, e) : add(w, "response_format", ANY_OBJECT, json_true(), e);
     }
     if (strcmp(type, "json_schema") != 0)
         return lm_api_bad(e, "response_format", "response_format of type '%.40s' is not supported.", type);
     const json_t *schema = json_object_get(json_object_get(v, "json_schema"), "schema");
-    if (!schema)
+    if (!schema || json_is_null(schema))
         return lm_api_bad(e, "response_format", "response_format of type json_schema must have json_schema.schema.");
     return add(w, "response_format", SCHEMA, schema, e);
 }

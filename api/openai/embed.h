@@ -14,7 +14,7 @@ struct lm_embed {
     enum lm_pool pool;
     bool base64, floats, raw; /* floats: Cohere's, of both kinds; raw: not normalized */
     size_t n_query, n_text; /* score and rerank: of the prompts, the first n_query are asked about the others */
-    const char **text;    /* [n_text] rerank: the documents */
+    struct lm_document { const char *text; size_t n; } *document; /* [n_text] rerank: the texts, which may have a NUL */
     size_t top_n;
 };
 

@@ -23,6 +23,9 @@ struct lm_gen;
 struct lm_beam;
 struct lm_choice;
 
+/** A field that a dialect calls otherwise. */
+struct lm_alias { const char *ours, *theirs; };
+
 /** A family's way to ask and to answer. What it does not set is OpenAI's. */
 struct lm_dialect {
     enum lm_endpoint endpoint; /* whose parameters and prompt the request has, once converted */
@@ -33,6 +36,7 @@ struct lm_dialect {
     int (*convert)(struct lm_gen *g);  /* [worker] make g->json the body of endpoint; fills error, or g->out if g->dialect has work now; NULL: it is one */
     void (*work)(struct lm_gen *g);    /* [worker] answer at once, from g->json and g->model: fills g->out or error; all below is NULL */
     const char *prompt_name;   /* what it calls the prompt; NULL: prompt */
+    const struct lm_alias *alias;      /* other fields that errors name, to one without a name; NULL: none */
     const char *stream_type;           /* NULL: server-sent events */
     const char *ping;                  /* NULL: none */
     void (*head)(struct lm_gen *g);    /* make g->head; NULL: none */
@@ -84,6 +88,7 @@ struct lm_gen {
     const struct lm_dialect *dialect;
     enum lm_endpoint endpoint;
     void *dialect_data;        /* the dialect's own, of mem */
+    const char *prompt_name;   /* NULL: the dialect's */
     enum lm_pool pool;         /* embeddings are asked for, not tokens */
     const uint32_t *second_text; /* [n_prompt] of pairs of texts, of mem, see protocol.h; NULL: prompts are of one */
     char *body;

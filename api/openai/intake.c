@@ -389,6 +389,17 @@ static void take(struct lm_gen *g)
     lm_gen_prepare(g);
 }
 
+/* Errors call a field as the request does. */
+static void name_as_asked(struct lm_gen *g)
+{
+    const struct lm_dialect *d = g->dialect;
+    const char *prompt = g->prompt_name ? g->prompt_name : d->prompt_name;
+    if (prompt)
+        lm_api_rename(&g->error, "prompt", prompt);
+    for (const struct lm_alias *a = d->alias; a && a->ours; a++)
+        lm_api_rename(&g->error, a->ours, a->theirs);
+}
+
 void lm_gen_intake(struct lm_gen *g)
 {
     g->error.status = 0;
@@ -396,6 +407,6 @@ void lm_gen_intake(struct lm_gen *g)
     take(g);
     if (lm_json_was_short())
         lm_api_no_memory(&g->error);
-    if (g->error.status && g->dialect->prompt_name && strcmp(g->error.param, "prompt") == 0)
-        snprintf(g->error.param, sizeof g->error.param, "%s", g->dialect->prompt_name);
+    if (g->error.status)
+        name_as_asked(g);
 }

@@ -12,9 +12,12 @@ static int fail(struct lm_gen *g, size_t i, const char *what)
 static const json_t *part_text(const json_t *part)
 {
     static const char *const types[] = {"text", "input_text", "output_text", "refusal"};
-    const char *type = json_string_value(json_object_get(part, "type"));
+    const json_t *given = json_object_get(part, "type");
+    const char *type = json_string_value(given);
     if (json_is_string(part))
         return part;
+    if (given && !json_is_null(given) && !type)
+        return NULL;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         const json_t *text = json_object_get(part, i < 3 ? "text" : "refusal");
         if (json_is_string(text) && (!type || strcmp(type, types[i]) == 0))

@@ -125,7 +125,7 @@ static int read_stop_ids(struct ctx *c, const char *name, json_t *v)
             return lm_api_bad(c->e, name, "%s: token id %lld is out of vocabulary.", name, (long long)json_integer_value(id));
         c->p->stop_id[c->p->n_stop_id++] = (int32_t)json_integer_value(id);
     }
-    return 0;
+    return c->p->stop_id ? 0 : lm_api_no_memory(c->e);
 }
 
 static int read_bias(struct ctx *c, const char *name, json_t *v)
@@ -224,6 +224,15 @@ static int read_repetition(struct ctx *c, const char *name, json_t *v)
     return lm_params_read_repetition(v, &c->p->repeats, c->e);
 }
 
+static int read_documents(struct ctx *c, const char *name, json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (!json_is_object(json_array_get(v, i)))
+            return wrong_type(c, name, "an array of objects", json_array_get(v, i));
+    c->p->documents = v;
+    return json_is_array(v) ? 0 : wrong_type(c, name, "an array of objects", v);
+}
+
 static int read_side(struct ctx *c, const char *name, json_t *v)
 {
     const char *s = json_string_value(v);
@@ -310,7 +319,7 @@ static const struct row rows[] = {
     {"add_generation_prompt", H, BOOL, AT(add_generation_prompt)},
     {"continue_final_message", H, BOOL, AT(continue_final)},
     {"chat_template_kwargs", H, JSON, AT(template_kwargs), .rule = "an object", .json = JSON_OBJECT},
-    {"documents", H, JSON, AT(documents), .rule = "an array", .json = JSON_ARRAY},
+    {"documents", H, CALL, .call = read_documents},
     {"tools", H, JSON, AT(tools), .rule = "an array", .json = JSON_ARRAY},
     {"tool_choice", H, JSON, AT(tool_choice), .json = JSON_NULL},
     {"parallel_tool_calls", H, BOOL, AT(parallel_tool_calls)},
@@ -335,6 +344,7 @@ static const struct row rows[] = {
     {"adaptive_target", C | H, REAL, AT(none.d), .rule = "negative (off): this sampler is not supported", .rmin = -HUGE_VAL, .rmax = -POSITIVE_REAL},
     {"thinking_token_budget", C, INT, AT(none.i), .rule = "-1: a completion's text is not taken apart", .min = -1, .max = -1},
     /* of what is done otherwise here, or not at all: without effect on the answer */
+    {"user", C | H, JSON, AT(none.json), .rule = "a string", .json = JSON_STRING},
     {"spaces_between_special_tokens", C | H, BOOL, AT(none.b)}, /* none are ever put there */
     {"n_keep", C | H, INT, AT(none.i), .rule = "-1 (all), or at least 0", .min = -1, .max = INT32_MAX}, /* a context is not shifted */
     {"n_discard", C | H, INT, AT(none.i), .rule = "at least 0", .max = INT32_MAX},
@@ -348,6 +358,7 @@ static const struct row rows[] = {
 /* Known, and not here: silence would be a wrong answer. */
 static const struct { const char *name; unsigned where; } unsupported[] = {
     {"prompt_embeds", C},
+    {"suffix", C}, /* /infill takes one */
     {"kv_transfer_params", C | H},
     {"vllm_xargs", C | H},
     {"post_sampling_probs", C | H},
@@ -381,7 +392,7 @@ static int read_text(struct ctx *c, const struct row *r, json_t *v, const char *
 static int refuse(struct ctx *c, const char *name, json_t *v)
 {
     if (!v || json_is_null(v) || json_is_false(v) || (json_is_array(v) && !json_array_size(v)) ||
-        (json_is_object(v) && !json_object_size(v)))
+        (json_is_object(v) && !json_object_size(v)) || (json_is_string(v) && !json_string_length(v)))
         return 0;
     return lm_api_bad(c->e, name, "%s is not supported.", name);
 }

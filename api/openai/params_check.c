@@ -36,26 +36,38 @@ static int check_logprobs(const struct ctx *c, enum lm_endpoint endpoint)
     return check_n_logprobs(c, "prompt", "prompt_logprobs", &p->n_prompt_logprobs);
 }
 
+static bool is_function(const json_t *tool)
+{
+    static const struct lm_json_want want[] = {
+        {"description", LM_JSON_IS_STRING, ""}, {"parameters", LM_JSON_IS_OBJECT, ""}, {"strict", LM_JSON_IS_BOOLEAN, ""}, {0},
+    };
+    const json_t *f = json_object_get(tool, "function");
+    const char *type = json_string_value(json_object_get(tool, "type"));
+    struct lm_api_error e;
+    return type && strcmp(type, "function") == 0 && json_string_length(json_object_get(f, "name")) && lm_json_check(f, want, &e) == 0;
+}
+
+static bool names_function(const json_t *choice)
+{
+    const char *type = json_string_value(json_object_get(choice, "type"));
+    return (!json_object_get(choice, "type") || (type && strcmp(type, "function") == 0)) &&
+           json_string_length(json_object_get(json_object_get(choice, "function"), "name"));
+}
+
 static int check_tools(const struct ctx *c)
 {
     const struct lm_params *p = c->p;
     const char *choice = json_string_value(p->tool_choice);
     if (p->tools && !json_array_size(p->tools))
         return lm_api_bad(c->e, "tools", "tools must not be an empty array.");
-    for (size_t i = 0; i < json_array_size(p->tools); i++) {
-        const json_t *t = json_array_get(p->tools, i), *f = json_object_get(t, "function");
-        const char *type = json_string_value(json_object_get(t, "type"));
-        const json_t *parameters = json_object_get(f, "parameters");
-        if (!type || strcmp(type, "function") != 0 || !json_string_length(json_object_get(f, "name")) ||
-            (parameters && !json_is_object(parameters) && !json_is_null(parameters)))
+    for (size_t i = 0; i < json_array_size(p->tools); i++)
+        if (!is_function(json_array_get(p->tools, i)))
             return lm_api_bad(c->e, "tools", "tools[%zu] is not a function with a name and an object of parameters.", i);
-    }
     if (!p->tool_choice || (choice && strcmp(choice, "none") == 0) || (choice && p->tools && strcmp(choice, "auto") == 0))
         return 0;
     if (!p->tools)
         return lm_api_bad(c->e, "tool_choice", "When using `tool_choice`, `tools` must be set.");
-    if ((choice && strcmp(choice, "required") == 0) ||
-        json_string_length(json_object_get(json_object_get(p->tool_choice, "function"), "name")))
+    if ((choice && strcmp(choice, "required") == 0) || names_function(p->tool_choice))
         return 0;
     return lm_api_bad(c->e, "tool_choice", "tool_choice must be \"none\", \"auto\", \"required\" or {\"type\": \"function\", \"function\": {\"name\": …}}, got %s.",
                       lm_json_kind(p->tool_choice));

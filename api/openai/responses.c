@@ -181,7 +181,7 @@ static void keep(const struct lm_gen *g)
     id_of(g, id);
     add_response(g, &body);
     lm_json_was_short();
-    json_t *messages = lm_json_load(r->messages, strlen(r->messages), 0, NULL);
+    json_t *messages = lm_json_load(r->messages, strlen(r->messages), LM_JSON_NUL, NULL);
     if (!json_array_append_new(messages, message_of(choice_of(g))))
         text = json_dumps(messages, JSON_COMPACT);
     body.failed |= lm_json_was_short();
@@ -389,10 +389,14 @@ static void kept(struct lm_gen *g)
     keep(g);
 }
 
+static const struct lm_alias aliases[] = {
+    {"max_completion_tokens", "max_output_tokens"}, {"messages", "input"}, {"response_format", "text.format"}, {"reasoning_effort", "reasoning.effort"}, {0},
+};
+
 void lm_openai_responses(struct lm_call *call)
 {
     static const struct lm_dialect d = {
-        LM_CHAT, .prompt_name = "input", .convert = lm_responses_convert, .ping = ": ping\n\n", .chunk = chunk, .end = end, .error = error,
+        LM_CHAT, .prompt_name = "input", .alias = aliases, .convert = lm_responses_convert, .ping = ": ping\n\n", .chunk = chunk, .end = end, .error = error,
         .answer = answer, .detach = detach, .kept = kept, .fini = fini,
     };
     lm_gen_begin(call, &d);
@@ -406,7 +410,7 @@ static void count(struct lm_gen *g)
 
 void lm_openai_response_input_tokens(struct lm_call *call)
 {
-    static const struct lm_dialect d = {LM_CHAT, .prompt_name = "input", .work = count, .fini = fini};
+    static const struct lm_dialect d = {LM_CHAT, .prompt_name = "input", .alias = aliases, .work = count, .fini = fini};
     lm_gen_begin(call, &d);
 }
 

@@ -97,7 +97,7 @@ static int add_earlier(struct lm_gen *g, json_t *messages)
         return 0;
     if (!json_is_string(id) || !lm_store_get(g->call.server->store, json_string_value(id), NULL, &text))
         return lm_api_fail(&g->error, 404, "previous_response_id", "There is no such response; it was not stored, or too long ago.");
-    json_t *earlier = lm_json_load(text.data, text.len, 0, NULL);
+    json_t *earlier = lm_json_load(text.data, text.len, LM_JSON_NUL, NULL);
     int rc = json_array_extend(messages, earlier) ? lm_api_no_memory(&g->error) : 0;
     json_decref(earlier);
     lm_bytes_fini(&text);
@@ -180,11 +180,27 @@ static int make_echo(struct lm_gen *g, struct lm_response *r)
     return r->echo ? 0 : lm_api_no_memory(&g->error);
 }
 
+/* What is repeated or looked into, but never checked as a parameter of a chat; and what would be missed if it were ignored. */
+static int check_members(struct lm_gen *g)
+{
+    static const struct lm_json_want want[] = {
+        {"background", LM_JSON_IS_BOOLEAN, "a boolean"}, {"store", LM_JSON_IS_BOOLEAN, "a boolean"}, {"instructions", LM_JSON_IS_STRING, "a string"},
+        {"previous_response_id", LM_JSON_IS_STRING, "a string"}, {"metadata", LM_JSON_IS_OBJECT, "an object"}, {"reasoning", LM_JSON_IS_OBJECT, "an object"}, {"text", LM_JSON_IS_OBJECT, "an object"},
+        {"tools", LM_JSON_IS_ARRAY, "an array"}, {"tool_choice", LM_JSON_IS_STRING | LM_JSON_IS_OBJECT, "a string or an object"},
+        {"truncation", LM_JSON_IS_STRING, "a string"}, {"user", LM_JSON_IS_STRING, "a string"}, {0},
+    };
+    static const struct { const char *name, *param; } refused[] = {{"conversation", "conversation"}, {"prompt", "prompt.id"}}; /* input is a prompt, too */
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const json_t *v = json_object_get(g->json, refused[i].name);
+        if (v && !json_is_null(v))
+            return lm_api_bad(&g->error, refused[i].param, "%s is not supported.", refused[i].param);
+    }
+    return lm_json_check(g->json, want, &g->error);
+}
+
 static int read_flags(struct lm_gen *g, struct lm_response *r)
 {
     const json_t *background = json_object_get(g->json, "background"), *store = json_object_get(g->json, "store");
-    if ((background && !json_is_null(background) && !json_is_boolean(background)) || (store && !json_is_null(store) && !json_is_boolean(store)))
-        return lm_api_bad(&g->error, background ? "background" : "store", "background and store must be booleans.");
     r->background = json_is_true(background);
     r->store = !json_is_false(store);
     if (r->background && (!r->store || json_is_true(json_object_get(g->json, "stream"))))
@@ -205,7 +221,7 @@ static json_t *body_of(const struct lm_gen *g)
         if (v)
             json_object_set(out, same[i].ours, v);
     }
-    if (json_is_string(effort))
+    if (effort)
         json_object_set(out, "reasoning_effort", effort);
     return out;
 }
@@ -218,7 +234,7 @@ int lm_responses_convert(struct lm_gen *g)
     if (rc == 0) {
         *r = (struct lm_response){.store = true};
         g->dialect_data = r;
-        rc = read_flags(g, r);
+        rc = check_members(g) ? LM_EINVAL : read_flags(g, r);
     }
     rc = rc ? rc : make_echo(g, r);
     rc = rc ? rc : make_messages(g, messages);
@@ -226,8 +242,6 @@ int lm_responses_convert(struct lm_gen *g)
     convert_format(g, out);
     if (rc == 0)
         r->messages = json_dumps(messages, JSON_COMPACT);
-    if (rc == 0 && instructions && !json_is_null(instructions) && !json_is_string(instructions))
-        rc = lm_api_bad(&g->error, "instructions", "instructions must be a string, got %s.", lm_json_kind(instructions));
     if (json_string_length(instructions))
         json_array_insert_new(messages, 0, json_pack("{s:s,s:O}", "role", "system", "content", instructions));
     json_object_set_new(out, "messages", messages);

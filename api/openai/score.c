@@ -65,9 +65,9 @@ static void rerank_answer(struct lm_gen *g, struct lm_bytes *out)
         qsort(r, e->n_text, sizeof *r, by_score);
     lm_bytes_add_str(out, ",\"results\":[");
     for (size_t i = 0; r && i < e->top_n; i++) {
-        const char *text = e->text[r[i].i];
+        const struct lm_document *d = &e->document[r[i].i];
         lm_bytes_addf(out, "%s{\"index\":%zu,\"relevance_score\":%.9g,\"document\":{\"text\":", i ? "," : "", r[i].i, r[i].score);
-        lm_shape_string(out, text, strlen(text));
+        lm_shape_string(out, d->text, d->n);
         lm_bytes_add_str(out, "}}");
     }
     lm_bytes_add_char(out, ']');
@@ -112,14 +112,15 @@ static int read_texts(struct lm_gen *g, const char *queries, const char *texts, 
 
 static int keep_texts(struct lm_gen *g, struct lm_embed *e, const json_t *prompts)
 {
-    e->text = lm_arena_alloc(&g->mem, e->n_text * sizeof *e->text);
-    for (size_t i = 0; e->text && i < e->n_text; i++) {
+    e->document = lm_arena_alloc(&g->mem, e->n_text * sizeof *e->document);
+    for (size_t i = 0; e->document && i < e->n_text; i++) {
         const json_t *s = json_array_get(prompts, e->n_query + i);
-        e->text[i] = lm_arena_copy(&g->mem, json_string_value(s), json_string_length(s));
-        if (!e->text[i])
-            e->text = NULL;
+        struct lm_document *d = &e->document[i];
+        *d = (struct lm_document){lm_arena_copy(&g->mem, json_string_value(s), json_string_length(s)), json_string_length(s)};
+        if (!d->text)
+            e->document = NULL;
     }
-    return e->text ? 0 : lm_api_no_memory(&g->error);
+    return e->document ? 0 : lm_api_no_memory(&g->error);
 }
 
 static int add_pair(struct lm_gen *g, const json_t *a, const json_t *b, json_t *out, uint32_t *out_second)
