@@ -60,7 +60,7 @@ static void load(struct bench *b)
     if (s->n_rank * s->n_stage == 1) {
         need(lm_model_load(b->g, NULL, b->be, b->dev, MAX_LEN, NULL, NULL, NULL, b->part, &err), &err, "load");
     } else {
-        need(lm_model_load_parts(b->g, NULL, b->be, b->device, &all, MAX_LEN, NULL, NULL, b->part, &err), &err, "load");
+        need(lm_model_load_parts(b->g, NULL, b->be, b->device, &all, MAX_LEN, NULL, NULL, NULL, b->part, &err), &err, "load");
         need(lm_group_create(s, &b->dev, &err), &err, "group");
         b->be = &lm_group_backend;
     }

@@ -3,17 +3,26 @@
 #include "runtime/model/hf/safetensors.h"
 #include "runtime/model/lora/lora.h"
 #include "runtime/model/source.h"
+#include "runtime/parallel/group.h"
+#include "tests/golden_model.h"
+#include "tests/memlink.h"
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { N_SLOT = 3, MAX_SEQ = 5, MAX_TOK = 32, BLOCK = 8, MAX_BLOCK = MAX_TOK / BLOCK };
 
 const char *const lm_golden_loras[] = {"llama", "qwen2", "phi3", NULL};
 
+/* The model on one device, or what one process has of it and the group that runs it. */
 struct golden {
     struct lm_gguf *g;
     struct lm_st *st;
-    struct lm_model *m;
+    const struct lm_model *m;
+    struct lm_model *part[LM_GOLDEN_DEVICES];
+    struct lm_group_desc split; /* of these */
+    const struct lm_backend *be;
+    struct lm_dev *dev;
     struct lm_plan *plan;
     uint32_t n_tok;
     float *got;
@@ -63,19 +72,18 @@ static double error_of(const struct golden *g, uint32_t row, int32_t slot, uint3
     return diff / scale;
 }
 
-static int feed(const struct lm_backend *be, struct lm_dev *dev, const struct golden *g, const int32_t *slot, uint32_t n_seq, uint32_t chunk,
-                double *io_worst, struct lm_err *err)
+static int feed(const struct golden *g, const int32_t *slot, uint32_t n_seq, uint32_t chunk, double *io_worst, struct lm_err *err)
 {
     struct step *st = calloc(1, sizeof *st);
     int rc = st ? 0 : lm_fail(err, LM_ENOMEM, "out of memory");
     for (uint32_t from = 0; from < g->n_tok && rc == 0; from += chunk) {
         uint32_t n = g->n_tok - from < chunk ? g->n_tok - from : chunk;
         fill(g, st, slot, n_seq, from, n);
-        rc = be->launch(dev, g->plan, &st->step, err);
+        rc = g->be->launch(g->dev, g->plan, &st->step, err);
         if (rc == 0)
-            rc = be->sync(dev, 60u * 1000000u, err);
+            rc = g->be->sync(g->dev, 60u * 1000000u, err);
         if (rc == 0)
-            rc = be->copy_out(dev, g->plan, g->m->logits_act, g->got, st->step.n_out, err);
+            rc = g->be->copy_out(g->dev, g->plan, g->m->logits_act, g->got, st->step.n_out, err);
         for (uint32_t r = 0; r < st->step.n_tok && rc == 0; r++) {
             double e = error_of(g, r, slot[r / n], from + r % n);
             *io_worst = !(e <= *io_worst) ? e : *io_worst; /* also NaN */
@@ -85,23 +93,55 @@ static int feed(const struct lm_backend *be, struct lm_dev *dev, const struct go
     return rc;
 }
 
-static int load(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name, struct golden *g, struct lm_err *err)
+static bool is_group(const struct golden *g)
+{
+    return g->be == &lm_group_backend;
+}
+
+static int load_model(struct golden *g, const char *path, struct lm_err *err)
+{
+    const struct lm_lora_room room = {N_SLOT, 8};
+    struct lm_group_desc *s = &g->split;
+    const struct lm_model_split here = lm_group_share(s);
+    int rc = lm_source_open(path, &g->g, err);
+    g->be = s->be;
+    g->dev = s->dev[0];
+    s->model = g->part;
+    if (rc == 0 && s->n_rank * s->n_stage == 1 && !s->experts) {
+        rc = lm_model_load(g->g, NULL, s->be, s->dev[0], 0, &room, NULL, NULL, g->part, err);
+    } else if (rc == 0) {
+        g->be = &lm_group_backend;
+        g->dev = NULL;
+        rc = lm_model_load_parts(g->g, NULL, s->be, s->dev, &here, 0, &room, NULL, NULL, g->part, err);
+        if (rc == 0)
+            rc = lm_group_create(s, &g->dev, err);
+    }
+    rc = lm_link_agree(s->link, rc, err);
+    g->m = rc ? NULL : lm_group_model(s);
+    return rc;
+}
+
+static int load_adapters(struct golden *g, const char *folder, const char *name, struct lm_err *err)
 {
     static const char *const adapters[N_SLOT] = {"a", "b", "a.gguf"};
-    const struct lm_lora_room room = {N_SLOT, 8};
     char path[512];
     size_t bytes = 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < N_SLOT && rc == 0; i++) {
+        snprintf(path, sizeof path, "%s/%s/%s", folder, name, adapters[i]);
+        rc = is_group(g) ? lm_group_load_lora(g->dev, i, path, &bytes, err) : lm_lora_load(g->m, g->be, g->dev, i, path, &bytes, err);
+    }
+    return rc;
+}
+
+static int load(struct golden *g, const char *folder, const char *name, struct lm_err *err)
+{
+    char path[512];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    int rc = lm_source_open(path, &g->g, err);
-    if (rc == 0)
-        rc = lm_model_load(g->g, NULL, be, dev, 0, &room, NULL, NULL, &g->m, err);
+    int rc = load_model(g, path, err);
     snprintf(path, sizeof path, "%s/%s/golden.safetensors", folder, name);
     if (rc == 0)
         rc = lm_st_open(path, &g->st, err);
-    for (uint32_t i = 0; i < N_SLOT && rc == 0; i++) {
-        snprintf(path, sizeof path, "%s/%s/%s", folder, name, adapters[i]);
-        rc = lm_lora_load(g->m, be, dev, i, path, &bytes, err);
-    }
     if (rc == 0 && lm_st_tensor(g->st, "tokens")->n > MAX_TOK)
         rc = lm_fail(err, LM_EFORMAT, "more than %d tokens", MAX_TOK);
     if (rc)
@@ -110,30 +150,103 @@ static int load(const struct lm_backend *be, struct lm_dev *dev, const char *fol
     g->got = calloc((size_t)MAX_SEQ * MAX_TOK * g->m->hp.n_vocab, sizeof *g->got);
     const struct lm_plan_desc desc = {.graph = &g->m->graph, .max_tok = MAX_SEQ * MAX_TOK, .max_seq = MAX_SEQ, .max_out = MAX_SEQ * MAX_TOK,
                                       .max_len = MAX_TOK, .block_size = BLOCK, .n_block = MAX_SEQ * MAX_BLOCK, .kv_dtype = LM_KV_F32};
-    return g->got ? be->prepare(dev, &desc, &g->plan, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+    return g->got ? g->be->prepare(g->dev, &desc, &g->plan, err) : lm_fail(err, LM_ENOMEM, "out of memory");
+}
+
+static void unload(struct golden *g)
+{
+    const struct lm_group_desc *s = &g->split;
+    if (g->dev)
+        g->be->release(g->dev, g->plan);
+    if (is_group(g))
+        g->be->close(g->dev);
+    for (uint32_t i = 0; i < lm_group_share(s).n; i++)
+        lm_model_destroy(g->part[i], s->be, s->dev[i]);
+    lm_gguf_close(g->g);
+    lm_st_close(g->st);
+    free(g->got);
+    if (s->link)
+        lm_link_place(s->link)->ops->close(s->link);
+}
+
+static int feed_all(const struct golden *g, double *out_worst, struct lm_err *err)
+{
+    static const int32_t alone[] = {-1, 0, 1, 2}, all[MAX_SEQ] = {0, -1, 1, 2, 0};
+    static const uint32_t chunks[] = {MAX_TOK, 5, 1};
+    int rc = 0;
+    *out_worst = 0;
+    for (size_t c = 0; c < 3 && rc == 0; c++) {
+        for (size_t i = 0; i < 4 && rc == 0; i++)
+            rc = feed(g, &alone[i], 1, chunks[c], out_worst, err);
+        if (rc == 0)
+            rc = feed(g, all, MAX_SEQ, chunks[c], out_worst, err);
+    }
+    return rc;
+}
+
+/* One process, or the only one. */
+struct process {
+    struct lm_group_desc split;
+    const char *folder, *name;
+    double error;
+    int rc;
+    struct lm_err err;
+};
+
+static void *run_process(void *arg)
+{
+    struct process *p = arg;
+    struct golden g = {.split = p->split};
+    p->rc = load(&g, p->folder, p->name, &p->err);
+    if (p->rc == 0 && p->split.link && lm_link_place(p->split.link)->rank) {
+        p->rc = lm_group_follow(g.dev, g.plan, &p->err);
+    } else if (p->rc == 0) {
+        p->rc = load_adapters(&g, p->folder, p->name, &p->err);
+        p->rc = p->rc ? p->rc : feed_all(&g, &p->error, &p->err);
+    }
+    unload(&g);
+    return NULL;
+}
+
+/* Each process has the devices of its parts. */
+static void run_processes(struct process *first, uint32_t n)
+{
+    struct lm_link *link[LM_GOLDEN_DEVICES];
+    struct process p[LM_GOLDEN_DEVICES];
+    pthread_t thread[LM_GOLDEN_DEVICES];
+    lm_memlink_create(n, lm_group_team(&first->split, n), link);
+    for (uint32_t i = 0; i < n; i++) {
+        p[i] = *first;
+        p[i].split.link = link[i];
+        p[i].split.dev += lm_group_share(&p[i].split).first;
+        if (i > 0 && pthread_create(&thread[i], NULL, run_process, &p[i]) != 0)
+            abort();
+    }
+    run_process(&p[0]);
+    for (uint32_t i = 1; i < n; i++)
+        pthread_join(thread[i], NULL);
+    *first = p[0];
+}
+
+int lm_golden_lora_run_on(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name,
+                          const struct lm_golden_split *split, double *out_error, struct lm_err *err)
+{
+    struct process p = {.folder = folder, .name = name, .split = {.be = be, .dev = dev, .n_rank = split->n_rank, .n_stage = split->n_stage,
+                        .experts = split->experts, .step_timeout_us = 60u * 1000000u}};
+    if (split->n_process > 1)
+        run_processes(&p, split->n_process);
+    else
+        run_process(&p);
+    if (p.rc == 0)
+        *out_error = p.error;
+    else if (err)
+        *err = p.err;
+    return p.rc ? lm_fail_in(err, p.rc, "%s on %u x %u", name, split->n_rank, split->n_stage) : 0;
 }
 
 int lm_golden_lora_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name, double *out_error,
                        struct lm_err *err)
 {
-    static const int32_t alone[] = {-1, 0, 1, 2}, all[MAX_SEQ] = {0, -1, 1, 2, 0};
-    static const uint32_t chunks[] = {MAX_TOK, 5, 1};
-    struct golden g = {0};
-    double worst = 0;
-    int rc = load(be, dev, folder, name, &g, err);
-    for (size_t c = 0; c < 3 && rc == 0; c++) {
-        for (size_t i = 0; i < 4 && rc == 0; i++)
-            rc = feed(be, dev, &g, &alone[i], 1, chunks[c], &worst, err);
-        if (rc == 0)
-            rc = feed(be, dev, &g, all, MAX_SEQ, chunks[c], &worst, err);
-    }
-    be->release(dev, g.plan);
-    lm_model_destroy(g.m, be, dev);
-    lm_gguf_close(g.g);
-    lm_st_close(g.st);
-    free(g.got);
-    if (rc)
-        return lm_fail_in(err, rc, "%s", name);
-    *out_error = worst;
-    return 0;
+    const struct lm_golden_split one = {.n_rank = 1, .n_stage = 1, .n_process = 1};
+    return lm_golden_lora_run_on(be, &dev, folder, name, &one, out_error, err);
 }

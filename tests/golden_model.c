@@ -276,7 +276,7 @@ static void *run_process(void *arg)
     const bool alone = s->n_rank * s->n_stage == 1 && !s->experts;
     s->model = m;
     int rc = alone ? lm_model_load(p->golden->g, p->feed->low_bit, s->be, s->dev[0], 0, NULL, NULL, NULL, m, &p->err) :
-                     lm_model_load_parts(p->golden->g, p->feed->low_bit, s->be, s->dev, &here, 0, NULL, NULL, m, &p->err);
+                     lm_model_load_parts(p->golden->g, p->feed->low_bit, s->be, s->dev, &here, 0, NULL, NULL, NULL, m, &p->err);
     if (!rc && !alone) {
         at.be = &lm_group_backend;
         at.dev = NULL;

@@ -90,6 +90,29 @@ START_TEST(test_cpu_golden__adapters)
 }
 END_TEST
 
+START_TEST(test_cpu_golden__adapters_on_several_devices_give_the_logits_of_peft)
+{
+    static const struct lm_golden_split split[] = {{2, 1, 1, NULL}, {1, 2, 1, NULL}, {2, 2, 1, NULL}};
+    const struct lm_option option[] = {{"devices", "4"}, {"threads", "1"}};
+    struct lm_open_desc desc = {.option = option, .n_option = 2};
+    void *so = dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    const struct lm_backend *be = so ? dlsym(so, "lm_backend") : NULL;
+    struct lm_dev *dev[4];
+    struct lm_err err;
+    ck_assert_ptr_nonnull(be);
+    for (; desc.device < 4; desc.device++)
+        ck_assert_msg(be->open(&desc, &dev[desc.device], &err) == 0, "%s", err.msg);
+    for (size_t i = 0; i < sizeof split / sizeof *split; i++)
+        for (const char *const *name = lm_golden_loras; *name; name++) {
+            double error = -1;
+            ck_assert_msg(lm_golden_lora_run_on(be, dev, LM_LORA_FOLDER, *name, &split[i], &error, &err) == 0, "%s", err.msg);
+            ck_assert_msg(error >= 0 && error <= 1e-4, "%u x %u: %s: error %g", split[i].n_rank, split[i].n_stage, *name, error);
+        }
+    for (uint32_t i = 0; i < 4; i++)
+        be->close(dev[i]);
+}
+END_TEST
+
 START_TEST(test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one)
 {
     static const char *const name[] = {"llama-gqa-tied-f32", "qwen2-bf16", "gemma2", "mixtral", "gpt-oss"};
@@ -148,4 +171,6 @@ START_TEST(test_cpu_golden__experts_on_another_device_make_no_difference)
 END_TEST
 
 SUITE_MAIN("cpu/golden", test_cpu_golden__experts_on_another_device_make_no_difference,
-           test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one, test_cpu_golden__adapters, test_cpu_golden__every_family, test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)
+           test_cpu_golden__a_model_on_several_devices_has_the_logits_of_one, test_cpu_golden__adapters,
+           test_cpu_golden__adapters_on_several_devices_give_the_logits_of_peft, test_cpu_golden__every_family,
+           test_cpu_golden__a_whole_prompt, test_cpu_golden__sequences_in_pieces, test_cpu_golden__decode)

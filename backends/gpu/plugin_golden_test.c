@@ -75,6 +75,25 @@ static struct lm_dev *open_rank(const struct lm_backend *be, uint32_t i)
     return dev;
 }
 
+START_TEST(test_gpu_plugin_golden__adapters_on_several_devices_give_the_logits_of_peft)
+{
+    static const struct lm_golden_split split[] = {{2, 1, 1, NULL}, {1, 2, 1, NULL}, {2, 2, 1, NULL}};
+    const struct lm_backend *be = test_plugin();
+    struct lm_dev *dev[4];
+    struct lm_err err;
+    for (uint32_t i = 0; i < 4; i++)
+        dev[i] = open_rank(be, i);
+    for (size_t i = 0; i < sizeof split / sizeof *split; i++)
+        for (const char *const *name = lm_golden_loras; *name; name++) {
+            double error = -1;
+            ck_assert_msg(lm_golden_lora_run_on(be, dev, LM_LORA_FOLDER, *name, &split[i], &error, &err) == 0, "%s", err.msg);
+            ck_assert_msg(error >= 0 && error <= 1e-3, "%u x %u: %s: error %g", split[i].n_rank, split[i].n_stage, *name, error);
+        }
+    for (uint32_t i = 0; i < 4; i++)
+        be->close(dev[i]);
+}
+END_TEST
+
 START_TEST(test_gpu_plugin_golden__a_model_on_several_devices_has_the_logits_of_one)
 {
     static const char *const name[] = {"llama-gqa-tied-f32", "mixtral"};
@@ -143,4 +162,6 @@ START_TEST(test_gpu_plugin_golden__experts_on_the_cpu_give_the_logits_of_the_cpu
 END_TEST
 
 SUITE_MAIN("gpu/plugin_golden", test_gpu_plugin_golden__experts_on_the_cpu_give_the_logits_of_the_cpu,
-           test_gpu_plugin_golden__a_model_on_several_devices_has_the_logits_of_one, test_gpu_plugin_golden__adapters, test_gpu_plugin_golden__a_whole_prompt, test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)
+           test_gpu_plugin_golden__a_model_on_several_devices_has_the_logits_of_one, test_gpu_plugin_golden__adapters,
+           test_gpu_plugin_golden__adapters_on_several_devices_give_the_logits_of_peft, test_gpu_plugin_golden__a_whole_prompt,
+           test_gpu_plugin_golden__sequences_in_pieces, test_gpu_plugin_golden__decode)

@@ -242,12 +242,10 @@ static int load(const struct lm_conf_model *m, const struct lm_low_bit *lb, cons
     b->dev = b->device[0];
     if (n_device_all(b) == 1 && !s->experts) {
         rc = lm_model_load(b->gguf, lb, b->be, b->dev, max_len, room, progress, progress_arg, b->part, err);
-    } else if (room->n_slot) {
-        rc = lm_fail(err, LM_EUNSUPPORTED, "LoRA adapters (enable-lora, lora-modules) need tensor-parallel-size and pipeline-parallel-size 1, and no expert-device");
     } else {
         b->be = &lm_group_backend;
         b->dev = NULL;
-        rc = lm_model_load_parts(b->gguf, lb, b->plugin, b->device, &here, max_len, progress, progress_arg, b->part, err);
+        rc = lm_model_load_parts(b->gguf, lb, b->plugin, b->device, &here, max_len, room, progress, progress_arg, b->part, err);
         if (!rc)
             rc = lm_group_create(s, &b->dev, err);
     }

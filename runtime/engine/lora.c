@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/engine/lora.h"
 #include "runtime/model/lora/lora.h"
+#include "runtime/parallel/group.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -33,9 +34,23 @@ int lm_loras_create(const struct lm_model *model, const struct lm_backend *be, s
     return 0;
 }
 
+static bool is_group(const struct lm_loras *l)
+{
+    return l->be == &lm_group_backend;
+}
+
+static int fill(struct lm_loras *l, uint32_t i, const char *path, size_t *out_bytes, struct lm_err *err)
+{
+    return is_group(l) ? lm_group_load_lora(l->dev, i, path, out_bytes, err) :
+                         lm_lora_load(l->model, l->be, l->dev, i, path, out_bytes, err);
+}
+
 static void empty(struct lm_loras *l, uint32_t i)
 {
-    lm_lora_unload(l->model, l->be, l->dev, i);
+    if (is_group(l))
+        lm_group_unload_lora(l->dev, i);
+    else
+        lm_lora_unload(l->model, l->be, l->dev, i);
     l->slot[i] = (struct slot){0};
 }
 
@@ -70,7 +85,7 @@ int lm_loras_load(struct lm_loras *l, uint32_t id, const char *path, size_t *out
         return lm_fail(err, LM_EINVAL, "adapter id %u is in use", id);
     if (i == l->n_slot)
         return lm_fail(err, LM_ELIMIT, "%u adapters are loaded: unload one, or raise max-cpu-loras", l->n_slot);
-    int rc = lm_lora_load(l->model, l->be, l->dev, i, path, out_bytes, err);
+    int rc = fill(l, i, path, out_bytes, err);
     if (!rc)
         l->slot[i] = (struct slot){.id = id, .key = ++l->n_loaded};
     return rc;

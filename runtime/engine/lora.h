@@ -2,7 +2,7 @@
 #ifndef LM_ENGINE_LORA_H
 #define LM_ENGINE_LORA_H
 /**
- * The adapters that are loaded: by the front's ids, each in a slot of the model.
+ * The adapters that are loaded: by the front's ids, each in a slot of the model, of all its parts where a group of devices has it.
  *
  * A request holds its adapter from submit to its end. An adapter that is unloaded takes no new request, and goes when the
  * last one that has it ends. A key tells what was loaded apart, also in the same slot: the prefix cache goes by it.

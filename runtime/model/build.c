@@ -236,18 +236,30 @@ static void matmul(struct lm_build *b, uint32_t y, uint32_t x, const struct lm_w
     op->b = bias;
 }
 
-/* What adapters add to y = W x, W being rows `first` and on of a module of `rows` rows. */
+/*
+ * What adapters add to y = W x, W being rows `first` and on of a module of `rows` rows, and of these the columns that x has. Of a module
+ * that another stage has only the shape is kept.
+ */
 static void adapt(struct lm_build *b, uint32_t y, uint32_t x, const char *module, uint32_t rows, uint32_t first)
 {
-    const uint32_t n_slot = b->lora.n_slot;
+    const uint32_t n_slot = b->lora.n_slot, k = b->act[x].dim;
     struct lm_lora_site *site = n_slot ? lm_build_alloc(b, sizeof *site) : NULL;
-    struct lm_lora *slot = site ? lm_build_alloc(b, n_slot * sizeof *slot) : NULL;
-    if (!slot)
+    struct lm_lora *slot = site && !lm_build_skips(b) ? lm_build_alloc(b, n_slot * sizeof *slot) : NULL;
+    if (!site)
         return;
-    *site = (struct lm_lora_site){.rows = rows, .first = first, .n = b->act[y].dim, .k = b->act[x].dim, .slot = slot, .next = b->lora_site};
+    *site = (struct lm_lora_site){.rows = rows, .cols = b->cut[x].total ? b->cut[x].total : k, .first = first, .n = b->act[y].dim,
+                                  .col_first = b->cut[x].first, .k = k, .slot = slot, .next = b->lora_site};
     snprintf(site->module, sizeof site->module, "%s", module);
     b->lora_site = site;
-    lm_build_op(b, LM_OP_LORA_MATMUL, y, x, LM_NONE)->u.lora.slot = slot;
+    if (slot)
+        lm_build_op(b, LM_OP_LORA_MATMUL, y, x, LM_NONE)->u.lora.slot = slot;
+}
+
+static void adapt_layer(struct lm_build *b, uint32_t y, uint32_t x, const char *name, uint32_t rows, uint32_t first)
+{
+    char module[96];
+    snprintf(module, sizeof module, "blk.%u.%.64s", b->layer, name);
+    adapt(b, y, x, module, rows, first);
 }
 
 /* A norm over groups of columns, by the names of its weight and its bias. */
@@ -343,9 +355,7 @@ void lm_build_matmul_rows(struct lm_build *b, uint32_t y, uint32_t x, const char
     struct lm_part part = {.rows = total, .cols = b->act[x].dim, .n = 1, .first = first, .take = rows};
     struct lm_weight *w = lm_build_weight(b, lm_build_name(b, name, "weight").s, part, LM_USE_MATMUL, true);
     matmul(b, y, x, w, lm_build_vector(b, lm_build_name(b, name, "bias").s, total, first, rows, false));
-    char module[96];
-    snprintf(module, sizeof module, "blk.%u.%.64s", b->layer, name);
-    adapt(b, y, x, module, total, first);
+    adapt_layer(b, y, x, name, total, first);
 }
 
 /* x has some of the columns: y is a sum over the ranks, of which one adds the bias. */
@@ -357,6 +367,7 @@ static void matmul_cols(struct lm_build *b, uint32_t y, uint32_t x, const char *
     struct lm_tensor_name bias = lm_build_name(b, name, "bias");
     lm_build_tensor(b, bias.s);
     matmul(b, y, x, w, b->part.rank == 0 ? lm_build_vector(b, bias.s, rows, 0, rows, false) : NULL);
+    adapt_layer(b, y, x, name, rows, 0);
     lm_build_allreduce(b, y);
 }
 

@@ -151,10 +151,10 @@ static int load(struct source *s, struct lm_dev *const *dev, const struct lm_mod
 }
 
 int lm_model_load_parts(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *const *dev,
-                        const struct lm_model_split *split, uint32_t max_len, lm_load_progress progress, void *progress_arg,
-                        struct lm_model **out, struct lm_err *err)
+                        const struct lm_model_split *split, uint32_t max_len, const struct lm_lora_room *lora, lm_load_progress progress,
+                        void *progress_arg, struct lm_model **out, struct lm_err *err)
 {
-    struct source s = {g, low_bit, be, max_len, NULL};
+    struct source s = {g, low_bit, be, max_len, lora};
     const size_t n = split->n;
     struct lm_model **m = calloc(n, sizeof *m);
     int rc = m ? load(&s, dev, split, progress, progress_arg, m, err) : lm_fail(err, LM_ENOMEM, "no memory for %zu parts", n);

@@ -91,8 +91,8 @@ int lm_model_load(const struct lm_gguf *g, const struct lm_low_bit *low_bit, con
  * Errors   also LM_ECONFIG it cannot be split among so many; LM_EUNSUPPORTED a family that cannot be split by ranks
  */
 int lm_model_load_parts(const struct lm_gguf *g, const struct lm_low_bit *low_bit, const struct lm_backend *be, struct lm_dev *const *dev,
-                        const struct lm_model_split *split, uint32_t max_len, lm_load_progress progress, void *progress_arg,
-                        struct lm_model **out, struct lm_err *err);
+                        const struct lm_model_split *split, uint32_t max_len, const struct lm_lora_room *lora, lm_load_progress progress,
+                        void *progress_arg, struct lm_model **out, struct lm_err *err);
 /** The tensor that a weight of the graph came from: out as lm_gguf_quote() shows it; NULL when w is not the model's. */
 const char *lm_model_weight_name(const struct lm_model *m, const struct lm_weight *w, char out[LM_GGUF_QUOTE]);
 /** Activations that no op reads or writes take no room any more. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/parallel/group.h"
 #include "runtime/base/clock.h"
+#include "runtime/model/lora/lora.h"
 #include "runtime/parallel/offload.h"
 #include "runtime/parallel/rank.h"
 
@@ -212,6 +213,7 @@ static void group_release(struct lm_dev *g, struct lm_plan *plan)
 {
     if (!plan)
         return;
+    g->span = NULL;
     if (!wait_idle(g, 2 * g->desc.step_timeout_us))
         return; /* a device may still write to it */
     for (uint32_t i = 0; i < g->n; i++)
@@ -240,6 +242,7 @@ static int group_prepare(struct lm_dev *g, const struct lm_plan_desc *desc, stru
     if (!rc && plan->span)
         rc = lm_span_meet(plan->span, plan, err);
     g->leads = !rc && plan->span && lm_link_place(g->desc.link)->rank == 0;
+    g->span = g->leads ? plan->span : NULL;
     if (rc)
         group_release(g, plan);
     else
@@ -314,15 +317,83 @@ static int group_sync(struct lm_dev *g, uint64_t deadline_us, struct lm_err *err
     return g->lost.code;
 }
 
+static bool is_lost(struct lm_dev *g)
+{
+    pthread_mutex_lock(&g->lock);
+    bool lost = g->lost.code;
+    pthread_mutex_unlock(&g->lock);
+    return lost;
+}
+
+/* Between steps a device is the caller's: those that run end before. */
+static int begin_between(struct lm_dev *g, struct lm_err *err)
+{
+    if (!is_lost(g) && !wait_idle(g, g->desc.step_timeout_us))
+        return lm_fail(err, LM_ETIMEOUT, "the steps of %u devices have not ended", g->n);
+    return is_lost(g) ? fail_lost(g, err) : 0;
+}
+
+static void unload_here(struct lm_dev *g, uint32_t slot)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        lm_lora_unload(g->desc.model[i], g->desc.be, g->desc.dev[i], slot);
+}
+
+/* All processes call it; where one cannot, none keeps it. */
+static int load_together(struct lm_dev *g, uint32_t slot, const char *path, size_t *out_bytes, struct lm_err *err)
+{
+    int rc = lm_lora_load_parts((const struct lm_model *const *)g->desc.model, g->n, g->desc.be, g->desc.dev, slot, path, out_bytes, err);
+    rc = lm_link_agree(g->desc.link, rc, err);
+    if (rc)
+        unload_here(g, slot);
+    return rc;
+}
+
+int lm_group_load_lora(struct lm_dev *g, uint32_t slot, const char *path, size_t *out_bytes, struct lm_err *err)
+{
+    int rc = begin_between(g, err);
+    if (!rc && g->span)
+        rc = lm_span_tell_lora(g->span, slot, path, err);
+    return rc ? rc : load_together(g, slot, path, out_bytes, err);
+}
+
+void lm_group_unload_lora(struct lm_dev *g, uint32_t slot)
+{
+    struct lm_err why;
+    int rc = begin_between(g, &why);
+    if (!rc && g->span)
+        rc = lm_span_tell_lora(g->span, slot, NULL, &why);
+    if (rc)
+        lm_rank_lose(g, &why); /* what a device may still read goes with the model */
+    else
+        unload_here(g, slot);
+}
+
+static int follow_step(struct lm_dev *g, struct lm_plan *plan, const struct lm_step *step, struct lm_err *err)
+{
+    int rc = launch_here(g, plan, step, err);
+    return rc ? rc : group_sync(g, g->desc.step_timeout_us, err);
+}
+
+/* What cannot be loaded here the first process is told. */
+static void follow_lora(struct lm_dev *g, const struct lm_span_word *word)
+{
+    size_t bytes;
+    struct lm_err why;
+    if (word->kind == LM_SPAN_LOAD)
+        load_together(g, word->slot, word->path, &bytes, &why);
+    else
+        unload_here(g, word->slot);
+}
+
 int lm_group_follow(struct lm_dev *g, struct lm_plan *plan, struct lm_err *err)
 {
-    const struct lm_step *step;
+    struct lm_span_word word;
     int rc;
-    while ((rc = lm_span_hear(plan->span, &step, err)) == 0 && step) {
-        rc = launch_here(g, plan, step, err);
-        if (!rc)
-            rc = group_sync(g, g->desc.step_timeout_us, err);
-        if (rc)
+    while ((rc = lm_span_hear(plan->span, &word, err)) == 0 && word.kind != LM_SPAN_END) {
+        if (word.kind != LM_SPAN_STEP)
+            follow_lora(g, &word);
+        else if ((rc = follow_step(g, plan, word.step, err)) != 0)
             break;
     }
     return rc;
@@ -339,18 +410,10 @@ static size_t group_kv_bytes(const struct lm_dev *g, const struct lm_plan *plan)
     return bytes;
 }
 
-/* Steps that are on their way, which have other blocks, end before. */
-static int begin_kv(struct lm_dev *g, struct lm_err *err)
-{
-    if (!wait_idle(g, g->desc.step_timeout_us))
-        return lm_fail(err, LM_ETIMEOUT, "the steps of %u devices have not ended", g->n);
-    return g->lost.code ? fail_lost(g, err) : 0;
-}
-
 static int group_kv_out(struct lm_dev *g, struct lm_plan *plan, uint32_t block, void *dst, struct lm_err *err)
 {
     char *to = dst;
-    int rc = begin_kv(g, err);
+    int rc = begin_between(g, err);
     for (uint32_t i = 0; i < g->n && !rc; i++) {
         rc = g->desc.be->kv_out(g->desc.dev[i], plan->part[i].plan, block, to, err);
         to += g->desc.be->kv_bytes(g->desc.dev[i], plan->part[i].plan);
@@ -361,7 +424,7 @@ static int group_kv_out(struct lm_dev *g, struct lm_plan *plan, uint32_t block, 
 static int group_kv_in(struct lm_dev *g, struct lm_plan *plan, uint32_t block, const void *src, struct lm_err *err)
 {
     const char *from = src;
-    int rc = begin_kv(g, err);
+    int rc = begin_between(g, err);
     for (uint32_t i = 0; i < g->n && !rc; i++) {
         rc = g->desc.be->kv_in(g->desc.dev[i], plan->part[i].plan, block, from, err);
         from += g->desc.be->kv_bytes(g->desc.dev[i], plan->part[i].plan);

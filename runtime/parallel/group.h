@@ -11,10 +11,10 @@
  * that all have the same to the bit. The residual stream goes from the first rank of a stage to all of the next.
  *
  * Of the table there is what runs steps: measure() and mem() tell the most that a device needs and the least that one has,
- * copy_in() and copy_out() are those of the part with the logits. Weights are not made by it.
+ * copy_in() and copy_out() are those of the part with the logits. Weights are not made by it; adapters go into the slots of all parts.
  *
  * With a link the parts are shared out over its processes (span.h): each has a group of its own parts and makes the same calls, but
- * that launch() and what follows are the first process's, which has the part with the logits; the others lm_group_follow().
+ * that launch(), adapters and what follows are the first process's, which has the part with the logits; the others lm_group_follow().
  *
  * Experts may be on devices of their own (offload.h), one beside each.
  *
@@ -62,7 +62,16 @@ uint32_t lm_group_depth(const struct lm_group_desc *desc);
 /** The part that has the logits, whose graph plans of the group are asked for. Borrowed. */
 const struct lm_model *lm_group_model(const struct lm_group_desc *desc);
 
-/** Run the steps that the first process launches until it closes its group.  Errors LM_EDEVICE, LM_ETIMEOUT: the group is lost */
+/**
+ * lm_lora_load() and lm_lora_unload() of all parts, once the steps that run have ended. Other processes read the path on their own node.
+ *
+ * out_bytes  on this process's devices
+ * Errors     also LM_ETIMEOUT the steps have not ended, LM_EDEVICE the group is lost; in unload either one loses the group
+ */
+int lm_group_load_lora(struct lm_dev *group, uint32_t slot, const char *path, size_t *out_bytes, struct lm_err *err);
+void lm_group_unload_lora(struct lm_dev *group, uint32_t slot);
+
+/** Do what the first process does, its steps and adapters, until it closes its group.  Errors LM_EDEVICE, LM_ETIMEOUT: the group is lost */
 int lm_group_follow(struct lm_dev *group, struct lm_plan *plan, struct lm_err *err);
 
 /** Ranks of one step: how long its collective ops took of all, on the first rank of each stage. */

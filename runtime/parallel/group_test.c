@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/parallel/group.h"
+#include "tests/golden_lora.h"
 #include "tests/golden_model.h"
 #include "tests/refjoin.h"
 #include "tests/suite.h"
@@ -115,7 +116,7 @@ START_TEST(test_parallel_group__whole_experts_are_on_one_rank_each)
     open_all(dev);
     ck_assert_int_eq(lm_gguf_open(LM_GOLDEN_FOLDER "/mixtral.gguf", &g, &err), 0);
     const struct lm_model_split split = {.n_rank = 2, .n_stage = 1, .n = 2, .whole_experts = true};
-    ck_assert_msg(lm_model_load_parts(g, NULL, &lm_refexec, dev, &split, 0, NULL, NULL, m, &err) == 0, "%s", err.msg);
+    ck_assert_msg(lm_model_load_parts(g, NULL, &lm_refexec, dev, &split, 0, NULL, NULL, NULL, m, &err) == 0, "%s", err.msg);
     ck_assert_int_eq(lm_model_load(g, NULL, &lm_refexec, dev[2], 0, NULL, NULL, NULL, &m[2], &err), 0);
     for (uint32_t r = 0; r < 2; r++) {
         check_experts(m[r], r, 2, &n_op);
@@ -158,6 +159,34 @@ START_TEST(test_parallel_group__devices_that_join_give_them)
         ck_assert_msg(run_list_on(lm_refjoin(), lm_golden_models, feed) >= 5, "split %zu", i);
         ck_assert_uint_gt(lm_refjoin_count(), before + 100);
     }
+}
+END_TEST
+
+/* Every model with adapters split so. */
+static void run_adapters(const struct lm_backend *be, const struct lm_golden_split *split)
+{
+    struct lm_dev *dev[LM_GOLDEN_DEVICES];
+    struct lm_err err;
+    open_all(dev);
+    for (const char *const *name = lm_golden_loras; *name; name++) {
+        double error = -1;
+        ck_assert_msg(lm_golden_lora_run_on(be, dev, LM_LORA_FOLDER, *name, split, &error, &err) == 0, "%s", err.msg);
+        ck_assert_msg(error >= 0 && error <= 1e-4, "%u x %u: %s: error %g", split->n_rank, split->n_stage, *name, error);
+    }
+    close_all(dev);
+}
+
+START_TEST(test_parallel_group__adapters_give_the_logits_of_peft_however_the_model_is_split)
+{
+    static const struct lm_golden_split split[] = {
+        {2, 1, 1, NULL}, {3, 1, 1, NULL}, {4, 1, 1, NULL}, {1, 2, 1, NULL}, {2, 2, 1, NULL},
+        {2, 1, 2, NULL}, {1, 2, 2, NULL}, {2, 2, 2, NULL}, {2, 2, 4, NULL}, /* processes with a link */
+    };
+    for (size_t i = 0; i < sizeof split / sizeof *split; i++)
+        run_adapters(&lm_refexec, &split[i]);
+    const unsigned before = lm_refjoin_count();
+    run_adapters(lm_refjoin(), &split[0]);
+    ck_assert_uint_gt(lm_refjoin_count(), before + 100);
 }
 END_TEST
 
@@ -260,7 +289,7 @@ START_TEST(test_parallel_group__steps_of_stages_overlap_and_give_the_same)
     be.launch = overlap_launch;
     open_all(dev);
     ck_assert_int_eq(lm_gguf_open(LM_GOLDEN_FOLDER "/qwen2-bf16.gguf", &g, &err), 0);
-    ck_assert_int_eq(lm_model_load_parts(g, NULL, &be, dev, &(struct lm_model_split){.n_rank = 1, .n_stage = 2, .n = 2}, 0, NULL, NULL, m, &err), 0);
+    ck_assert_int_eq(lm_model_load_parts(g, NULL, &be, dev, &(struct lm_model_split){.n_rank = 1, .n_stage = 2, .n = 2}, 0, NULL, NULL, NULL, m, &err), 0);
     const struct lm_group_desc desc = {.be = &be, .dev = dev, .model = m, .n_rank = 1, .n_stage = 2, .step_timeout_us = 60000000};
     ck_assert_int_eq(lm_group_create(&desc, &group, &err), 0);
     const struct lm_plan_desc pd = {.graph = &lm_group_model(&desc)->graph, .max_tok = 8, .max_seq = 2, .max_out = 2, .max_len = 8, .block_size = 8,
@@ -298,4 +327,5 @@ SUITE_MAIN("parallel/group", test_parallel_group__two_ranks_give_the_logits_of_t
            test_parallel_group__three_ranks_have_uneven_shares, test_parallel_group__two_stages_give_them_in_every_family,
            test_parallel_group__stages_of_ranks_give_them, test_parallel_group__ranks_with_whole_experts_give_them,
            test_parallel_group__whole_experts_are_on_one_rank_each, test_parallel_group__processes_with_a_link_give_them, test_parallel_group__devices_that_join_give_them,
+           test_parallel_group__adapters_give_the_logits_of_peft_however_the_model_is_split,
            test_parallel_group__a_rank_that_fails_ends_the_step_of_all, test_parallel_group__steps_of_stages_overlap_and_give_the_same)

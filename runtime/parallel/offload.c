@@ -189,6 +189,23 @@ static int offload_mem(struct lm_dev *d, uint64_t *out_free, uint64_t *out_total
     return d->desc.rest.be->mem(d->desc.rest.dev, out_free, out_total, err);
 }
 
+/* Adapters' weights: experts take none. */
+static int offload_weight_create(struct lm_dev *d, const struct lm_weight_desc *desc, struct lm_weight **out, bool *out_ready,
+                                 struct lm_err *err)
+{
+    return d->desc.rest.be->weight_create(d->desc.rest.dev, desc, out, out_ready, err);
+}
+
+static int offload_pack(struct lm_dev *d, struct lm_weight *w, uint32_t row, uint32_t n_rows, const void *src, struct lm_err *err)
+{
+    return d->desc.rest.be->pack(d->desc.rest.dev, w, row, n_rows, src, err);
+}
+
+static void offload_weight_destroy(struct lm_dev *d, struct lm_weight *w)
+{
+    d->desc.rest.be->weight_destroy(d->desc.rest.dev, w);
+}
+
 static int offload_copy_in(struct lm_dev *d, struct lm_plan *p, uint32_t act, const float *src, uint32_t rows, struct lm_err *err)
 {
     return d->desc.rest.be->copy_in(d->desc.rest.dev, p->rest.plan, act, src, rows, err);
@@ -302,6 +319,7 @@ int lm_offload_create(const struct lm_offload_desc *desc, struct lm_dev **out, s
 const struct lm_backend lm_offload_backend = {
     .abi = LM_BACKEND_ABI, .size = sizeof(struct lm_backend), .name = "offload", .version = "1",
     .close = offload_close, .mem = offload_mem, .measure = offload_measure, .prepare = offload_prepare, .release = offload_release,
+    .weight_create = offload_weight_create, .pack = offload_pack, .weight_destroy = offload_weight_destroy,
     .copy_in = offload_copy_in, .copy_out = offload_copy_out, .launch = offload_launch, .sync = offload_sync,
     .kv_bytes = offload_kv_bytes, .kv_out = offload_kv_out, .kv_in = offload_kv_in, .suspend = offload_suspend, .resume = offload_resume,
 };

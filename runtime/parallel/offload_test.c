@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/parallel/offload.h"
+#include "tests/golden_lora.h"
 #include "tests/golden_model.h"
 #include "tests/refexec.h"
 #include "tests/suite.h"
@@ -82,6 +83,21 @@ START_TEST(test_parallel_offload__each_rank_has_experts_beside_it)
 }
 END_TEST
 
+START_TEST(test_parallel_offload__adapters_are_beside_the_rest)
+{
+    const struct lm_golden_split split[] = {{1, 1, 1, place}, {2, 1, 1, place}};
+    struct lm_err err;
+    open_all();
+    for (size_t i = 0; i < sizeof split / sizeof *split; i++) {
+        double error = -1;
+        ck_assert_msg(lm_golden_lora_run_on(&lm_refexec, dev, LM_LORA_FOLDER, "llama", &split[i], &error, &err) == 0, "%s", err.msg);
+        ck_assert_msg(error >= 0 && error <= 1e-4, "%u ranks: error %g", split[i].n_rank, error);
+    }
+    ck_assert_int_eq(expert.n_weight, 0);
+    close_all();
+}
+END_TEST
+
 START_TEST(test_parallel_offload__only_experts_are_there)
 {
     struct lm_model *m = NULL;
@@ -90,7 +106,7 @@ START_TEST(test_parallel_offload__only_experts_are_there)
     const struct lm_model_split split = {.n_rank = 1, .n_stage = 1, .n = 1, .experts = place};
     open_all();
     ck_assert_int_eq(lm_gguf_open(LM_GOLDEN_FOLDER "/mixtral.gguf", &g, &err), 0);
-    ck_assert_msg(lm_model_load_parts(g, NULL, &lm_refexec, dev, &split, 0, NULL, NULL, &m, &err) == 0, "%s", err.msg);
+    ck_assert_msg(lm_model_load_parts(g, NULL, &lm_refexec, dev, &split, 0, NULL, NULL, NULL, &m, &err) == 0, "%s", err.msg);
     ck_assert_int_eq(expert.n_weight, (int)(3 * m->hp.n_expert * m->hp.n_layer));
     lm_model_destroy(m, &lm_refexec, dev[0]);
     lm_gguf_close(g);
@@ -112,4 +128,5 @@ START_TEST(test_parallel_offload__a_device_of_experts_that_fails_ends_the_step)
 END_TEST
 
 SUITE_MAIN("parallel/offload", test_parallel_offload__experts_elsewhere_give_the_logits_of_transformers, test_parallel_offload__each_rank_has_experts_beside_it,
-           test_parallel_offload__only_experts_are_there, test_parallel_offload__a_device_of_experts_that_fails_ends_the_step)
+           test_parallel_offload__adapters_are_beside_the_rest, test_parallel_offload__only_experts_are_there,
+           test_parallel_offload__a_device_of_experts_that_fails_ends_the_step)

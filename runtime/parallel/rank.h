@@ -50,6 +50,7 @@ struct lm_dev {
     uint64_t n_launched, n_synced, synced_us; /* steps; when the last one was */
     bool stop;
     bool leads;                /* others follow this process */
+    struct lm_span *span;      /* of the plan, where it leads; NULL: none, or no plan */
     bool joined;               /* ranks run collective ops by themselves */
     struct lm_err lost;        /* code 0: not lost */
 };

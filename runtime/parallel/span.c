@@ -2,10 +2,17 @@
 #include "runtime/parallel/span.h"
 #include "ops/graph.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
-/* A message begins with it; then token, pos, seq_row, out_row, and of each sequence the blocks that it uses. */
-struct told { uint32_t n_tok, n_seq, n_out; };
+/* A step's message begins with it; then token, pos, seq_row, out_row, lora, and of each sequence the blocks that it uses. */
+struct told { uint32_t kind, n_tok, n_seq, n_out, n_lora; };
+
+/* An adapter's. */
+struct told_lora {
+    uint32_t kind, slot;
+    char path[PATH_MAX]; /* with its end */
+};
 
 static const struct lm_link_place *place(const struct lm_group_desc *d)
 {
@@ -105,7 +112,8 @@ int lm_span_create(const struct lm_group_desc *group, const struct lm_plan_desc 
         return lm_fail(err, LM_ENOMEM, "out of memory");
     s->group = group;
     s->plan = *desc;
-    s->message_bytes = sizeof(struct told) + sizeof(uint32_t) * (2 * (size_t)desc->max_tok + desc->max_seq + 1 + desc->max_out + desc->max_seq * table_stride(desc));
+    s->message_bytes = sizeof(struct told_lora) + sizeof(struct told) +
+                       sizeof(uint32_t) * (2 * (size_t)desc->max_tok + 1 + desc->max_out + desc->max_seq * (2 + table_stride(desc)));
     s->message = malloc(s->message_bytes);
     s->table = calloc(desc->max_seq * table_stride(desc) + 1, sizeof *s->table);
     s->sampling = calloc(desc->max_out + 1, sizeof *s->sampling);
@@ -204,16 +212,28 @@ int lm_span_tell(struct lm_span *s, const struct lm_step *step, struct lm_err *e
 {
     char *at = s->message;
     if (step) {
-        const struct told told = {step->n_tok, step->n_seq, step->n_out};
+        const struct told told = {LM_SPAN_STEP, step->n_tok, step->n_seq, step->n_out, step->lora ? step->n_seq : 0};
         put(&at, &told, sizeof told / sizeof(uint32_t));
         put(&at, step->token, step->n_tok);
         put(&at, step->pos, step->n_tok);
         put(&at, step->seq_row, step->n_seq + 1);
         put(&at, step->out_row, step->n_out);
+        if (step->lora)
+            put(&at, step->lora, told.n_lora);
         for (uint32_t i = 0; i < step->n_seq; i++)
             put(&at, step->block_table + (size_t)i * step->table_stride, n_block(s, step, i));
     }
     return place(s->group)->ops->tell(s->group->link, s->message, (size_t)(at - s->message), s->group->step_timeout_us, err);
+}
+
+int lm_span_tell_lora(struct lm_span *s, uint32_t slot, const char *path, struct lm_err *err)
+{
+    struct told_lora *told = (struct told_lora *)s->message;
+    if (path && strlen(path) >= sizeof told->path)
+        return lm_fail(err, LM_ELIMIT, "a path of %zu bytes", strlen(path));
+    *told = (struct told_lora){.kind = path ? LM_SPAN_LOAD : LM_SPAN_UNLOAD, .slot = slot};
+    strcpy(told->path, path ? path : "");
+    return place(s->group)->ops->tell(s->group->link, s->message, sizeof *told, s->group->step_timeout_us, err);
 }
 
 static const void *take(const char **at, const char *end, size_t n)
@@ -246,23 +266,38 @@ static bool read_step(struct lm_span *s, size_t bytes)
     const struct told *t = take(&at, end, sizeof *t / sizeof(uint32_t));
     if (!t || t->n_tok > s->plan.max_tok || t->n_seq > s->plan.max_seq || t->n_out > s->plan.max_out)
         return false;
+    if (t->n_lora && t->n_lora != t->n_seq)
+        return false;
     s->step = (struct lm_step){.n_tok = t->n_tok, .n_seq = t->n_seq, .n_out = t->n_out, .block_table = s->table,
                                .table_stride = (uint32_t)table_stride(&s->plan), .sampling = s->sampling, .sampled = s->sampled};
     s->step.token = take(&at, end, t->n_tok);
     s->step.pos = take(&at, end, t->n_tok);
     s->step.seq_row = take(&at, end, t->n_seq + 1);
     s->step.out_row = take(&at, end, t->n_out);
-    return s->step.token && s->step.pos && s->step.seq_row && s->step.out_row && read_tables(s, at, end);
+    const int32_t *lora = take(&at, end, t->n_lora);
+    s->step.lora = t->n_lora ? lora : NULL;
+    return s->step.token && s->step.pos && s->step.seq_row && s->step.out_row && lora && read_tables(s, at, end);
 }
 
-int lm_span_hear(struct lm_span *s, const struct lm_step **out, struct lm_err *err)
+static bool read_lora(const struct lm_span *s, size_t bytes, struct lm_span_word *out)
+{
+    const struct told_lora *t = (const struct told_lora *)s->message;
+    if (bytes != sizeof *t || t->slot >= s->plan.graph->n_lora || !memchr(t->path, 0, sizeof t->path))
+        return false;
+    *out = (struct lm_span_word){.kind = t->kind, .slot = t->slot, .path = t->path};
+    return true;
+}
+
+int lm_span_hear(struct lm_span *s, struct lm_span_word *out, struct lm_err *err)
 {
     size_t bytes;
     int rc = place(s->group)->ops->hear(s->group->link, s->message, s->message_bytes, &bytes, err);
     if (rc)
         return rc;
-    if (bytes && !read_step(s, bytes))
-        return lm_fail(err, LM_EINVAL, "a step of %zu bytes that does not fit the plan", bytes);
-    *out = bytes ? &s->step : NULL;
-    return 0;
+    uint32_t kind = LM_SPAN_END;
+    memcpy(&kind, s->message, bytes < sizeof kind ? 0 : sizeof kind);
+    *out = (struct lm_span_word){.kind = kind, .step = &s->step};
+    bool good = kind == LM_SPAN_STEP ? read_step(s, bytes) :
+                kind == LM_SPAN_END ? bytes == 0 : kind <= LM_SPAN_UNLOAD && read_lora(s, bytes, out);
+    return good ? 0 : lm_fail(err, LM_EINVAL, "a message of %zu bytes that does not fit the plan", bytes);
 }

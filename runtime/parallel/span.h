@@ -6,7 +6,8 @@
  * where there are stages, it has the last one and the second process the first.
  *
  * Within a process the ranks of a stage join what they have as they do without others; one thread of each process then sums it over the
- * link. A step is one message: its tokens, positions and block tables, without how tokens are drawn, which only the first process does.
+ * link. A step is one message: its tokens, positions, block tables and slots of adapters, without how tokens are drawn, which only the
+ * first process does. An adapter is one too: the slot, and the path that each process reads.
  *
  * Thread   that of the first rank of a stage for what runs in a step; else [engine]
  */
@@ -45,8 +46,20 @@ int lm_span_join(struct lm_span *span, const struct lm_group_part *part, uint32_
 int lm_span_send(const struct lm_span *span, uint32_t part, const float *x, uint32_t n_tok, struct lm_err *err);
 int lm_span_receive(const struct lm_span *span, uint32_t part, float *x, uint32_t n_tok, struct lm_err *err);
 
+/** What the first process tells the others. END: there will be no more. */
+enum lm_span_kind { LM_SPAN_END, LM_SPAN_STEP, LM_SPAN_LOAD, LM_SPAN_UNLOAD };
+
+struct lm_span_word {
+    enum lm_span_kind kind;
+    const struct lm_step *step;
+    uint32_t slot; /* of an adapter */
+    const char *path;
+};
+
 /** Tell the other processes a step; NULL: there will be none. */
 int lm_span_tell(struct lm_span *span, const struct lm_step *step, struct lm_err *err);
-/** Hear it; *out is NULL at the end. LM_EINVAL: it does not fit the plan. */
-int lm_span_hear(struct lm_span *span, const struct lm_step **out, struct lm_err *err);
+/** Tell them to load an adapter; path NULL: to unload it.  LM_ELIMIT a longer path than any */
+int lm_span_tell_lora(struct lm_span *span, uint32_t slot, const char *path, struct lm_err *err);
+/** Hear it, until the next one is heard. LM_EINVAL: it does not fit the plan. */
+int lm_span_hear(struct lm_span *span, struct lm_span_word *out, struct lm_err *err);
 #endif

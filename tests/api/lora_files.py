@@ -15,6 +15,17 @@ def shapes(llmserve, model):
     return out
 
 
+def hf_shapes(folder):
+    """The same of the attention of a Hugging Face folder."""
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
+        c = json.load(f)
+    dim, n = c["hidden_size"], c["num_attention_heads"]
+    each = c.get("head_dim") or dim // n
+    q, kv = n * each, c["num_key_value_heads"] * each
+    one = {"q": (dim, q), "k": (dim, kv), "v": (dim, kv), "o": (q, dim)}
+    return {f"model.layers.{i}.self_attn.{m}_proj": s for i in range(c["num_hidden_layers"]) for m, s in one.items()}
+
+
 def write(folder, modules, seed, rank=8, size=0.05, **config):
     rng = random.Random(seed)
     os.makedirs(folder, exist_ok=True)

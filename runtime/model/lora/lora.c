@@ -61,19 +61,33 @@ static int put(const struct work *w, const float *v, uint32_t rows, uint32_t col
     return rc ? rc : w->be->pack(w->dev, made, 0, rows, v, w->err);
 }
 
-/* A as it is, and the columns of B transposed that the site has. On failure what was made stays in the slot. */
+/* The site's columns of A, at v, which has all of them. */
+static void cut_columns(const struct lm_lora_site *site, uint32_t rank, float *v)
+{
+    for (uint32_t j = 0; j < rank && site->k < site->cols; j++)
+        memmove(v + (size_t)j * site->k, v + (size_t)j * site->cols + site->col_first, site->k * sizeof *v);
+}
+
+static uint32_t widest(const struct lm_lora_site *site)
+{
+    return site->n > site->cols ? site->n : site->cols;
+}
+
+/* The columns of A, and those of B transposed, that the site has. On failure what was made stays in the slot. */
 static int fill(const struct work *w, const struct lm_lora_site *site, uint32_t slot, float *room)
 {
     const struct lm_adapter_pair *p = w->pair;
     struct lm_lora *to = &site->slot[slot];
     const uint32_t rank = (uint32_t)p->a.rows;
-    float *row = room + (size_t)rank * (site->n > site->k ? site->n : site->k);
+    float *row = room + (size_t)rank * widest(site);
     uint64_t half = 0;
     int rc = half_of(w, site->rows, &half);
     if (!rc)
         rc = to_f32(w, &p->a, 0, rank, room);
-    if (!rc)
+    if (!rc) {
+        cut_columns(site, rank, room);
         rc = put(w, room, rank, site->k, &to->a);
+    }
     for (uint32_t i = 0; i < site->n && !rc; i++) {
         rc = to_f32(w, &p->b, p->part * (uint64_t)site->rows + source_row(site->first + i, half), 1, row);
         for (uint32_t j = 0; j < rank; j++)
@@ -87,8 +101,8 @@ static int check_shape(const struct work *w, const struct lm_lora_site *site)
 {
     char why[96];
     const struct lm_adapter_pair *p = w->pair;
-    if (p->a.cols != site->k) {
-        snprintf(why, sizeof why, "it takes %llu inputs, the model's %.24s has %u", (unsigned long long)p->a.cols, p->module, site->k);
+    if (p->a.cols != site->cols) {
+        snprintf(why, sizeof why, "it takes %llu inputs, the model's %.24s has %u", (unsigned long long)p->a.cols, p->module, site->cols);
         return refuse(w, LM_EFORMAT, &p->a, why);
     }
     if (p->b.rows != (uint64_t)site->rows * p->n_part) {
@@ -109,10 +123,11 @@ static int place(const struct work *w, uint32_t slot, size_t *io_bytes)
             continue;
         found = true;
         rc = check_shape(w, site);
-        size_t rank = rc ? 0 : (size_t)w->pair->a.rows;
-        float *room = rc ? NULL : malloc((rank * (site->n > site->k ? site->n : site->k) + rank) * sizeof *room);
-        if (!rc)
-            rc = room ? fill(w, site, slot, room) : lm_fail(w->err, LM_ENOMEM, "no memory for %s", w->pair->module);
+        if (rc || !site->slot)
+            continue;
+        const size_t rank = (size_t)w->pair->a.rows;
+        float *room = malloc(rank * ((size_t)widest(site) + 1) * sizeof *room);
+        rc = room ? fill(w, site, slot, room) : lm_fail(w->err, LM_ENOMEM, "no memory for %s", w->pair->module);
         free(room);
         *io_bytes += rank * ((size_t)site->n + site->k) * sizeof(float);
     }
@@ -127,35 +142,51 @@ static size_t most_bytes(const struct lm_model *m)
 {
     size_t n = ((size_t)32 << 20) + (size_t)m->hp.n_vocab * m->hp.dim * sizeof(float);
     for (const struct lm_lora_site *site = m->lora_site; site; site = site->next)
-        n += ((size_t)site->rows + site->k) * m->graph.lora_rank * sizeof(float);
+        n += ((size_t)site->rows + site->cols) * m->graph.lora_rank * sizeof(float);
     return n;
 }
 
-int lm_lora_load(const struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev, uint32_t slot, const char *path, size_t *out_bytes,
-                 struct lm_err *err)
+static int place_all(struct work w, const struct lm_adapter *a, uint32_t slot, size_t *io_bytes)
 {
-    struct lm_adapter *a = NULL;
-    struct work w = {m, be, dev, NULL, err};
-    size_t bytes = 0;
-    int rc = lm_adapter_open(path, &m->hp, m->graph.lora_rank, most_bytes(m), &a, err);
-    if (rc)
-        return rc;
+    int rc = 0;
     for (size_t i = 0; i < a->n && !rc; i++) {
         w.pair = &a->pair[i];
-        rc = place(&w, slot, &bytes);
+        rc = place(&w, slot, io_bytes);
     }
+    return rc;
+}
+
+int lm_lora_load_parts(const struct lm_model *const *m, size_t n, const struct lm_backend *be, struct lm_dev *const *dev, uint32_t slot,
+                       const char *path, size_t *out_bytes, struct lm_err *err)
+{
+    struct lm_adapter *a = NULL;
+    size_t bytes = 0;
+    int rc = lm_adapter_open(path, &m[0]->hp, m[0]->graph.lora_rank, most_bytes(m[0]), &a, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = place_all((struct work){m[i], be, dev[i], NULL, err}, a, slot, &bytes);
     lm_adapter_close(a);
-    if (rc) {
-        lm_lora_unload(m, be, dev, slot);
-        return lm_fail_in(err, rc, "%.60s", path);
+    if (!rc) {
+        *out_bytes = bytes;
+        return 0;
     }
-    *out_bytes = bytes;
-    return 0;
+    for (size_t i = 0; i < n; i++)
+        lm_lora_unload(m[i], be, dev[i], slot);
+    return lm_fail_in(err, rc, "%.60s", path);
+}
+
+int lm_lora_load(const struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev, uint32_t slot, const char *path,
+                 size_t *out_bytes, struct lm_err *err)
+{
+    return lm_lora_load_parts(&m, 1, be, &dev, slot, path, out_bytes, err);
 }
 
 void lm_lora_unload(const struct lm_model *m, const struct lm_backend *be, struct lm_dev *dev, uint32_t slot)
 {
     for (struct lm_lora_site *site = m->lora_site; site; site = site->next) {
+        if (!site->slot)
+            continue;
         be->weight_destroy(dev, (struct lm_weight *)(uintptr_t)site->slot[slot].a);
         be->weight_destroy(dev, (struct lm_weight *)(uintptr_t)site->slot[slot].b);
         site->slot[slot] = (struct lm_lora){0};
