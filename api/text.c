@@ -107,13 +107,11 @@ static bool wants_parts(const struct lm_model_text *t)
 }
 
 /*
- * Control tokens get bytes that no text has: only a grammar that names one allows it. Those that end get none. A folder's tokenizer may know more tokens
- * than the model, which are never drawn.
+ * Control tokens get bytes that no text has: only a grammar that names one allows it. Those that end get none.
  */
-static int make_vocab(struct lm_model_text *t, uint32_t n_model, struct lm_err *err)
+static int make_vocab(struct lm_model_text *t, struct lm_err *err)
 {
-    uint32_t n_tok = lm_tokenizer_n_vocab(t->tok);
-    struct lm_msg_vocab h = {.n_vocab = n_tok < n_model ? n_tok : n_model};
+    struct lm_msg_vocab h = {.n_vocab = lm_tokenizer_n_drawn(t->tok)};
     struct lm_bytes text = {.limit = LM_MSG_MAX_BYTES / 2};
     size_t n_end, n;
     const int32_t *end = lm_tokenizer_eog(t->tok, &n_end);
@@ -132,11 +130,8 @@ static int make_vocab(struct lm_model_text *t, uint32_t n_model, struct lm_err *
             lm_bytes_add(&text, s, n);
         }
     }
-    for (size_t i = 0; i < n_end; i++)
-        if ((uint32_t)end[i] < h.n_vocab) {
-            lm_bytes_add(&t->vocab, &end[i], sizeof *end);
-            h.n_end++;
-        }
+    lm_bytes_add(&t->vocab, end, n_end * sizeof *end);
+    h.n_end = (uint32_t)n_end;
     lm_bytes_add(&t->vocab, text.data, text.len);
     h.n_text = (uint32_t)text.len;
     bool failed = t->vocab.failed || text.failed;
@@ -197,8 +192,10 @@ int lm_model_text_init(const char *path, const struct lm_gguf *g, const char *ch
     int rc = t.vars ? lm_model_hparams(g, &hp, err) : lm_fail(err, LM_ENOMEM, "out of memory");
     if (!rc)
         rc = lm_folder_has_text(path, g) ? load_folder(path, own, &t, err) : load_gguf(g, own, &t, err);
-    if (!rc)
-        rc = make_vocab(&t, hp.n_vocab, err);
+    if (!rc) {
+        lm_tokenizer_limit(t.tok, hp.n_vocab);
+        rc = make_vocab(&t, err);
+    }
     if (!rc && own)
         templates_of_model(&t);
     else if (!rc)

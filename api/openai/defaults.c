@@ -98,7 +98,7 @@ int lm_sampling_defaults_read(const struct lm_gguf *g, const char *model_path, c
     if (strcmp(how, "vllm") != 0) {
         folder_of(own ? model_path : "", folder, sizeof folder);
         snprintf(path, sizeof path, "%s/generation_config.json", own ? folder : how);
-        rc = own && g ? read_gguf(g, &d, err) : 0;
+        rc = own && g && !lm_gguf_folder(g) ? read_gguf(g, &d, err) : 0; /* a folder has them in the file below */
         rc = rc ? rc : read_config(path, !own, &d, err);
     }
     if (rc == 0)

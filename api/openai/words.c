@@ -78,7 +78,7 @@ static bool holds(const char *s, size_t n, const json_t *breakers)
 int lm_words_breakers(const struct lm_tokenizer *tok, const json_t *breakers, struct lm_arena *a, struct lm_ids *out, struct lm_err *err)
 {
     struct lm_bytes list = {0};
-    for (int32_t id = 0; id < (int32_t)lm_tokenizer_n_vocab(tok); id++) {
+    for (int32_t id = 0; id < (int32_t)lm_tokenizer_n_drawn(tok); id++) {
         size_t n;
         const char *s = lm_tokenizer_piece(tok, id, &n);
         if (s && holds(s, n, breakers))

@@ -120,6 +120,8 @@ int lm_local_load(struct lm_local *l, struct lm_err *err)
         fprintf(stderr, "llmserve %s: warning: %s\n", l->command, l->boot->warning.msg);
     if (!rc)
         rc = lm_folder_has_text(m->path, l->boot->gguf) ? lm_tokenizer_open(m->path, &l->tok, err) : lm_tokenizer_create(l->boot->gguf, &l->tok, err);
+    if (!rc)
+        lm_tokenizer_limit(l->tok, l->boot->hello.n_vocab);
     if (!rc && !l->no_engine)
         rc = lm_engine_create(&l->boot->engine, &l->engine, err);
     if (!rc && l->engine)

@@ -121,6 +121,8 @@ int lm_gguf_f32(const struct lm_gguf *g, const char *key, float fallback, float 
 int lm_gguf_bool(const struct lm_gguf *g, const char *key, bool fallback, bool *out, struct lm_err *err);
 /** {NULL, 0} when absent or not a string. */
 struct lm_gguf_str lm_gguf_string(const struct lm_gguf *g, const char *key);
+/** The same, but another type is an error. */
+int lm_gguf_text(const struct lm_gguf *g, const char *key, struct lm_gguf_str *out, struct lm_err *err);
 
 /**
  * Walk an array of strings: *cursor starts at NULL; returns false after the last. The array was checked at open.

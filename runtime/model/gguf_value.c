@@ -114,6 +114,15 @@ struct lm_gguf_str lm_gguf_string(const struct lm_gguf *g, const char *key)
     return (struct lm_gguf_str){(const char *)v->at + 8, v->bytes - 8};
 }
 
+int lm_gguf_text(const struct lm_gguf *g, const char *key, struct lm_gguf_str *out, struct lm_err *err)
+{
+    struct lm_gguf_str s = lm_gguf_string(g, key);
+    if (!s.s && lm_gguf_get(g, key))
+        return lm_fail(err, LM_EFORMAT, "key '%s' is not a string", key);
+    *out = s;
+    return 0;
+}
+
 bool lm_gguf_next_string(const struct lm_gguf_value *v, const unsigned char **cursor, struct lm_gguf_str *out)
 {
     const unsigned char *p = *cursor ? *cursor : v->at;

@@ -20,6 +20,7 @@ struct lm_tokenizer {
     struct lm_bpe bpe;       /* without slots: SentencePiece, merges by the tokens' scores */
     struct lm_pretok pretok; /* BPE only */
     bool add_bos, add_eos, add_space;
+    uint32_t n_row; /* of the model; 0: not said */
     bool lacks_bytes; /* some bytes have no token */
     struct lm_spm *spm; /* of a tokenizer.model; then hf is, too */
     struct lm_hf *hf; /* of a Hugging Face folder; NULL: of a GGUF file, and what stands above besides vocab and bpe */

@@ -24,14 +24,17 @@ static bool is_phi3(const struct lm_gguf *g)
 
 static int load_model(struct lm_tokenizer *t, const struct lm_gguf *g, struct lm_err *err)
 {
-    struct lm_gguf_str model = lm_gguf_string(g, "tokenizer.ggml.model"), pre = lm_gguf_string(g, "tokenizer.ggml.pre");
+    struct lm_gguf_str model, pre;
+    int rc = lm_gguf_text(g, "tokenizer.ggml.model", &model, err);
+    if (rc || (rc = lm_gguf_text(g, "tokenizer.ggml.pre", &pre, err)) != 0)
+        return rc;
     if (!model.s && lm_gguf_get(g, "llmserve.low_bit.version"))
         return lm_fail(err, LM_EFORMAT, "the file was quantized from a Hugging Face folder, whose tokenizer it does not have: let path name "
                        "the folder and low-bit-model-path this file");
     if (!model.s)
         return lm_fail(err, LM_EFORMAT, "tokenizer.ggml.model is missing");
     if (is(model, "llama")) {
-        int rc = lm_vocab_load(&t->vocab, g, false, err);
+        rc = lm_vocab_load(&t->vocab, g, false, err);
         if (!rc && !t->vocab.score)
             rc = lm_fail(err, LM_EFORMAT, "tokenizer.ggml.scores is missing");
         return rc;
@@ -43,7 +46,7 @@ static int load_model(struct lm_tokenizer *t, const struct lm_gguf *g, struct lm
                        model.n < 64 ? (int)model.n : 64, model.s);
     if (!pre.s)
         pre = (struct lm_gguf_str){"default", 7};
-    int rc = lm_pretok_init(&t->pretok, pre.s, pre.n, err);
+    rc = lm_pretok_init(&t->pretok, pre.s, pre.n, err);
     if (!rc)
         rc = lm_vocab_load(&t->vocab, g, !(t->pretok.row->flags & LM_PRETOK_SPACED), err);
     return rc ? rc : lm_bpe_load(&t->bpe, &t->vocab, g, err);
@@ -68,8 +71,8 @@ static int create_hf(const struct lm_gguf *g, bool bert, struct lm_tokenizer **o
 {
     struct lm_bytes text = {0};
     int rc = lm_hf_from_gguf(g, bert, &text, err);
-    if (!rc)
-        rc = lm_tokenizer_parse(text.data, text.len - 1, NULL, out, err);
+    if (!rc && (rc = lm_tokenizer_parse(text.data, text.len - 1, NULL, out, err)) != 0)
+        lm_fail_in(err, rc, "tokenizer.ggml.*");
     lm_bytes_fini(&text);
     return rc;
 }
@@ -273,6 +276,19 @@ int32_t lm_tokenizer_eos(const struct lm_tokenizer *t)
 uint32_t lm_tokenizer_n_vocab(const struct lm_tokenizer *t)
 {
     return t->vocab.n;
+}
+
+void lm_tokenizer_limit(struct lm_tokenizer *t, uint32_t n_row)
+{
+    struct lm_vocab *v = &t->vocab;
+    t->n_row = n_row;
+    while (v->n_eog && (uint32_t)v->eog[v->n_eog - 1] >= n_row)
+        v->n_eog--;
+}
+
+uint32_t lm_tokenizer_n_drawn(const struct lm_tokenizer *t)
+{
+    return t->n_row && t->n_row < t->vocab.n ? t->n_row : t->vocab.n;
 }
 
 const int32_t *lm_tokenizer_eog(const struct lm_tokenizer *t, size_t *out_n)

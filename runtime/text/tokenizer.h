@@ -114,6 +114,10 @@ bool lm_tokenizer_is_eog(const struct lm_tokenizer *t, int32_t id);
 int32_t lm_tokenizer_bos(const struct lm_tokenizer *t); /* -1: none */
 int32_t lm_tokenizer_eos(const struct lm_tokenizer *t); /* -1: none */
 uint32_t lm_tokenizer_n_vocab(const struct lm_tokenizer *t);
+/** The model has n_row rows: tokens beyond are never drawn, so they end nothing. Before the tokenizer is shared. */
+void lm_tokenizer_limit(struct lm_tokenizer *t, uint32_t n_row);
+/** Tokens that may be drawn: all, or fewer by lm_tokenizer_limit(). */
+uint32_t lm_tokenizer_n_drawn(const struct lm_tokenizer *t);
 /** The eog ids, ascending; borrowed. */
 const int32_t *lm_tokenizer_eog(const struct lm_tokenizer *t, size_t *out_n);
 

@@ -74,6 +74,41 @@ START_TEST(test_text_tokenizer__special_tokens_are_found_as_asked)
 }
 END_TEST
 
+START_TEST(test_text_tokenizer__tokens_that_the_model_has_no_row_of_end_nothing)
+{
+    struct fix f = {0};
+    size_t n;
+    small_bpe(&f, "gpt-2");
+    struct lm_tokenizer *t = made(&f);
+    ck_assert_uint_eq(lm_tokenizer_n_drawn(t), 265);
+    lm_tokenizer_limit(t, 262);
+    ck_assert_uint_eq(lm_tokenizer_n_drawn(t), 262);
+    ck_assert(lm_tokenizer_is_eog(t, 261));
+    lm_tokenizer_limit(t, 261);
+    lm_tokenizer_eog(t, &n);
+    ck_assert(n == 0 && !lm_tokenizer_is_eog(t, 261));
+    lm_tokenizer_limit(t, 300);
+    ck_assert_uint_eq(lm_tokenizer_n_drawn(t), 265);
+    lm_tokenizer_destroy(t);
+}
+END_TEST
+
+START_TEST(test_text_tokenizer__a_name_that_is_no_string_is_refused)
+{
+    static const char *const keys[] = {"tokenizer.ggml.model", "tokenizer.ggml.pre"};
+    for (size_t i = 0; i < 2; i++) {
+        struct fix f = {0};
+        struct lm_tokenizer *t = NULL;
+        struct lm_err err = {0};
+        if (i)
+            fix_string(&f, keys[0], "gpt2");
+        fix_u32(&f, keys[i], 1);
+        ck_assert_int_eq(fix_tokenizer(&f, &t, &err), LM_EFORMAT);
+        ck_assert_msg(strstr(err.msg, keys[i]) && strstr(err.msg, "is not a string"), "%s", err.msg);
+    }
+}
+END_TEST
+
 START_TEST(test_text_tokenizer__no_control_token_begins_at_a_plain_offset)
 {
     struct fix f = {0};
@@ -309,7 +344,9 @@ END_TEST
 
 SUITE_MAIN("text/tokenizer", test_text_tokenizer__merges_go_by_rank_not_by_place,
            test_text_tokenizer__a_whole_word_needs_no_merges_where_the_model_says_so,
-           test_text_tokenizer__special_tokens_are_found_as_asked, test_text_tokenizer__no_control_token_begins_at_a_plain_offset, test_text_tokenizer__every_byte_string_comes_back,
+           test_text_tokenizer__special_tokens_are_found_as_asked,
+           test_text_tokenizer__tokens_that_the_model_has_no_row_of_end_nothing, test_text_tokenizer__a_name_that_is_no_string_is_refused,
+           test_text_tokenizer__no_control_token_begins_at_a_plain_offset, test_text_tokenizer__every_byte_string_comes_back,
            test_text_tokenizer__too_many_tokens_leave_the_output_alone,
            test_text_tokenizer__text_is_brought_to_normal_form_where_the_model_does_so,
            test_text_tokenizer__bytes_without_a_token_become_the_replacement_or_nothing,

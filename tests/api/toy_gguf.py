@@ -63,7 +63,8 @@ def write(path, chat_template=CHATML, **more):
     pairs = keys(chat_template, **more)
     head = b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs))
     head += b"".join(string(k) + value(v) for k, v in pairs.items())
-    head += string("token_embd.weight") + struct.pack("<IQIQ", 1, 32, 0, 0)
+    rows = len(keys()["tokenizer.ggml.tokens"])
+    head += string("token_embd.weight") + struct.pack("<IQQIQ", 2, 32, rows, 0, 0)
     head += b"\0" * (-len(head) % 32)
     with open(path, "wb") as f:
-        f.write(head + b"\0" * 128)
+        f.write(head + b"\0" * (128 * rows))

@@ -31,7 +31,7 @@ static const struct lm_arg_row rows[] = {
 /* Any tokens but those that control. */
 static void fill(struct lm_random *random, const struct lm_local *l, int32_t *id, size_t n)
 {
-    const int64_t n_text = lm_tokenizer_n_vocab(l->tok), n_model = l->boot->model->hp.n_vocab, n_vocab = n_text < n_model ? n_text : n_model;
+    const int64_t n_vocab = lm_tokenizer_n_drawn(l->tok);
     for (size_t i = 0; i < n; i++)
         do
             id[i] = (int32_t)lm_random_between(random, 0, n_vocab - 1);

@@ -105,6 +105,12 @@ void lm_hf_put_f32(struct lm_hf_config *c, const char *key, double v)
 }
 
 void lm_hf_put_bool(struct lm_hf_config *c, const char *key, bool v)
+void lm_hf_put_i32(struct lm_hf_config *c, const char *key, int32_t v)
+{
+    put_key(c, key, LM_GGUF_I32);
+    put(&c->kv, (uint32_t)v, 4);
+}
+
 {
     put_key(c, key, LM_GGUF_BOOL);
     put(&c->kv, v, 1);

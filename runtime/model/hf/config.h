@@ -63,6 +63,7 @@ void lm_hf_need_act(struct lm_hf_config *c, const char *a, const char *b);
 /** Add "<family>.<key>", or the key as it is where it has "general." or "tokenizer." in front. */
 void lm_hf_put_u32(struct lm_hf_config *c, const char *key, uint32_t v);
 void lm_hf_put_f32(struct lm_hf_config *c, const char *key, double v);
+void lm_hf_put_i32(struct lm_hf_config *c, const char *key, int32_t v);
 void lm_hf_put_bool(struct lm_hf_config *c, const char *key, bool v);
 void lm_hf_put_string(struct lm_hf_config *c, const char *key, const char *s);
 void lm_hf_put_i32s(struct lm_hf_config *c, const char *key, const int32_t *v, size_t n);

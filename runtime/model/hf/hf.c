@@ -74,8 +74,9 @@ static void put_generation(struct lm_hf_config *c, const json_t *generation, con
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
         if (json_is_number(json_object_get(generation, reals[i].name)))
             lm_hf_put_f32(c, reals[i].key, lm_hf_f64(c, generation, reals[i].name, 0));
-    if (json_is_integer(json_object_get(generation, "top_k")))
-        lm_hf_put_u32(c, "general.sampling.top_k", lm_hf_u32(c, generation, "top_k", 0));
+    const json_int_t top_k = json_integer_value(json_object_get(generation, "top_k"));
+    if (json_is_integer(json_object_get(generation, "top_k")) && top_k >= INT32_MIN && top_k <= INT32_MAX)
+        lm_hf_put_i32(c, "general.sampling.top_k", (int32_t)top_k);
 }
 
 static int read_generation(const struct folder *f, struct lm_hf_config *c, const json_t *root)
