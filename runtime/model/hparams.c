@@ -3,7 +3,7 @@
 
 enum { WIDTH_MAX = 1 << 24 }; /* columns of any activation: products with small counts fit uint32_t */
 
-/* Features that are present when the key is a number other than 0. */
+/* Features that are present when the key is anything but a number 0. */
 static const struct { const char *key, *why; unsigned can; } refused[] = {
     {"expert_count", "a mixture of experts is not supported in this family", LM_CAN_EXPERTS},
     {"residual_scale", "scaled residuals are not supported in this family", LM_CAN_SCALE},
@@ -21,7 +21,7 @@ static int refuse_features(struct lm_keys *k, unsigned can)
             continue;
         snprintf(key, sizeof key, "%s.%s", k->family, refused[i].key);
         const struct lm_gguf_value *v = lm_gguf_get(k->g, key);
-        lm_keys_refuse(k, v && (v->n != 1 || lm_gguf_elem_f64(v, 0) != 0), refused[i].key, refused[i].why);
+        lm_keys_refuse(k, v && (v->n != 1 || v->elem == LM_GGUF_STRING || lm_gguf_elem_f64(v, 0) != 0), refused[i].key, refused[i].why);
     }
     const bool encodes = can & LM_CAN_ENCODE;
     lm_keys_refuse(k, lm_keys_bool(k, "attention.causal", !encodes) == encodes, "attention.causal",
@@ -99,7 +99,7 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
     struct lm_keys k = {.g = g, .family = hp.family, .err = err};
     unsigned can = lm_family_get(hp.family)->can;
     if (refuse_features(&k, can))
-        return k.rc;
+        return lm_keys_place(g, k.rc, err);
     hp.encoder = can & LM_CAN_ENCODE;
     hp.n_layer = lm_keys_u32(&k, "block_count", 0, 1, 4096);
     hp.n_next = lm_keys_u32(&k, "nextn_predict_layers", 0, 0, hp.n_layer ? hp.n_layer - 1 : 0);
@@ -116,5 +116,5 @@ int lm_model_hparams(const struct lm_gguf *g, struct lm_hparams *out, struct lm_
     hp.n_out = hp.encoder ? n_out(&k, &hp) : hp.dim;
     if (!k.rc)
         *out = hp;
-    return k.rc;
+    return lm_keys_place(g, k.rc, err);
 }

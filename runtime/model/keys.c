@@ -82,3 +82,10 @@ void lm_keys_refuse(struct lm_keys *k, bool wrong, const char *name, const char 
     if (!k->rc && wrong)
         k->rc = lm_fail(k->err, LM_EUNSUPPORTED, "key '%s': %s", full(k, name).s, why);
 }
+
+int lm_keys_place(const struct lm_gguf *g, int rc, struct lm_err *err)
+{
+    if (lm_gguf_folder(g) && (rc == LM_EFORMAT || rc == LM_EUNSUPPORTED))
+        lm_fail_in(err, rc, "%.60s, by GGUF's names", lm_gguf_folder(g));
+    return rc;
+}

@@ -43,5 +43,7 @@ bool lm_keys_bool(struct lm_keys *k, const char *name, bool fallback);
 bool lm_keys_is(const struct lm_keys *k, const char *name, const char *value);
 
 /** Fail with LM_EUNSUPPORTED when `wrong`, naming the key. */
+/** rc; an error of a folder's keys and tensors, which it names as GGUF does, gets the folder in front. */
+int lm_keys_place(const struct lm_gguf *g, int rc, struct lm_err *err);
 void lm_keys_refuse(struct lm_keys *k, bool wrong, const char *name, const char *why);
 #endif

@@ -84,7 +84,7 @@ static int build(struct lm_model *m, const struct source *s, struct lm_dev *dev,
         lm_family_get(m->hp.family)->build(&b);
     lm_build_finish(&b);
     take_graph(m, &b);
-    return b.keys.rc;
+    return lm_keys_place(s->g, b.keys.rc, err);
 }
 
 static int new_model(const struct lm_hparams *hp, struct lm_model **out, struct lm_err *err)

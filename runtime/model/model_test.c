@@ -296,6 +296,8 @@ START_TEST(test_model_model__features_that_are_not_there_are_refused_by_name)
     gguf_put_key(&more, "llama.attention.causal", LM_GGUF_BOOL), gguf_put(&more, 0, 1);
     b = with_key("llama-gqa-tied-f32", &more);
     expect(&b, LM_EUNSUPPORTED, "key 'llama.attention.causal'");
+    b = with_string("llama-gqa-tied-f32", "llama.attention.clamp_kqv", "30");
+    expect(&b, LM_EUNSUPPORTED, "key 'llama.attention.clamp_kqv'");
     gguf_put_array(&more, "llama.rope.dimension_sections", LM_GGUF_I32, 1), gguf_put(&more, 1, 4);
     b = with_key("llama-gqa-tied-f32", &more);
     expect(&b, LM_EUNSUPPORTED, "key 'llama.rope.dimension_sections'");

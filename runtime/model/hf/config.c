@@ -58,6 +58,16 @@ const char *lm_hf_string(struct lm_hf_config *c, const json_t *in, const char *n
     return json_string_value(v);
 }
 
+void lm_hf_check_kinds(struct lm_hf_config *c, const json_t *in)
+{
+    static const char *const objects[] = {"text_config", "rope_parameters", "rope_scaling", "quantization_config", "compression_config"};
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
+        if (get(in, objects[i]) && !json_is_object(get(in, objects[i])))
+            wrong_type(c, objects[i], "an object");
+    if (get(in, "layer_types") && !json_is_array(get(in, "layer_types")))
+        wrong_type(c, "layer_types", "a list");
+}
+
 void lm_hf_refuse(struct lm_hf_config *c, bool wrong, const char *name, const char *why)
 {
     if (!c->rc && wrong)
@@ -95,6 +105,12 @@ void lm_hf_put_u32(struct lm_hf_config *c, const char *key, uint32_t v)
     put(&c->kv, v, 4);
 }
 
+void lm_hf_put_i32(struct lm_hf_config *c, const char *key, int32_t v)
+{
+    put_key(c, key, LM_GGUF_I32);
+    put(&c->kv, (uint32_t)v, 4);
+}
+
 void lm_hf_put_f32(struct lm_hf_config *c, const char *key, double v)
 {
     float f = (float)v;
@@ -105,12 +121,6 @@ void lm_hf_put_f32(struct lm_hf_config *c, const char *key, double v)
 }
 
 void lm_hf_put_bool(struct lm_hf_config *c, const char *key, bool v)
-void lm_hf_put_i32(struct lm_hf_config *c, const char *key, int32_t v)
-{
-    put_key(c, key, LM_GGUF_I32);
-    put(&c->kv, (uint32_t)v, 4);
-}
-
 {
     put_key(c, key, LM_GGUF_BOOL);
     put(&c->kv, v, 1);

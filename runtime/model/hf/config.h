@@ -54,6 +54,8 @@ bool lm_hf_bool(struct lm_hf_config *c, const json_t *in, const char *name, bool
 const char *lm_hf_string(struct lm_hf_config *c, const json_t *in, const char *name);
 /** An object or array; NULL when absent. */
 const json_t *lm_hf_node(const json_t *in, const char *name);
+/** Refuse what lm_hf_node() would take for absent: settings of several values that are one. */
+void lm_hf_check_kinds(struct lm_hf_config *c, const json_t *in);
 
 /** Fail when `wrong`, naming the key of config.json. */
 void lm_hf_refuse(struct lm_hf_config *c, bool wrong, const char *name, const char *why);
@@ -61,9 +63,9 @@ void lm_hf_refuse(struct lm_hf_config *c, bool wrong, const char *name, const ch
 void lm_hf_need_act(struct lm_hf_config *c, const char *a, const char *b);
 
 /** Add "<family>.<key>", or the key as it is where it has "general." or "tokenizer." in front. */
+void lm_hf_put_i32(struct lm_hf_config *c, const char *key, int32_t v);
 void lm_hf_put_u32(struct lm_hf_config *c, const char *key, uint32_t v);
 void lm_hf_put_f32(struct lm_hf_config *c, const char *key, double v);
-void lm_hf_put_i32(struct lm_hf_config *c, const char *key, int32_t v);
 void lm_hf_put_bool(struct lm_hf_config *c, const char *key, bool v);
 void lm_hf_put_string(struct lm_hf_config *c, const char *key, const char *s);
 void lm_hf_put_i32s(struct lm_hf_config *c, const char *key, const int32_t *v, size_t n);

@@ -42,7 +42,7 @@ static size_t read_ids(struct lm_hf_config *c, const json_t *in, const char *nam
         out[i] = (int32_t)json_integer_value(one);
     }
     if ((i < n || (v && !json_is_null(v) && n == 0 && !json_is_array(v))) && !c->rc)
-        c->rc = lm_fail(c->err, LM_EFORMAT, "'%s' is not one to %d token ids", name, EOS_MAX);
+        c->rc = lm_fail(c->err, LM_EFORMAT, "config.json or generation_config.json: '%s' is not one to %d token ids", name, EOS_MAX);
     return i;
 }
 
@@ -151,6 +151,8 @@ static int build(struct folder *f, const json_t *root, struct lm_hf_config *c, s
     struct lm_hf_quant quant;
     in.quant = &quant;
     const json_t *text = lm_hf_node(root, "text_config"), *outer = root;
+    lm_hf_check_kinds(c, root);
+    lm_hf_check_kinds(c, text);
     lm_hf_put_string(c, "general.architecture", c->family);
     quant = lm_hf_quant_read(c);
     if (text) {

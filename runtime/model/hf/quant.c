@@ -43,7 +43,7 @@ static void read_block(struct lm_hf_config *c, const json_t *block, struct lm_hf
     for (size_t i = 0; i < 2; i++) {
         const json_t *v = json_array_get(block, i);
         out->block[i] = json_is_integer(v) && json_integer_value(v) > 0 ? (uint64_t)json_integer_value(v) : 128;
-        lm_hf_refuse(c, block && !json_is_integer(v), "weight_block_size", "is not of two counts");
+        lm_hf_refuse(c, block && (!json_is_integer(v) || json_integer_value(v) < 1), "weight_block_size", "is not of two counts");
     }
 }
 

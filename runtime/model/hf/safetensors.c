@@ -94,6 +94,14 @@ static int take_place(const struct lm_st *s, struct lm_st_tensor *t, const json_
     return 0;
 }
 
+/* As all names are that a family has; others would reach a terminal by an error's message. */
+static bool is_printable(const char *s)
+{
+    while (*s >= ' ' && *s <= '~')
+        s++;
+    return !*s;
+}
+
 static int take_tensor(struct lm_st *s, const char *name, size_t n, const json_t *entry, struct lm_err *err)
 {
     char shown[LM_GGUF_QUOTE];
@@ -101,6 +109,8 @@ static int take_tensor(struct lm_st *s, const char *name, size_t n, const json_t
     lm_gguf_quote((struct lm_gguf_str){name, n}, shown);
     if (n == 0 || n > NAME_BYTES_MAX)
         return lm_fail(err, LM_EFORMAT, "tensor '%s' has a name of %zu bytes, not 1 to %d", shown, n, NAME_BYTES_MAX);
+    if (!is_printable(name))
+        return lm_fail(err, LM_EFORMAT, "tensor '%s' has a name that is not of printable ASCII", shown);
     if (!json_is_object(entry))
         return lm_fail(err, LM_EFORMAT, "tensor '%s' is no object in the header", shown);
     int rc = take_type(t, entry, shown, err);

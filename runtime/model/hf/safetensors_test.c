@@ -58,6 +58,7 @@ START_TEST(test_hf_safetensors__malformed_files_are_refused_by_tensor_and_offset
         {"[]", 0, LM_EFORMAT, "no object"},
         {"{\"a\":1}", 0, LM_EFORMAT, "tensor 'a' is no object"},
         {"{\"\":{}}", 0, LM_EFORMAT, "a name of 0 bytes"},
+        {"{" T("\\u001b[31m", "F32", "[1]", "0", "4") "}", 4, LM_EFORMAT, "tensor '?[31m' has a name that is not of printable ASCII"},
         {"{" T("a", "F33", "[1]", "0", "4") "}", 4, LM_EUNSUPPORTED, "tensor 'a' has the unknown type 'F33'"},
         {"{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, LM_EFORMAT, "tensor 'a' has no dtype"},
         {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, LM_EFORMAT, "tensor 'a' has no shape"},

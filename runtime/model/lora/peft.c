@@ -65,6 +65,21 @@ static int check_features(const struct peft *p)
     return 0;
 }
 
+/* Of another kind they would be taken for absent, and scales be others. */
+static int check_kinds(const struct peft *p)
+{
+    static const char *const patterns[] = {"rank_pattern", "alpha_pattern"};
+    const json_t *root = json_object_get(p->config, "use_rslora");
+    if (root && !json_is_null(root) && !json_is_boolean(root))
+        return lm_fail(p->err, LM_EFORMAT, "%s: 'use_rslora' is not a truth value", file);
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        const json_t *v = json_object_get(p->config, patterns[i]);
+        if (v && !json_is_null(v) && !json_is_object(v))
+            return lm_fail(p->err, LM_EFORMAT, "%s: '%s' is not an object", file, patterns[i]);
+    }
+    return 0;
+}
+
 static int read_config(struct peft *p)
 {
     const json_t *r = json_object_get(p->config, "r"), *alpha = json_object_get(p->config, "lora_alpha");
@@ -78,7 +93,7 @@ static int read_config(struct peft *p)
     p->rank = (uint32_t)json_integer_value(r);
     p->alpha = json_number_value(alpha);
     p->root = json_is_true(json_object_get(p->config, "use_rslora"));
-    return 0;
+    return check_kinds(p);
 }
 
 /* The number that a pattern has for the module: of the key that is its name or, behind a dot, its end. */
