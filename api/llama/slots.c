@@ -109,8 +109,9 @@ static int read_filename(const struct lm_call *call, struct wait *w, struct lm_a
     json_t *body = NULL;
     int rc = call->req->n_body > BODY_MAX ? lm_api_fail(e, 400, NULL, "The body has more than %d bytes.", BODY_MAX) :
                                             lm_json_parse(call->req->body, call->req->n_body, &body, e);
-    const char *name = json_string_value(json_object_get(body, "filename"));
-    if (!rc && (!name || !is_file_name(name)))
+    const json_t *value = json_object_get(body, "filename");
+    const char *name = json_string_value(value);
+    if (!rc && (!name || strlen(name) != json_string_length(value) || !is_file_name(name)))
         rc = lm_api_fail(e, 400, "filename", "Invalid filename: a name without a folder, of at most %d bytes.", FILE_NAME_BYTES);
     if (!rc)
         snprintf(w->filename, sizeof w->filename, "%s", name);

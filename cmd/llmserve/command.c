@@ -27,11 +27,19 @@ int lm_command_settings(const struct lm_command *command, void *args, struct lm_
     return !rc && argc > 1 ? lm_fail(err, LM_EINVAL, "unexpected argument '%.60s'", argv[1]) : rc;
 }
 
+void lm_command_complain(const char *path, const struct lm_err *err)
+{
+    struct lm_err line = *err;
+    for (char *s = line.msg; *s; s++)
+        *s = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
+    fprintf(stderr, "llmserve %s: %s\n", path, line.msg);
+}
+
 int lm_command_end(const char *path, int rc, const struct lm_err *err)
 {
     if (!rc)
         return 0;
-    fprintf(stderr, "llmserve %s: %s\n", path, err->msg);
+    lm_command_complain(path, err);
     if (rc == LM_EINVAL)
         fprintf(stderr, "'llmserve %s --help' shows the options\n", path);
     return rc == LM_EINVAL ? LM_EXIT_USAGE : rc == LM_ECONFIG ? LM_EXIT_CONFIG : LM_EXIT_FAILED;

@@ -39,7 +39,10 @@ void lm_command_usage(const struct lm_command *c, const char *path, FILE *f);
  */
 int lm_command_settings(const struct lm_command *command, void *args, struct lm_conf *c, int argc, char **argv, struct lm_err *err);
 
-/** Say what is wrong on standard error and return the exit status that rc asks for; 0 when rc is 0. */
+/** Say what is wrong on standard error, in one line: what a model's files say may be in it, control characters too. */
+void lm_command_complain(const char *path, const struct lm_err *err);
+
+/** The same, and return the exit status that rc asks for; 0, and nothing said, when rc is 0. */
 int lm_command_end(const char *path, int rc, const struct lm_err *err);
 
 /** Write the rows for a shell ("bash", "zsh", "fish") or as the COMMANDS of the man page ("man"). false: none of these. */

@@ -236,7 +236,7 @@ static int run(int argc, char **argv)
         rc = lm_source_open(file, &g, &err);
     free(file);
     if (rc) {
-        fprintf(stderr, "llmserve inspect: %s\n", err.msg);
+        lm_command_complain("inspect", &err);
         return 1;
     }
     (a.json ? add_json_file : add_text)(&out, g);

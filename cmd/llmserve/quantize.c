@@ -133,7 +133,7 @@ static int run(int argc, char **argv)
     if (!rc)
         rc = read_back(r.out, &err);
     if (rc) {
-        fprintf(stderr, "llmserve quantize: %s\n", err.msg);
+        lm_command_complain("quantize", &err);
         return 1;
     }
     print(&r, lb.name, &result, (double)(lm_now_us() - start_us) * 1e-6);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/talk.h"
+#include "cmd/llmserve/command.h"
 #include "cmd/llmserve/prompt.h"
 #include "runtime/base/json.h"
 
@@ -65,7 +66,7 @@ static int dialog(const char *command, struct lm_client *c, const char *model, l
         return rc;
     while ((line = lm_prompt_read(p)))
         if (send(arg, c, model, line, err))
-            fprintf(stderr, "llmserve %s: %s\n", command, err->msg);
+            lm_command_complain(command, err);
     lm_prompt_destroy(p);
     return 0;
 }

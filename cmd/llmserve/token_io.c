@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/llmserve/token_io.h"
+#include "cmd/llmserve/command.h"
 
 #include <errno.h>
 
@@ -21,6 +22,6 @@ int token_io_end(const char *command, int rc, const struct lm_bytes *out, struct
     if (!rc && ((out->len && fwrite(out->data, 1, out->len, stdout) != out->len) || fflush(stdout) != 0))
         rc = lm_fail(err, LM_EIO, "standard output: %s", strerror(errno));
     if (rc)
-        fprintf(stderr, "llmserve %s: %s\n", command, err->msg);
+        lm_command_complain(command, err);
     return rc ? 1 : 0;
 }
