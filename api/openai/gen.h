@@ -89,6 +89,8 @@ struct lm_gen {
     enum lm_endpoint endpoint;
     void *dialect_data;        /* the dialect's own, of mem */
     const char *prompt_name;   /* NULL: the dialect's */
+    const char *query_name;    /* what the first n_query prompts are called instead */
+    size_t n_query;
     enum lm_pool pool;         /* embeddings are asked for, not tokens */
     const uint32_t *second_text; /* [n_prompt] of pairs of texts, of mem, see protocol.h; NULL: prompts are of one */
     char *body;

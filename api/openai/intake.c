@@ -250,8 +250,10 @@ static int settle(struct lm_gen *g)
     size_t n_seq = g->n_prompt * (size_t)p->best_of, n_tok = 0;
     for (size_t i = 0; i < g->n_prompt; i++) {
         truncate_prompt(g, &g->prompt[i]);
-        if (check_length(g, &g->prompt[i]))
+        if (check_length(g, &g->prompt[i])) {
+            g->prompt_name = i < g->n_query ? g->query_name : g->prompt_name;
             return LM_EINVAL;
+        }
         n_tok += g->prompt[i].n * (size_t)p->best_of;
     }
     if ((int64_t)n_tok > conf->max_queued_tokens)

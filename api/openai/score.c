@@ -107,6 +107,9 @@ static int read_texts(struct lm_gen *g, const char *queries, const char *texts, 
     e->n_text = json_array_size(prompts) - e->n_query;
     if (e->n_query != 1 && e->n_query != e->n_text)
         return lm_api_bad(&g->error, texts, "%s must be one text, or as many as %s.", queries, texts);
+    g->prompt_name = texts;
+    g->query_name = queries;
+    g->n_query = e->n_query;
     return 0;
 }
 
@@ -148,6 +151,7 @@ static int make_pairs(struct lm_gen *g, const struct lm_embed *e, json_t **promp
     if (!second)
         return lm_api_no_memory(&g->error);
     json_t *pairs = json_array();
+    g->n_query = 0;
     int rc = 0;
     for (size_t i = 0; i < e->n_text && rc == 0; i++)
         rc = add_pair(g, json_array_get(*prompts, e->n_query == 1 ? 0 : i), json_array_get(*prompts, e->n_query + i), pairs, &second[i]);
@@ -204,12 +208,12 @@ static int rerank_convert(struct lm_gen *g)
 
 void lm_openai_score(struct lm_call *call)
 {
-    static const struct lm_dialect d = {LM_COMPLETIONS, .prompt_name = "text_1", .convert = score_convert, .answer = score_answer};
+    static const struct lm_dialect d = {LM_COMPLETIONS, .convert = score_convert, .answer = score_answer};
     lm_gen_begin(call, &d);
 }
 
 void lm_openai_rerank(struct lm_call *call)
 {
-    static const struct lm_dialect d = {LM_COMPLETIONS, .prompt_name = "documents", .convert = rerank_convert, .answer = rerank_answer};
+    static const struct lm_dialect d = {LM_COMPLETIONS, .convert = rerank_convert, .answer = rerank_answer};
     lm_gen_begin(call, &d);
 }
