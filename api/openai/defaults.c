@@ -46,7 +46,9 @@ static int read_gguf(const struct lm_gguf *g, struct lm_sampling_defaults *out, 
     int rc = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && rc == 0; i++) {
         const struct lm_gguf_value *v = rows[i].gguf ? lm_gguf_get(g, rows[i].gguf) : NULL;
-        if (v && v->n == 1)
+        if (v && (v->type == LM_GGUF_STRING || v->type == LM_GGUF_ARRAY))
+            rc = lm_fail(err, LM_EFORMAT, "key '%s' is not a number", rows[i].gguf);
+        else if (v)
             rc = put(&rows[i], rows[i].gguf, lm_gguf_elem_f64(v, 0), out, err);
     }
     return rc;
@@ -57,7 +59,9 @@ static int read_json(const char *path, const json_t *config, struct lm_sampling_
     int rc = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && rc == 0; i++) {
         const json_t *v = rows[i].config ? json_object_get(config, rows[i].config) : NULL;
-        if (json_is_number(v))
+        if (v && !json_is_null(v) && !json_is_number(v))
+            rc = lm_fail(err, LM_EFORMAT, "%s: '%s' is not a number", path, rows[i].config);
+        else if (json_is_number(v))
             rc = put(&rows[i], path, json_number_value(v), out, err);
     }
     return rc;
