@@ -44,11 +44,11 @@ VALGRIND_TESTS = $(filter-out %timing_test %sandbox_test %half_test %quant_test 
 	$(filter runtime/base/% runtime/text/% runtime/model/% runtime/engine/% conf/% api/%,$(assurance_unit)))
 valgrind: all
 	+$(MAKE) -s -k check TESTS='$(VALGRIND_TESTS)' LOG_COMPILER='$(LIBTOOL) --mode=execute valgrind' \
-	  LOG_FLAGS='-q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite'
+	  LOG_FLAGS='-q --suppressions=$(abs_srcdir)/tests/assurance/valgrind.supp --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite'
 .PHONY: sanitize sanitize-front tsan tsan-front coverage valgrind analyze
 
 analyze_flags = -std=gnu11 -O2 $(DEFS) -I. $(AM_CPPFLAGS) $(CPPFLAGS) $(libapi_la_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) \
 	$(UTF8PROC_CFLAGS) $(INIH_CFLAGS) $(LIBCURL_CFLAGS) $(LIBEDIT_CFLAGS) $(TLS_CFLAGS) $(SYSTEMD_CFLAGS) $(MPI_CFLAGS)
 analyze:
 	@$(srcdir)/tests/assurance/analyze '$(srcdir)' $(CC) $(analyze_flags)
-EXTRA_DIST += tests/assurance/analyze tests/assurance/accepted.txt tests/assurance/coverage
+EXTRA_DIST += tests/assurance/valgrind.supp tests/assurance/analyze tests/assurance/accepted.txt tests/assurance/coverage
