@@ -36,7 +36,7 @@ tsan:
 	+@$(call assurance_configure,--enable-tsan --disable-werror,--cache-file=config.cache) && $(MAKE) -s check TESTS='$(TSAN_TESTS)'
 coverage valgrind: export CK_TIMEOUT_MULTIPLIER = 30
 coverage:
-	+@$(call assurance_configure,CFLAGS=\"-O1 -g --coverage\" --disable-hardening --disable-werror) && $(MAKE) -s -k check TESTS='$(COVERAGE_TESTS)'; \
+	+@$(call assurance_configure,--enable-coverage --disable-werror CFLAGS=\"-O1 -g\") && $(MAKE) -s -k check TESTS='$(COVERAGE_TESTS)'; \
 	'$(abs_top_srcdir)/tests/assurance/coverage' '$(abs_top_srcdir)' .
 # No build of its own: the tests of what reads from outside and of the engine, as they are, watched instruction by instruction; not
 # those that go through all of a type's values.

@@ -66,7 +66,7 @@ def children(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as f:
             return f.read().split()
-    except FileNotFoundError:
+    except OSError:  # it may end while it is read
         return []
 
 
