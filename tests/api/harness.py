@@ -28,6 +28,11 @@ class Lines:
             self.changed.notify_all()
         stream.close()
 
+    def wait_end(self, seconds=5):
+        """Until all that was written is in lines, or whoever else has the stream keeps it open."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.closed, seconds)
+
     def wait(self, text, count=1):
         """The count-th line that contains text."""
         found = lambda: [l for l in self.lines if text in l]
@@ -150,7 +155,10 @@ class Server:
 
     def stop(self, sig=signal.SIGTERM):
         self.process.send_signal(sig)
-        return self.process.wait(DEADLINE)
+        status = self.process.wait(DEADLINE)
+        for lines in (self.out, self.log):
+            lines.wait_end()
+        return status
 
 
 def wait_for(condition, what):
