@@ -7,7 +7,6 @@
 #include "tests/golden_model.h"
 #include "tests/memlink.h"
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 enum { N_SLOT = 3, MAX_SEQ = 5, MAX_TOK = 32, BLOCK = 8, MAX_BLOCK = MAX_TOK / BLOCK };
@@ -208,40 +207,17 @@ static void *run_process(void *arg)
     return NULL;
 }
 
-/* Each process has the devices of its parts. */
-static void run_processes(struct process *first, uint32_t n)
-{
-    struct lm_link *link[LM_GOLDEN_DEVICES];
-    struct process p[LM_GOLDEN_DEVICES];
-    pthread_t thread[LM_GOLDEN_DEVICES];
-    lm_memlink_create(n, lm_group_team(&first->split, n), link);
-    for (uint32_t i = 0; i < n; i++) {
-        p[i] = *first;
-        p[i].split.link = link[i];
-        p[i].split.dev += lm_group_share(&p[i].split).first;
-        if (i > 0 && pthread_create(&thread[i], NULL, run_process, &p[i]) != 0)
-            abort();
-    }
-    run_process(&p[0]);
-    for (uint32_t i = 1; i < n; i++)
-        pthread_join(thread[i], NULL);
-    *first = p[0];
-}
-
 int lm_golden_lora_run_on(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name,
                           const struct lm_golden_split *split, double *out_error, struct lm_err *err)
 {
-    struct process p = {.folder = folder, .name = name, .split = {.be = be, .dev = dev, .n_rank = split->n_rank, .n_stage = split->n_stage,
-                        .experts = split->experts, .step_timeout_us = 60u * 1000000u}};
-    if (split->n_process > 1)
-        run_processes(&p, split->n_process);
-    else
-        run_process(&p);
-    if (p.rc == 0)
-        *out_error = p.error;
+    struct process p[LM_GOLDEN_DEVICES] = {{.folder = folder, .name = name, .split = {.be = be, .dev = dev, .n_rank = split->n_rank, .n_stage = split->n_stage,
+                        .experts = split->experts, .step_timeout_us = 60u * 1000000u}}};
+    lm_memlink_run(p, sizeof *p, split->n_process, run_process);
+    if (p->rc == 0)
+        *out_error = p->error;
     else if (err)
-        *err = p.err;
-    return p.rc ? lm_fail_in(err, p.rc, "%s on %u x %u", name, split->n_rank, split->n_stage) : 0;
+        *err = p->err;
+    return p->rc ? lm_fail_in(err, p->rc, "%s on %u x %u", name, split->n_rank, split->n_stage) : 0;
 }
 
 int lm_golden_lora_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name, double *out_error,

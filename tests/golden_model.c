@@ -6,7 +6,6 @@
 #include "runtime/parallel/group.h"
 #include "tests/memlink.h"
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 enum { BLOCK = 8, LAG = 2 };
@@ -257,9 +256,9 @@ static int feed_place(const struct golden *golden, const struct place *at, const
 
 /* One process, or the only one. */
 struct process {
+    struct lm_group_desc split;
     const struct golden *golden;
     const struct lm_golden_feed *feed;
-    struct lm_group_desc split;
     size_t n_tok, n_logits;
     double error;
     int rc;
@@ -297,45 +296,23 @@ static void *run_process(void *arg)
     return NULL;
 }
 
-/* Each process has the devices of its parts. */
-static void run_processes(struct process *first, uint32_t n)
-{
-    struct lm_link *link[LM_GOLDEN_DEVICES];
-    struct process p[LM_GOLDEN_DEVICES];
-    pthread_t thread[LM_GOLDEN_DEVICES];
-    lm_memlink_create(n, lm_group_team(&first->split, n), link);
-    for (uint32_t i = 0; i < n; i++) {
-        p[i] = *first;
-        p[i].split.link = link[i];
-        p[i].split.dev += lm_group_share(&p[i].split).first;
-        if (i > 0 && pthread_create(&thread[i], NULL, run_process, &p[i]) != 0)
-            abort();
-    }
-    run_process(&p[0]);
-    for (uint32_t i = 1; i < n; i++)
-        pthread_join(thread[i], NULL);
-    *first = p[0];
-}
-
 int lm_golden_run_on(const struct lm_backend *be, struct lm_dev *const *dev, const char *folder, const char *name,
                      const struct lm_golden_feed *feed, double *out_error, struct lm_err *err)
 {
     struct golden golden = {0};
-    struct process p = {.golden = &golden, .feed = feed, .split = {.be = be, .dev = dev, .n_rank = feed->n_rank ? feed->n_rank : 1,
-                        .n_stage = feed->n_stage ? feed->n_stage : 1, .whole_experts = feed->whole_experts, .experts = feed->experts, .step_timeout_us = 600u * 1000000u}};
-    p.rc = open_golden(folder, name, &golden, &p.n_tok, &p.n_logits, &p.err);
+    struct process p[LM_GOLDEN_DEVICES] = {{.golden = &golden, .feed = feed, .split = {.be = be, .dev = dev, .n_rank = feed->n_rank ? feed->n_rank : 1,
+                        .n_stage = feed->n_stage ? feed->n_stage : 1, .whole_experts = feed->whole_experts, .experts = feed->experts, .step_timeout_us = 600u * 1000000u}}};
+    p->rc = open_golden(folder, name, &golden, &p->n_tok, &p->n_logits, &p->err);
     golden.other = feed->logits ? *feed->logits : NULL;
-    if (!p.rc && feed->n_process > 1)
-        run_processes(&p, feed->n_process);
-    else if (!p.rc)
-        run_process(&p);
+    if (!p->rc)
+        lm_memlink_run(p, sizeof *p, feed->n_process, run_process);
     lm_gguf_close(golden.g);
     lm_st_close(golden.st);
-    if (!p.rc)
-        *out_error = p.error;
+    if (!p->rc)
+        *out_error = p->error;
     else if (err)
-        *err = p.err;
-    return p.rc ? lm_fail_in(err, p.rc, "%s", name) : 0;
+        *err = p->err;
+    return p->rc ? lm_fail_in(err, p->rc, "%s", name) : 0;
 }
 
 int lm_golden_run(const struct lm_backend *be, struct lm_dev *dev, const char *folder, const char *name,

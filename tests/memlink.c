@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/memlink.h"
+#include "runtime/parallel/group.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST = 8, DEADLINE_S = 60 };
 
@@ -203,4 +205,25 @@ void lm_memlink_create(uint32_t n, uint32_t team_size, struct lm_link **out)
             abort();
         *out[i] = (struct lm_link){.place = {&ops, i, n, 0}, .hub = h, .team_size = team_size};
     }
+}
+
+void lm_memlink_run(void *process, size_t bytes, uint32_t n, void *(*run)(void *process))
+{
+    struct lm_link *link[MOST];
+    pthread_t thread[MOST];
+    if (n > 1)
+        lm_memlink_create(n, lm_group_team(process, n), link);
+    for (uint32_t i = n; n > 1 && i--;) {
+        char *p = (char *)process + i * bytes;
+        struct lm_group_desc *split = (struct lm_group_desc *)(void *)p;
+        if (i > 0)
+            memcpy(p, process, bytes);
+        split->link = link[i];
+        split->dev += lm_group_share(split).first;
+        if (i > 0 && pthread_create(&thread[i], NULL, run, p) != 0)
+            abort();
+    }
+    run(process);
+    for (uint32_t i = 1; i < n; i++)
+        pthread_join(thread[i], NULL);
 }

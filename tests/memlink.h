@@ -9,5 +9,14 @@
  */
 #include "runtime/parallel/link.h"
 
+#include <stddef.h>
+
 void lm_memlink_create(uint32_t n, uint32_t team_size, struct lm_link **out);
+
+/**
+ * Run n copies of a process in threads of their own, each with a link and the devices of its parts; one is run as it is.
+ *
+ * process  the first of n, of so many bytes each, and the only one that is set; each begins with its struct lm_group_desc
+ */
+void lm_memlink_run(void *process, size_t bytes, uint32_t n, void *(*run)(void *process));
 #endif
