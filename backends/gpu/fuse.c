@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 128 };
+enum { TILE_ROWS = 64, GEMM_TILES = 16, MAX_PARTS = 4096, MIN_SPAN = 128, MIN_SPAN_1 = 64 };
 
 _Static_assert(sizeof(struct gpu_phase) == 112 + 25 * 8, "struct phase of phase.cl has no padding");
 
@@ -266,7 +266,7 @@ static int launch_step(struct gpu_plan *p, struct gpu_fuse *f, const struct lm_s
     for (uint32_t r = 0; r < step->n_tok; r++)
         longest = (uint32_t)step->pos[r] + 1 > longest ? (uint32_t)step->pos[r] + 1 : longest;
     uint32_t items = step->n_tok * most_heads(p->desc.graph), n = items && n_group > items ? n_group / items : 1;
-    uint32_t span = ((longest + n - 1) / n + MIN_SPAN - 1) / MIN_SPAN * MIN_SPAN;
+    uint32_t least = rows == 1 ? MIN_SPAN_1 : MIN_SPAN, span = ((longest + n - 1) / n + least - 1) / least * least;
     if (n == 1)
         span = longest;
     int k = rows == 1 ? 0 : rows <= 16 ? 1 : 2;

@@ -42,11 +42,11 @@ static uint64_t act_at(const struct gpu_reader *r, uint32_t act)
     return r->address[act];
 }
 
-/* Where a phase puts the f16 of an activation; 0: no matmul wants it. */
+/* Where a phase puts the f16 of an activation; 0: no matmul wants it, none of a step of one row does. */
 static uint64_t half_at(const struct gpu_reader *r, uint32_t act)
 {
     r->has_half[act] = true;
-    return r->address[gpu_fuse_places(r->p).half + act];
+    return r->merge ? 0 : r->address[gpu_fuse_places(r->p).half + act];
 }
 
 static bool is_whole_norm(const struct gpu_reader *r, const struct lm_op *op)

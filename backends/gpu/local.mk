@@ -2,7 +2,7 @@
 # What the plugins for GPUs share. It knows no driver.
 EXTRA_DIST += %D%/embed %D%/ocloc_test $(gpu_cl)
 gpu_cl = %D%/cl/row.cl %D%/cl/attn.cl %D%/cl/weight.cl %D%/cl/xmx.cl %D%/cl/sample.cl \
-	%D%/cl/nv.cl %D%/cl/peer.cl %D%/cl/exchange.cl %D%/cl/phase.cl %D%/cl/step_matmul.cl %D%/cl/step.cl %D%/cl/prefill.cl
+	%D%/cl/nv.cl %D%/cl/peer.cl %D%/cl/exchange.cl %D%/cl/phase.cl %D%/cl/step_matmul.cl %D%/cl/step_attn.cl %D%/cl/step.cl %D%/cl/prefill.cl
 
 if WITH_GPU
 noinst_LTLIBRARIES += libgpu.la

@@ -16,10 +16,10 @@ static uint32_t even_nibbles(uint64_t v)
     return (uint32_t)(v & 0xff) | (uint32_t)(v >> 24 & 0xff00);
 }
 
-/* The low nibbles of eight bytes as a word of a tile. */
+/* The low nibbles of eight bytes as a word of a tile: q - 8, in two's complement. */
 static uint32_t word(uint64_t v)
 {
-    return even_nibbles(v) | even_nibbles(v >> 8) << 16;
+    return (even_nibbles(v) | even_nibbles(v >> 8) << 16) ^ 0x88888888u;
 }
 
 static void pack_row(uint32_t cols, uint32_t g, const uint8_t *src, uint32_t *q, uint16_t *s)

@@ -5,7 +5,8 @@
  * Q4_0 in tiles, for NVIDIA: one layout for dp4a, for mma and for reading it column by column (cl/nv.cl has the picture).
  *
  *   q  [tiles][kc][32 lanes][4 words], tiles = ceil(rows / 8), kc = ceil(cols / 128); lane 4g + c, word j: output g of the
- *      tile, columns 128 kc + 32 j + 8c .. + 7, column 2p at bit 4p and column 2p + 1 at bit 16 + 4p
+ *      tile, columns 128 kc + 32 j + 8c .. + 7, column 2p at bit 4p and column 2p + 1 at bit 16 + 4p,
+ *      each as two's complement: -8 .. 7 times the scale
  *   s  [tiles][kc][8 outputs][4 words] f16; 0 past the last row and column
  */
 #include <stddef.h>

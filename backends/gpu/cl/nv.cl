@@ -3,7 +3,8 @@
  * What the kernels for NVIDIA share: inline PTX of compute capability 8.0, and tiles.
  *
  * A matrix of tiles holds Q4_0: units of 8 outputs x 128 columns, unit [tile][kc]. q: 32 lanes of 16 bytes; lane 4g + c
- * has of output g in word j the columns 32j + 8c .. + 7: column 2p at bit 4p, column 2p + 1 at bit 16 + 4p. s: for
+ * has of output g in word j the columns 32j + 8c .. + 7: column 2p at bit 4p, column 2p + 1 at bit 16 + 4p, as
+ * two's complement (q - 8). s: for
  * output g four f16 scales, one a word. Columns past k and outputs past n have scale 0. Such a lane is the B fragment
  * of two mma m16n8k16 for each word, and 8 columns for dp4a.
  */
@@ -11,6 +12,14 @@
 #define LID ((uint)get_local_id(0))
 #define WG ((uint)get_group_id(0))
 #define NWG ((uint)get_num_groups(0))
+
+/* LID, but nothing that the compiler may compute once of it, for all phases of a step, and keep in registers. */
+INLINE uint fresh_id(void)
+{
+    uint r;
+    asm volatile("mov.u32 %0,%%tid.x;" : "=r"(r));
+    return r;
+}
 
 INLINE float shx(float v, uint mask)
 {
@@ -40,6 +49,12 @@ INLINE float h2f(uint s)
     return r;
 }
 
+INLINE void unpack8(uint4 v, float *f)
+{
+    f[0] = h2f(v.x), f[1] = h2f(v.x >> 16), f[2] = h2f(v.y), f[3] = h2f(v.y >> 16);
+    f[4] = h2f(v.z), f[5] = h2f(v.z >> 16), f[6] = h2f(v.w), f[7] = h2f(v.w >> 16);
+}
+
 INLINE uint f2h2(float lo, float hi)
 {
     uint r;
@@ -55,7 +70,7 @@ INLINE ushort f2h(float a)
 INLINE int dp4a(uint a, uint b, int c)
 {
     int r;
-    asm("dp4a.u32.s32 %0,%1,%2,%3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
+    asm("dp4a.s32.s32 %0,%1,%2,%3;" : "=r"(r) : "r"(a), "r"(b), "r"(c));
     return r;
 }
 
@@ -80,20 +95,20 @@ INLINE uint hfma2(uint a, uint b, uint c)
     return r;
 }
 
-/* (a & m) | 0x6400 in both halves: the f16 1024 + nibble. */
-INLINE uint nibble_f16(uint a, uint m)
+/* (a & m) ^ c in both halves: the f16 1032 + n (m 0xf, c 0x6408) or 1152 + 16 n (m 0xf0, c 0x6480), n the nibble there. */
+INLINE uint nibble_f16(uint a, uint m, uint c)
 {
     uint r;
-    asm("lop3.b32 %0,%1,%2,0x64006400,0xEA;" : "=r"(r) : "r"(a), "r"(m));
+    asm("lop3.b32 %0,%1,%2,%3,0x6A;" : "=r"(r) : "r"(a), "r"(m), "r"(c));
     return r;
 }
 
-/* The eight columns of a word as f16 pairs: (q - 8) * scale. */
+/* The eight columns of a word as f16 pairs, times scale. */
 INLINE void deq(uint w, uint s2, uint *b)
 {
-    uint t0 = nibble_f16(w, 0x000f000fu), t1 = nibble_f16(w, 0x00f000f0u);
+    uint t0 = nibble_f16(w, 0x000f000fu, 0x64086408u), t1 = nibble_f16(w, 0x00f000f0u, 0x64806480u);
     w >>= 8;
-    uint t2 = nibble_f16(w, 0x000f000fu), t3 = nibble_f16(w, 0x00f000f0u);
+    uint t2 = nibble_f16(w, 0x000f000fu, 0x64086408u), t3 = nibble_f16(w, 0x00f000f0u, 0x64806480u);
     b[0] = hmul2(hadd2(t0, 0xE408E408u), s2);
     b[1] = hmul2(hfma2(t1, 0x2C002C00u, 0xD480D480u), s2);
     b[2] = hmul2(hadd2(t2, 0xE408E408u), s2);
@@ -105,6 +120,12 @@ INLINE uint scale2(uint2 s, uint j)
 {
     uint v = j < 2 ? s.x : s.y;
     return j % 2 ? (v >> 16) * 0x10001u : (v & 0xffffu) * 0x10001u;
+}
+
+/* Its address as PTX has it. */
+INLINE uint shared_at(const __local void *p)
+{
+    return (uint)(size_t)p;
 }
 
 INLINE uint word_of(uint4 w, uint j)
@@ -126,6 +147,3 @@ INLINE uint word_of(uint4 w, uint j)
                  "@p ld.global.nc.L1::no_allocate.v2.u32 {%4,%5},[%7];}"                                                \
                  : "+r"((w4).x), "+r"((w4).y), "+r"((w4).z), "+r"((w4).w), "+r"((s2).x), "+r"((s2).y)                   \
                  : "l"(pw), "l"(ps), "r"((int)(ok)))
-
-/* A line of 128 bytes, on its way to the second-level cache. */
-#define PREFETCH(at) asm volatile("prefetch.global.L2 [%0];" ::"l"(at))

@@ -114,13 +114,13 @@ INLINE uint block_of(__local const struct phase *p, const struct now *t, uint ro
 }
 
 /* Where a lane's part of unit kc of a tile is: q and s. No branch: see LOAD_UNIT. */
-INLINE void unit_of(__local const struct phase *p, uint tile, uint kc, ulong *w, ulong *s)
+INLINE void unit_of(__local const struct phase *p, uint id, uint tile, uint kc, ulong *w, ulong *s)
 {
     bool glu = p->epi == EPI_GLU;
     uint end0 = p->tiles[0], end1 = end0 + p->tiles[1], m = glu ? tile % 2 : (uint)(tile >= end0) + (uint)(tile >= end1);
     uint at = glu ? tile / 2 : tile - (m == 0 ? 0 : m == 1 ? end0 : end1), unit = at * p->kc + kc;
-    *w = p->w[m] + (ulong)unit * 512 + LID % 32 * 16;
-    *s = p->s[m] + (ulong)unit * 64 + LID % 32 / 4 * 8;
+    *w = p->w[m] + (ulong)unit * 512 + id % 32 * 16;
+    *s = p->s[m] + (ulong)unit * 64 + id % 32 / 4 * 8;
 }
 
 /* The column of its head that output o is. */
@@ -137,13 +137,14 @@ INLINE size_t kept_at(__local const struct phase *p, uint block, uint head, uint
 
 /* What finish() needs besides the sum, asked for long before. */
 struct early {
-    float x2, c, s; /* residual; cosine and sine */
+    float x2;    /* residual */
+    float2 a, b; /* cosines and sines, see rope in row.cl */
     uint block;     /* of the cache */
 };
 
 INLINE struct early early_of(__local const struct phase *p, const struct now *t, uint row, uint tile, uint g)
 {
-    struct early e = {0, 1, 0, 0};
+    struct early e = {0, (float2)(0), (float2)(0), 0};
     uint at, m = matrix_of(p, tile, &at), o = at * 8 + g;
     if (m >= p->n_mat || o >= p->outputs[m])
         return e;
@@ -156,9 +157,8 @@ INLINE struct early early_of(__local const struct phase *p, const struct now *t,
     if (m < 2 && column < p->n_rot) {
         uint half_n = p->n_rot / 2, pair = column / 2;
         __global const float2 *angles = (__global const float2 *)p->angles;
-        float2 a = angles[(size_t)(pos % 256) * half_n + pair], b = angles[(size_t)(256 + pos / 256) * half_n + pair];
-        e.c = (a.x * b.x - a.y * b.y) * p->mscale;
-        e.s = (a.y * b.x + a.x * b.y) * p->mscale;
+        e.a = angles[(size_t)(pos % 256) * half_n + pair];
+        e.b = angles[(size_t)(256 + pos / 256) * half_n + pair];
     }
     if (m > 0)
         e.block = block_of(p, t, row, pos);
@@ -180,8 +180,10 @@ INLINE void finish(__local const struct phase *p, const struct now *t, uint row,
     if (p->turn)
         v = over_ranks((__global const ulong *)p->windows, t->rank, p->n_rank, t->turn + p->turn, (uint)i, v);
 #endif
-    if (p->epi == EPI_QKV && m < 2 && column_of(p, o) < p->n_rot)
-        v = o % 2 ? v * e.c + near * e.s : v * e.c - near * e.s;
+    if (p->epi == EPI_QKV && m < 2 && column_of(p, o) < p->n_rot) {
+        float cosine = (e.a.x * e.b.x - e.a.y * e.b.y) * p->mscale, sine = (e.a.y * e.b.x + e.a.x * e.b.y) * p->mscale;
+        v = o % 2 ? v * cosine + near * sine : v * cosine - near * sine;
+    }
     if (p->y[m])
         ((__global float *)p->y[m])[i] = v;
     if (p->epi == EPI_ADD)

@@ -8,11 +8,6 @@ enum { BM = 64, STAGES = 4, TILES = 16, KEYS = 32, PITCH = HD + 32, PITCH_V = HD
 #define CP_COMMIT() asm volatile("cp.async.commit_group;" ::: "memory")
 #define CP_WAIT(n) asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory")
 
-INLINE uint shared_at(const __local void *p)
-{
-    return (uint)(size_t)p;
-}
-
 /* Two neighbouring outputs of a row; far: those of the next tile, up's where this is gate's. */
 INLINE void finish2(__local const struct phase *p, const struct now *t, uint row, uint tile, uint col, float a, float b, float far_a, float far_b)
 {
@@ -99,7 +94,7 @@ void gemm(__global const struct phase *list, uint index, __global const int *in,
     ulong w[4], s[4];
 #pragma unroll
     for (uint i = 0; i < 4; i++)
-        unit_of(p, min(tile0 + i, all - 1), 0, &w[i], &s[i]);
+        unit_of(p, LID, min(tile0 + i, all - 1), 0, &w[i], &s[i]);
     __global const uint4 *from = (__global const uint4 *)p->half_x + (size_t)(row0 / 16 + LID / 64) * n_kc * 256 + LID % 64, *from2 = from + (size_t)n_kc * 512;
     uint to = shared_at(xs) + LID * 16;
 #pragma unroll

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The matmuls of a whole step of few rows, and the memory of its groups. After phase.cl, before step.cl.
+ * The matmuls of a whole step of few rows, and the memory of its groups. After phase.cl, before step_attn.cl.
  *
  * MT 0: one row; activations int8 in blocks of 32, dp4a. MT 1, 2: up to 16 MT rows, f16 mma. Weights are read once, each
  * unit by one warp; the first units of the next matmul are asked for before the barrier between phases ends.
  */
-enum { NW = TT / 32, RING = MT == 1 ? 4 : 6, CHUNK = 32, MAX_KC = 113, MAX_HD = 256 }; /* MAX_KC: one more than there may be */
+enum { NW = TT / 32, RING = MT == 1 ? 4 : 6, DEEP = MT == 2 ? 4 : 2, CHUNK = 32, MAX_KC = 113, MAX_HD = 256 }; /* MAX_KC: one more than there may be */
 
 union scratch {
     float red[CHUNK * 8 * (NW + 1)];  /* one row: partial sums of the warps */
@@ -14,7 +14,7 @@ union scratch {
 };
 
 struct local_mem {
-    struct phase ph[2];
+    struct phase ph[3];
     union scratch u;
     float sum[NW + 1];
     uint flag;
@@ -22,7 +22,6 @@ struct local_mem {
     uint pos[MT * 16], block[MT * 16]; /* of each row, see struct now */
 #else
     uint4 aq[MAX_KC * 8]; /* [kc][c][low nibbles' columns, high ones'] of four words */
-    int4 minus[MAX_KC * 4]; /* -8 x their sums */
     float4 scale[MAX_KC];
 #endif
 };
@@ -31,6 +30,9 @@ struct local_mem {
 struct ring {
     uint4 w[RING];
     uint2 s[RING];
+#if MT == 0
+    float4 n0, n1; /* of the norm before: weights of the columns that the work-item quantizes first */
+#endif
 };
 
 /* Between two matmuls: then a phase without one need not keep what is in it. */
@@ -41,6 +43,9 @@ INLINE void clear(struct ring *r)
         r->w[i] = (uint4)(0);
         r->s[i] = (uint2)(0);
     }
+#if MT == 0
+    r->n0 = r->n1 = (float4)(0);
+#endif
 }
 
 #if MT == 0
@@ -51,110 +56,125 @@ INLINE void clear(struct ring *r)
 enum { FEW = 32 / NW, FEW_TILES = RING / FEW };
 
 /* Units first .. first + n - 1 of the ring: those of a tile from unit kc0 on, if `ok`. */
-INLINE void load_tile(__local const struct phase *p, uint tile, uint kc0, struct ring *r, uint first, uint n, bool ok)
+INLINE void load_tile(uint id, __local const struct phase *p, uint tile, uint kc0, struct ring *r, uint first, uint n, bool ok)
 {
     ulong w, s;
-    uint unit = kc0 + LID / 32;
-    unit_of(p, tile, unit, &w, &s);
+    uint unit = kc0 + id / 32;
+    unit_of(p, id, tile, unit, &w, &s);
 #pragma unroll
     for (uint i = 0; i < n; i++)
         LOAD_UNIT(r->w[first + i], r->s[first + i], w + i * NW * 512, s + i * NW * 64, ok && unit + i * NW < p->kc);
 }
 
+/* The first units from tile `begin` on. */
 INLINE void prime(__local const struct phase *p, struct ring *r, uint begin)
 {
+    const uint id = fresh_id();
     uint end = min(first_tile(p, WG + 1), begin + CHUNK);
     if (p->kc > FEW * NW) {
-        load_tile(p, begin, 0, r, 0, RING, begin < end);
+        load_tile(id, p, begin, 0, r, 0, RING, begin < end);
         return;
     }
 #pragma unroll
     for (uint d = 0; d < FEW_TILES; d++)
-        load_tile(p, begin + d, 0, r, d * FEW, FEW, begin + d < end);
+        load_tile(id, p, begin + d, 0, r, d * FEW, FEW, begin + d < end);
+}
+
+/* The lane's piece of 32 from i0 on; of the last block again, where there are no more: whole warps work. */
+INLINE uint piece_of(uint id, uint i0, uint n)
+{
+    return min(i0 + id % 32, n - 4 + id % 4);
+}
+
+/* What a matmul needs first and no other group makes. */
+INLINE void prime_phase(__local const struct phase *p, struct ring *r)
+{
+    if (p->norm_w) {
+        const uint id = fresh_id();
+        __global const float4 *w = (__global const float4 *)p->norm_w + 2 * piece_of(id, id / 32 * 32, p->kc * 16);
+        r->n0 = w[0];
+        r->n1 = w[1];
+    }
+    prime(p, r, first_tile(p, WG));
+}
+
+/* An int8 in the low byte, of a value of at most 127. */
+INLINE uint to_int8(float v)
+{
+    return as_uint(v + 12582912.0f);
+}
+
+/* Bytes of a and b: nibble i of `which` says which one byte i is. */
+INLINE uint bytes_of(uint a, uint b, uint which)
+{
+    uint r;
+    asm("prmt.b32 %0,%1,%2,%3;" : "=r"(r) : "r"(a), "r"(b), "r"(which));
+    return r;
 }
 
 /* Quantize 8 columns (times the norm's weights) for dp4a: piece i of x. Four neighbours make a block. */
 INLINE void quantize8(float4 a, float4 b, uint i, __local struct local_mem *m)
 {
-    float v[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}, most = 0;
-#pragma unroll
-    for (uint j = 0; j < 8; j++)
-        most = fmax(most, fabs(v[j]));
+    float most = fmax(fmax(fmax(fabs(a.x), fabs(a.y)), fmax(fabs(a.z), fabs(a.w))), fmax(fmax(fabs(b.x), fabs(b.y)), fmax(fabs(b.z), fabs(b.w))));
     most = fmax(most, shx(most, 1));
     most = fmax(most, shx(most, 2));
-    float inv = most > 0 ? 127.0f / most : 0;
-    uint lo = 0, hi = 0;
-    int sum = 0;
-#pragma unroll
-    for (uint j = 0; j < 8; j++) {
-        const uint byte = (j & 4) / 4 + (j & 1) * 2; /* columns 0 4 1 5, then 2 6 3 7 */
-        int q = (int)rint(v[j] * inv);
-        sum += q;
-        if (j & 2)
-            hi |= ((uint)q & 255) << 8 * byte;
-        else
-            lo |= ((uint)q & 255) << 8 * byte;
-    }
+    float inv = most > 0 ? 127 * native_recip(most) : 0;
     uint c = i % 4, j = i / 4 % 4, kc = i / 16;
-    ((__local uint *)&m->aq[(kc * 4 + c) * 2])[j] = lo;
-    ((__local uint *)&m->aq[(kc * 4 + c) * 2 + 1])[j] = hi;
-    ((__local int *)&m->minus[kc * 4 + c])[j] = -8 * sum;
+    __local uint *to = (__local uint *)&m->aq[(kc * 4 + c) * 2] + j; /* columns 0 4 1 5, then 2 6 3 7 */
+    to[0] = bytes_of(bytes_of(to_int8(a.x * inv), to_int8(b.x * inv), 0x40), bytes_of(to_int8(a.y * inv), to_int8(b.y * inv), 0x40), 0x5410);
+    to[4] = bytes_of(bytes_of(to_int8(a.z * inv), to_int8(b.z * inv), 0x40), bytes_of(to_int8(a.w * inv), to_int8(b.w * inv), 0x40), 0x5410);
     if (c == 0)
-        ((__local float *)&m->scale[kc])[j] = most * (1.0f / 127.0f);
+        ((__local float *)&m->scale[kc])[j] = most * (1.0f / (16 * 127));
 }
 
-/* The lane's piece of 32 from i0 on; of the last block again, where there are no more: whole warps work. */
-INLINE uint piece_of(uint i0, uint n)
-{
-    return min(i0 + LID % 32, n - 4 + LID % 4);
-}
-
-/* Eight columns of attention's result, from what the splits of their head left: sums times weights, greatest and sum of weights. */
+/* Eight columns of attention's result, from what the splits of their head left: a mean of values as f16, greatest and sum of their weights. */
 INLINE void join_splits(__local const struct phase *p, const struct now *t, uint i, float4 *a, float4 *b)
 {
     enum { AT_ONCE = 4 };
-    uint bits = p->head_bits, n = t->n_split, h = i >> (bits - 3);
-    __global const float4 *acc = (__global const float4 *)p->part + ((h * n) << (bits - 2)) + (i & ((1u << (bits - 3)) - 1)) * 2;
-    __global const float2 *soft = (__global const float2 *)((__global const float *)p->part + ((p->n_head * n) << bits)) + h * n;
-    float top = -INFINITY, sum = 0;
-    *a = *b = (float4)(0);
-    if (n == 1) {
-        float inv = 1 / soft[0].y;
-        *a = acc[0] * inv;
-        *b = acc[1] * inv;
-        return;
-    }
+    uint bits = p->head_bits - 3, n = t->n_split, h = i >> bits;
+    __global const uint4 *mean = (__global const uint4 *)p->part + ((h * n) << bits) + (i & ((1u << bits) - 1));
+    __global const float2 *soft = (__global const float2 *)((__global const uint4 *)p->part + ((p->n_head * n) << bits)) + h * n;
+    float top = -INFINITY, sum = 0, v[8] = {0};
     for (uint s0 = 0; s0 < n; s0 += AT_ONCE) {
         float2 of[AT_ONCE];
-        float4 c[AT_ONCE], d[AT_ONCE];
+        uint4 c[AT_ONCE];
+        float most = top;
 #pragma unroll
         for (uint s = 0; s < AT_ONCE; s++) {
             uint k = min(s0 + s, n - 1);
             of[s] = soft[k];
-            c[s] = acc[k << (bits - 2)];
-            d[s] = acc[(k << (bits - 2)) + 1];
+            c[s] = mean[k << bits];
         }
 #pragma unroll
+        for (uint s = 0; s < AT_ONCE; s++)
+            most = fmax(most, of[s].x);
+        float old = top == -INFINITY ? 0 : native_exp(top - most);
+        sum *= old;
+#pragma unroll
+        for (uint j = 0; j < 8; j++)
+            v[j] *= old;
+#pragma unroll
         for (uint s = 0; s < AT_ONCE; s++) {
-            float most = s0 + s < n ? fmax(top, of[s].x) : top, old = native_exp(top - most), new = s0 + s < n ? native_exp(of[s].x - most) : 0;
-            old = top == -INFINITY ? 0 : old;
-            new = of[s].x == -INFINITY ? 0 : new;
-            *a = *a * old + c[s] * new;
-            *b = *b * old + d[s] * new;
-            sum = sum * old + of[s].y * new;
-            top = most;
+            float f[8], weight = s0 + s < n && of[s].y > 0 ? of[s].y * native_exp(of[s].x - most) : 0;
+            unpack8(c[s], f);
+            sum += weight;
+#pragma unroll
+            for (uint j = 0; j < 8; j++)
+                v[j] += weight * f[j];
         }
+        top = most;
     }
-    *a /= sum;
-    *b /= sum;
+    float inv = native_recip(sum);
+    *a = (float4)(v[0], v[1], v[2], v[3]) * inv;
+    *b = (float4)(v[4], v[5], v[6], v[7]) * inv;
 }
 
 /* The same where x is what attention left in parts; this group's share of it is written. */
-INLINE void quantize_parts(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
+INLINE void quantize_parts(uint id, __local const struct phase *p, const struct now *t, __local struct local_mem *m)
 {
     uint n = p->kc * 16, share = (n + NWG - 1) / NWG;
-    for (uint i0 = LID / 32 * 32; i0 < n; i0 += TT) {
-        uint i = piece_of(i0, n);
+    for (uint i0 = id / 32 * 32; i0 < n; i0 += TT) {
+        uint i = piece_of(id, i0, n);
         float4 a, b;
         join_splits(p, t, i, &a, &b);
         if (i >= WG * share && i < (WG + 1) * share) {
@@ -166,47 +186,50 @@ INLINE void quantize_parts(__local const struct phase *p, const struct now *t, _
 }
 
 /* Quantize x, some pieces loaded at once; the warps' sums of squares are left for norm_factor(). */
-INLINE void quantize(__local const struct phase *p, const struct now *t, __local struct local_mem *m)
+INLINE void quantize(__local const struct phase *p, const struct now *t, __local struct local_mem *m, const struct ring *r)
 {
+    const uint id = fresh_id();
     enum { PIECES = 3 };
     __global const float4 *x = (__global const float4 *)p->x, *nw = (__global const float4 *)p->norm_w;
     uint n = p->kc * 16;
     float squares = 0;
-    if (LID < MAX_KC - p->kc)
-        m->scale[p->kc + LID] = 0; /* units that there are not count nothing */
+    if (id < MAX_KC - p->kc)
+        m->scale[p->kc + id] = 0; /* units that there are not count nothing */
     if (nw)
-        for (uint i0 = LID / 32 * 32; i0 < n; i0 += TT) {
-            uint i = piece_of(i0, n);
-            float4 a = x[2 * i], b = x[2 * i + 1], wa = nw[2 * i], wb = nw[2 * i + 1];
-            squares += i0 + LID % 32 < n ? dot(a, a) + dot(b, b) : 0;
+        for (uint i0 = id / 32 * 32; i0 < n; i0 += TT) {
+            uint i = piece_of(id, i0, n);
+            bool first = i0 < TT;
+            float4 a = x[2 * i], b = x[2 * i + 1], wa = first ? r->n0 : nw[2 * i], wb = first ? r->n1 : nw[2 * i + 1];
+            squares += i0 + id % 32 < n ? dot(a, a) + dot(b, b) : 0;
             quantize8(a * (wa + p->w_add), b * (wb + p->w_add), i, m);
         }
     else if (p->part)
-        quantize_parts(p, t, m);
+        quantize_parts(id, p, t, m);
     else
-        for (uint i0 = LID / 32 * 32; i0 < n; i0 += PIECES * TT) {
+        for (uint i0 = id / 32 * 32; i0 < n; i0 += PIECES * TT) {
             float4 a[PIECES], b[PIECES];
 #pragma unroll
             for (uint t = 0; t < PIECES; t++) {
-                uint i = piece_of(i0 + t * TT, n);
+                uint i = piece_of(id, i0 + t * TT, n);
                 a[t] = x[2 * i];
                 b[t] = x[2 * i + 1];
             }
 #pragma unroll
             for (uint t = 0; t < PIECES; t++)
                 if (i0 + t * TT < n)
-                    quantize8(a[t], b[t], piece_of(i0 + t * TT, n), m);
+                    quantize8(a[t], b[t], piece_of(id, i0 + t * TT, n), m);
         }
     for (uint mask = 16; nw && mask; mask /= 2)
         squares += shx(squares, mask);
-    if (LID % 32 == 0)
-        m->sum[LID / 32] = squares;
+    if (id % 32 == 0)
+        m->sum[id / 32] = squares;
     barrier(CLK_LOCAL_MEM_FENCE);
 }
 
-/* The norm's factor, and this group's share of the norm's result by the last warps, which have little to finish. */
+/* The norm's factor, and this group's share of the norm's result; by the last warps, before the sums that others wait for. */
 INLINE float norm_factor(__local const struct phase *p, const __local struct local_mem *m)
 {
+    const uint id = fresh_id();
     float v = 0;
     if (!p->norm_w)
         return 1;
@@ -214,7 +237,7 @@ INLINE float norm_factor(__local const struct phase *p, const __local struct loc
         v += m->sum[j];
     float factor = 1 / sqrt(v / (float)p->k + p->eps);
     uint share = (p->k + NWG - 1) / NWG, begin = WG * share, end = min(begin + share, p->k);
-    for (uint i = begin + TT - 1 - LID; i < end; i += TT)
+    for (uint i = begin + TT - 1 - id; i < end; i += TT)
         ((__global float *)p->norm_y)[i] = ((__global const float *)p->x)[i] * factor * (((__global const float *)p->norm_w)[i] + p->w_add);
     return factor;
 }
@@ -222,150 +245,165 @@ INLINE float norm_factor(__local const struct phase *p, const __local struct loc
 /* What a warp needs of x for one unit. */
 struct columns {
     uint4 lo, hi;
-    int4 minus;
     float4 scale;
 };
 
-INLINE struct columns columns_at(const __local struct local_mem *m, uint kc)
+INLINE struct columns columns_at(uint id, const __local struct local_mem *m, uint kc)
 {
-    uint at = kc * 4 + LID % 4;
-    struct columns c = {m->aq[at * 2], m->aq[at * 2 + 1], m->minus[at], m->scale[kc]};
+    uint at = kc * 4 + id % 4;
+    struct columns c = {m->aq[at * 2], m->aq[at * 2 + 1], m->scale[kc]};
     return c;
+}
+
+/* Eight columns of a block: 16 times their sum of products, exact as a float. */
+INLINE float dot8(uint w, uint lo, uint hi)
+{
+    return as_float(dp4a(w & 0xf0f0f0f0u, hi, dp4a(w << 4 & 0xf0f0f0f0u, lo, 0x4b400000))) - 12582912.0f;
 }
 
 INLINE float dot_unit(struct columns a, uint4 w, uint2 s)
 {
-    int4 d = a.minus;
-    d.x = dp4a(w.x >> 4 & 0x0f0f0f0fu, a.hi.x, dp4a(w.x & 0x0f0f0f0fu, a.lo.x, d.x));
-    d.y = dp4a(w.y >> 4 & 0x0f0f0f0fu, a.hi.y, dp4a(w.y & 0x0f0f0f0fu, a.lo.y, d.y));
-    d.z = dp4a(w.z >> 4 & 0x0f0f0f0fu, a.hi.z, dp4a(w.z & 0x0f0f0f0fu, a.lo.z, d.z));
-    d.w = dp4a(w.w >> 4 & 0x0f0f0f0fu, a.hi.w, dp4a(w.w & 0x0f0f0f0fu, a.lo.w, d.w));
-    float sum = (float)d.x * (h2f(s.x) * a.scale.x);
-    sum += (float)d.y * (h2f(s.x >> 16) * a.scale.y);
-    sum += (float)d.z * (h2f(s.y) * a.scale.z);
-    return sum + (float)d.w * (h2f(s.y >> 16) * a.scale.w);
+    float sum = dot8(w.x, a.lo.x, a.hi.x) * (h2f(s.x) * a.scale.x);
+    sum += dot8(w.y, a.lo.y, a.hi.y) * (h2f(s.x >> 16) * a.scale.y);
+    sum += dot8(w.z, a.lo.z, a.hi.z) * (h2f(s.y) * a.scale.z);
+    return sum + dot8(w.w, a.lo.w, a.hi.w) * (h2f(s.y >> 16) * a.scale.w);
 }
 
 /* The sum of four lanes' columns to where finish() finds it, or to what is there: output g of a tile, this warp's. */
-INLINE void put_partial(__local struct local_mem *m, uint tile, float v, bool ok, bool add)
+INLINE void put_partial(uint id, __local struct local_mem *m, uint tile, float v, bool ok, bool add)
 {
-    __local float *to = &m->u.red[(tile * 8 + LID % 32 / 4) * (NW + 1) + LID / 32];
+    __local float *to = &m->u.red[(tile * 8 + id % 32 / 4) * (NW + 1) + id / 32];
     v += shx(v, 1);
     v += shx(v, 2);
-    if (LID % 4 == 0 && ok)
+    if (id % 4 == 0 && ok)
         *to = add ? *to + v : v;
 }
 
-INLINE void multiply_few(__local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop)
+INLINE void multiply_few(uint id, __local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop)
 {
-    uint kc = p->kc, unit = LID / 32;
+    uint kc = p->kc, unit = id / 32;
     struct columns a[FEW];
 #pragma unroll
     for (uint i = 0; i < FEW; i++)
-        a[i] = columns_at(m, unit + i * NW);
+        a[i] = columns_at(id, m, unit + i * NW);
     for (uint tile = begin; tile < stop; tile += FEW_TILES) {
 #pragma unroll
         for (uint d = 0; d < FEW_TILES; d++) {
             bool more = tile + d + FEW_TILES < stop;
             ulong w, s;
-            unit_of(p, tile + d + FEW_TILES, unit, &w, &s);
+            unit_of(p, id, tile + d + FEW_TILES, unit, &w, &s);
             float v = 0;
 #pragma unroll
             for (uint i = 0; i < FEW; i++) {
                 v += dot_unit(a[i], r->w[d * FEW + i], r->s[d * FEW + i]);
                 LOAD_UNIT(r->w[d * FEW + i], r->s[d * FEW + i], w + i * NW * 512, s + i * NW * 64, more && unit + i * NW < kc);
             }
-            put_partial(m, tile + d - begin, v, tile + d < stop, false);
+            put_partial(id, m, tile + d - begin, v, tile + d < stop, false);
         }
     }
 }
 
 /* RING units of each tile at most, from unit kc0 on. */
-INLINE void multiply_many(__local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop, uint kc0)
+INLINE void multiply_many(uint id, __local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop, uint kc0)
 {
-    uint kc = p->kc, unit = kc0 + LID / 32;
+    uint kc = p->kc, unit = kc0 + id / 32;
     for (uint tile = begin; tile < stop; tile++) {
         bool more = tile + 1 < stop;
         ulong w, s;
-        unit_of(p, tile + 1, unit, &w, &s);
+        unit_of(p, id, tile + 1, unit, &w, &s);
         float v = 0;
 #pragma unroll
         for (uint i = 0; i < RING; i++) {
-            v += dot_unit(columns_at(m, min(unit + i * NW, MAX_KC - 1u)), r->w[i], r->s[i]);
+            v += dot_unit(columns_at(id, m, min(unit + i * NW, MAX_KC - 1u)), r->w[i], r->s[i]);
             LOAD_UNIT(r->w[i], r->s[i], w + i * NW * 512, s + i * NW * 64, more && unit + i * NW < kc);
         }
-        put_partial(m, tile - begin, v, true, kc0 > 0);
+        put_partial(id, m, tile - begin, v, true, kc0 > 0);
     }
 }
 
 INLINE void multiply_all(__local const struct phase *p, __local struct local_mem *m, struct ring *r, uint begin, uint stop)
 {
+    const uint id = fresh_id();
     if (p->kc <= FEW * NW) {
-        multiply_few(p, m, r, begin, stop);
+        multiply_few(id, p, m, r, begin, stop);
         return;
     }
     for (uint kc0 = 0; kc0 < p->kc; kc0 += RING * NW) {
         if (kc0 > 0)
-            load_tile(p, begin, kc0, r, 0, RING, begin < stop);
-        multiply_many(p, m, r, begin, stop, kc0);
+            load_tile(id, p, begin, kc0, r, 0, RING, begin < stop);
+        multiply_many(id, p, m, r, begin, stop, kc0);
     }
+}
+
+/* The warps' sums of an output of the tiles begin .. stop - 1, and what the phase does with it. */
+INLINE void join_warps(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint begin, uint stop, float factor, struct early e)
+{
+    const uint id = fresh_id();
+    uint tile = id / 8, n_warp = min(p->kc, (uint)NW);
+    if (id / 32 * 4 >= stop - begin)
+        return;
+    bool ok = begin + tile < stop;
+    float v = 0;
+#pragma unroll
+    for (uint j = 0; j < NW; j++)
+        v += ok && j < n_warp ? m->u.red[id * (NW + 1) + j] : 0;
+    finish(p, t, 0, begin + tile, id % 8, v * factor, ok, e);
 }
 
 INLINE void matmul(__local const struct phase *p, const struct now *t, __local struct local_mem *m, struct ring *r)
 {
-    uint from = first_tile(p, WG), end = first_tile(p, WG + 1), n_warp = min(p->kc, (uint)NW);
-    const struct early e = early_of(p, t, 0, from + LID / 8, LID % 8);
-    float factor = 1;
-    quantize(p, t, m);
-    for (uint begin = from; begin < end; begin += CHUNK) {
+    const uint id = fresh_id();
+    uint from = first_tile(p, WG), end = first_tile(p, WG + 1);
+    struct early e = early_of(p, t, 0, from + id / 8, id % 8);
+    quantize(p, t, m, r);
+    float factor = norm_factor(p, m);
+    for (uint begin = from;;) {
         uint stop = min(begin + CHUNK, end);
-        if (begin > from)
-            prime(p, r, begin);
         multiply_all(p, m, r, begin, stop);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (begin == from)
-            factor = norm_factor(p, m);
-        for (uint i = LID; i < (stop - begin + 3) / 4 * 32; i += TT) {
-            bool ok = begin + i / 8 < stop;
-            float v = 0;
-#pragma unroll
-            for (uint j = 0; j < NW; j++)
-                v += ok && j < n_warp ? m->u.red[i * (NW + 1) + j] : 0;
-            finish(p, t, 0, begin + i / 8, i % 8, v * factor, ok, begin == from ? e : early_of(p, t, 0, begin + i / 8, i % 8));
-        }
         if (stop < end)
-            barrier(CLK_LOCAL_MEM_FENCE);
+            prime(p, r, stop);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        join_warps(p, t, m, begin, stop, factor, e);
+        if (stop == end)
+            break;
+        e = early_of(p, t, 0, stop + id / 8, id % 8);
+        begin = stop;
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
-    if (from == end) /* its share all the same */
-        norm_factor(p, m);
 }
 #else
 /* Tiles are taken NT at a time by all warps, each its own columns. */
 enum { NT = RING };
 
 /* Slot i of the ring: unit kc of a tile, if it is one of the group's. */
-INLINE void load_slot(__local const struct phase *p, struct ring *r, uint i, uint tile, uint end, uint kc)
+INLINE void load_slot(uint id, __local const struct phase *p, struct ring *r, uint i, uint tile, uint end, uint kc)
 {
     ulong w, s;
-    unit_of(p, tile, kc, &w, &s);
+    unit_of(p, id, tile, kc, &w, &s);
     LOAD_UNIT(r->w[i], r->s[i], w, s, tile < end);
 }
 
 INLINE void prime(__local const struct phase *p, struct ring *r, uint begin)
 {
+    const uint id = fresh_id();
     uint end = first_tile(p, WG + 1);
 #pragma unroll
     for (uint i = 0; i < NT; i++)
-        load_slot(p, r, i, begin + i, LID / 32 < p->kc ? end : 0, LID / 32); /* four are all, where a group has no more */
+        load_slot(id, p, r, i, begin + i, id / 32 < p->kc ? end : 0, id / 32); /* four are all, where a group has no more */
+}
+
+INLINE void prime_phase(__local const struct phase *p, struct ring *r)
+{
+    prime(p, r, first_tile(p, WG));
 }
 
 /* Sixteen bytes of x, asked for where this stands. */
 #define LOAD_X(v, at) asm volatile("ld.global.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"((v).x), "=r"((v).y), "=r"((v).z), "=r"((v).w) : "l"(at) : "memory")
 
 /* Unit kc of `n` tiles times x; of 16 rows all of x is asked for before the first is used. */
-INLINE void multiply(__local const struct phase *p, const struct ring *r, uint kc, float acc[MT][NT][4], uint n)
+INLINE void multiply(uint id, __local const struct phase *p, const struct ring *r, uint kc, float acc[MT][NT][4], uint n)
 {
-    ulong from = p->half_x + ((ulong)kc * 256 + LID % 32) * 16;
+    ulong from = p->half_x + ((ulong)kc * 256 + id % 32) * 16;
 #if MT == 1
     uint4 x[4][1][2];
 #pragma unroll
@@ -401,15 +439,15 @@ INLINE void multiply(__local const struct phase *p, const struct ring *r, uint k
 }
 
 /* Sum the warps' 16 rows x 32 outputs of four tiles, bank conflicts swizzled away, and finish them: a warp takes a row. */
-INLINE void join_warps(__local const struct phase *p, const struct now *t, __local struct local_mem *l, uint m, uint tile, uint end,
+INLINE void join_warps(uint id, __local const struct phase *p, const struct now *t, __local struct local_mem *l, uint m, uint tile, uint end,
                        uint rows, const float *a0, const float *a1, const float *a2, const float *a3)
 {
-    uint wid = LID / 32, g = LID % 32 / 4, c = LID % 4, n_warp = min(p->kc, (uint)NW);
+    uint wid = id / 32, g = id % 32 / 4, c = id % 4, n_warp = min(p->kc, (uint)NW);
     __local float *to = l->u.tile + wid * 512 + g * 32 + 2 * c;
     struct early e[512 / TT];
 #pragma unroll
     for (uint i = 0; i < 512 / TT; i++) {
-        uint o = LID + i * TT;
+        uint o = id + i * TT;
         e[i] = early_of(p, t, min(m * 16 + o / 32, max(rows, 1u) - 1), tile + ((o % 32 >> 3) ^ (o / 32 & 3)), o & 7);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -423,7 +461,7 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (uint i = 0; i < 512 / TT; i++) {
-        uint o = LID + i * TT, row = o / 32, at = o % 32, n = tile + ((at >> 3) ^ (row & 3));
+        uint o = id + i * TT, row = o / 32, at = o % 32, n = tile + ((at >> 3) ^ (row & 3));
         float v = 0;
         if (m * 16 + row >= rows) /* a whole warp */
             continue;
@@ -438,6 +476,7 @@ INLINE void join_warps(__local const struct phase *p, const struct now *t, __loc
 INLINE void round_by(__local const struct phase *p, const struct now *t, __local struct local_mem *l, struct ring *r, uint tile,
                      uint end, uint n)
 {
+    const uint id = fresh_id();
     float acc[MT][NT][4];
 #pragma unroll
     for (uint m = 0; m < MT; m++)
@@ -446,20 +485,20 @@ INLINE void round_by(__local const struct phase *p, const struct now *t, __local
 #pragma unroll
             for (uint e = 0; e < 4; e++)
                 acc[m][i][e] = 0;
-    for (uint kc = LID / 32; kc < p->kc; kc += NW) {
+    for (uint kc = id / 32; kc < p->kc; kc += NW) {
         struct ring have = *r;
         bool last = kc + NW >= p->kc;
 #pragma unroll
         for (uint i = 0; i < NT; i++)
-            load_slot(p, r, i, last ? tile + n + i : tile + i, last || i < n ? end : 0, last ? LID / 32 : kc + NW);
-        multiply(p, &have, kc, acc, n);
+            load_slot(id, p, r, i, last ? tile + n + i : tile + i, last || i < n ? end : 0, last ? id / 32 : kc + NW);
+        multiply(id, p, &have, kc, acc, n);
     }
 #pragma unroll
     for (uint m = 0; m < MT; m++)
 #pragma unroll
         for (uint i = 0; i < n; i += 4)
             if (tile + i < end)
-                join_warps(p, t, l, m, tile + i, min(end, tile + n), p->out ? t->n_out : t->n_tok, acc[m][i], acc[m][min(i + 1, n - 1)],
+                join_warps(id, p, t, l, m, tile + i, min(end, tile + n), p->out ? t->n_out : t->n_tok, acc[m][i], acc[m][min(i + 1, n - 1)],
                            acc[m][min(i + 2, n - 1)], acc[m][min(i + 3, n - 1)]);
 }
 

@@ -78,7 +78,7 @@ static float8 deq8(const struct weight m, size_t b, uint c)
 {
 #if defined(TILES)
     size_t row = b / m.n_block, kb = b % m.n_block, unit = row / 8 * ((m.n_block + 3) / 4) + kb / 4;
-    uint w = m.q[unit * 128 + (row % 8 * 4 + c) * 4 + kb % 4];
+    uint w = m.q[unit * 128 + (row % 8 * 4 + c) * 4 + kb % 4] ^ 0x88888888u;
     uint8 q = ((uint8)(w) >> (uint8)(0, 16, 4, 20, 8, 24, 12, 28)) & 15u;
     return half_of(m.s, unit * 32 + row % 8 * 4 + kb % 4) * (convert_float8(q) - 8.0f);
 #elif SCALING == 0
