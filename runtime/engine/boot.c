@@ -11,6 +11,7 @@
 #include "runtime/model/source.h"
 #include "runtime/plugin/registry.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 enum { DEFAULT_BLOCK_SIZE = 32, DEFAULT_LORAS = 32, MAX_OPTION = 64, MAX_DEVICE = 64 };
@@ -251,6 +252,7 @@ static int load(const struct lm_conf_model *m, const struct lm_low_bit *lb, cons
     }
     if (!rc)
         b->model = lm_group_model(s);
+    malloc_trim(0); /* what loading took does not stay with each of its threads' heaps */
     return rc;
 }
 

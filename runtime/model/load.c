@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum {
-    BLOCK_BYTES = 8 << 20,  /* packed in one call */
+    BLOCK_BYTES = 2 << 20,  /* packed in one call; a device that lays them out anew has as much again for each thread */
     LOW_BIT_BYTES = 1 << 20, /* quantized in one call */
     BLOCK_ROWS = 64,        /* a block's rows are a multiple of these */
     AHEAD_BYTES = 16 << 20, /* read before they are packed */
