@@ -3,7 +3,7 @@
  * A whole step of few rows as one kernel: phases with a barrier of the grid between them. After step_attn.cl.
  *
  * One group of TT on each unit, or the barrier waits for ever. Moves every weight and the cache once: on an H200,
- * Llama-2-7B in Q4_0, in 49 % (one row), 38 % (12) and 35 % (32 rows) of 4.8 TB/s. struct phase is gpu_phase of fuse.h.
+ * Llama-2-7B in Q4_0, in 53 % (one row), 40 % (12) and 36 % (32 rows) of 4.8 TB/s. struct phase is gpu_phase of fuse.h.
  */
 /* A barrier of the grid in two halves, between which a group may do what needs no other group. */
 INLINE void grid_arrive(__global uint *bar)
