@@ -109,13 +109,25 @@ void lm_adapters_remove(struct lm_adapters *a, struct lm_adapter_entry *e)
     entry_free(e);
 }
 
+static struct lm_adapter_entry *by_id(const struct lm_adapters *a, uint32_t id)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->entry[i]->id == id)
+            return a->entry[i];
+    return NULL;
+}
+
+bool lm_adapters_waits(const struct lm_adapters *a, uint32_t id)
+{
+    const struct lm_adapter_entry *e = by_id(a, id);
+    return e && e->done;
+}
+
 struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, bool *out_first)
 {
     struct lm_err err = {.code = m->code};
-    struct lm_adapter_entry *e = NULL;
-    for (size_t i = 0; i < a->n && !e; i++)
-        e = a->entry[i]->id == m->id ? a->entry[i] : NULL;
-    if (!e)
+    struct lm_adapter_entry *e = by_id(a, m->id);
+    if (!e || (e->done && !m->code && --e->n_open > 0))
         return NULL;
     snprintf(err.msg, sizeof err.msg, "%s", m->msg);
     *out_first = e->listed && !e->loaded;

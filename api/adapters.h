@@ -17,6 +17,7 @@ struct lm_adapter_entry {
     char *name, *path;
     bool listed; /* requests may name it: of lora-modules, or an engine has loaded it */
     bool loaded; /* by some engine, once */
+    uint32_t n_open; /* engines that were asked to load it since done was set, and have not answered */
     void (*done)(void *arg, const struct lm_err *err); /* called once: it was loaded, or err says why not; NULL: nobody asks */
     void *arg;
 };
@@ -45,12 +46,15 @@ struct lm_adapter_entry *lm_adapters_add(struct lm_adapters *a, const char *name
 void lm_adapters_remove(struct lm_adapters *a, struct lm_adapter_entry *e);
 
 /**
- * The engine's answer for an id. *out_first: it is one of lora-modules that no engine has loaded before.
+ * An engine's answer for an id. *out_first: it is one of lora-modules that no engine has loaded before.
  *
- * Returns  NULL when there is nothing more to do: the id is unknown, or who asked for it was told that it cannot be loaded
+ * Returns  NULL when there is nothing more to do: the id is unknown, others have yet to answer, or who asked for it was told
+ *          that it cannot be loaded
  */
 struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, bool *out_first);
-/** The engine is gone: those that are waited for fail, and are forgotten. */
+/** Somebody waits for the answer for an id. */
+bool lm_adapters_waits(const struct lm_adapters *a, uint32_t id);
+/** An engine is gone: those that are waited for fail, and are forgotten. */
 void lm_adapters_lost(struct lm_adapters *a);
 /** Some of lora-modules that no engine has answered for yet. */
 bool lm_adapters_unsure(const struct lm_adapters *a);

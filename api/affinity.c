@@ -34,11 +34,11 @@ static uint64_t mix(uint64_t h, int32_t tok)
     return h ^ (h >> 29);
 }
 
-/* Hashes of salt and the prompt's beginnings of 1, 2, … blocks. */
-static size_t hash_blocks(const char *salt, const int32_t *tok, size_t n_tok, uint64_t *out)
+/* Hashes of salt, adapter and the prompt's beginnings of 1, 2, … blocks. */
+static size_t hash_blocks(const char *salt, uint32_t lora, const int32_t *tok, size_t n_tok, uint64_t *out)
 {
     size_t n = n_tok / BLOCK_TOK;
-    uint64_t h = 1;
+    uint64_t h = mix(1, (int32_t)lora);
     n = n < BLOCKS_MAX ? n : BLOCKS_MAX;
     for (; salt && *salt; salt++)
         h = mix(h, *salt);
@@ -74,10 +74,10 @@ static uint32_t least_loaded(struct lm_affinity *a, const size_t *load)
     return least;
 }
 
-uint32_t lm_affinity_route(struct lm_affinity *a, const char *salt, const int32_t *tok, size_t n_tok, const size_t *load)
+uint32_t lm_affinity_route(struct lm_affinity *a, const char *salt, uint32_t lora, const int32_t *tok, size_t n_tok, const size_t *load)
 {
     uint64_t hash[BLOCKS_MAX];
-    size_t n = hash_blocks(salt, tok, n_tok, hash);
+    size_t n = hash_blocks(salt, lora, tok, n_tok, hash);
     uint32_t to = find(a, hash, n, load);
     size_t least = SIZE_MAX;
     for (uint32_t i = 0; i < a->n_engine; i++)

@@ -21,8 +21,8 @@ struct lm_affinity *lm_affinity_create(uint32_t n_engine);
 void lm_affinity_destroy(struct lm_affinity *a);
 
 /**
- * The engine for a prompt; it is remembered there. salt: prompts with another one share no cache with it; NULL: none. load[n_engine]: requests that each has; SIZE_MAX: it takes none. At least
- * one takes some.
+ * The engine for a prompt; it is remembered there. Prompts with another salt (NULL: none) or LoRA adapter (0:
+ * none) share no cache with it. load[n_engine]: requests that each has; SIZE_MAX: it takes none. At least one takes some.
  */
-uint32_t lm_affinity_route(struct lm_affinity *a, const char *salt, const int32_t *tok, size_t n_tok, const size_t *load);
+uint32_t lm_affinity_route(struct lm_affinity *a, const char *salt, uint32_t lora, const int32_t *tok, size_t n_tok, const size_t *load);
 #endif

@@ -110,10 +110,19 @@ static void set_fingerprint(struct lm_served *m)
     snprintf(m->fingerprint, sizeof m->fingerprint, "llmserve-" PACKAGE_VERSION "-%08x", hash);
 }
 
-static void send_adapter(struct lm_served *m, const struct lm_adapter_entry *e)
+static void send_adapter(const struct lm_served_engine *to, struct lm_adapter_entry *e)
 {
     const struct lm_msg_lora_load h = {.id = e->id, .n_path = (uint32_t)strlen(e->path)};
-    lm_served_send(m, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {e->path, h.n_path}}, 2);
+    if (!lm_served_engine_up(to))
+        return;
+    e->n_open++;
+    lm_supervisor_send(to->supervisor, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {e->path, h.n_path}}, 2);
+}
+
+static void send_unload(struct lm_served *m, uint32_t id)
+{
+    const struct lm_msg_lora_unload u = {.id = id};
+    lm_served_send(m, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
 }
 
 static void on_hello(void *arg, const struct lm_msg_hello *h)
@@ -126,7 +135,7 @@ static void on_hello(void *arg, const struct lm_msg_hello *h)
     m->metrics.n_engine_start++;
     set_fingerprint(m);
     for (size_t i = 0; i < m->adapters.n; i++)
-        send_adapter(m, m->adapters.entry[i]);
+        send_adapter(e, m->adapters.entry[i]);
     announce(e);
 }
 
@@ -185,6 +194,8 @@ static void on_lora(void *arg, const struct lm_msg_lora *answer)
     struct lm_served_engine *from = arg;
     struct lm_served *m = from->model;
     bool first = false;
+    if (answer->code && m->n_engine > 1 && lm_adapters_waits(&m->adapters, answer->id))
+        send_unload(m, answer->id); /* others may have it */
     const struct lm_adapter_entry *e = lm_adapters_answer(&m->adapters, answer, &first);
     if (e && answer->code && first && atomic_load(&m->on_demand))
         lm_served_fail(m, answer->code, answer->msg);
@@ -193,7 +204,7 @@ static void on_lora(void *arg, const struct lm_msg_lora *answer)
     else if (e && answer->code)
         lm_log(LM_ERROR, "lora", "not loaded again name=%s: %s", e->name, answer->msg);
     for (size_t i = 0; i < m->adapters.n && e && !answer->code; i++)
-        if (m->adapters.entry[i] != e && strcmp(m->adapters.entry[i]->name, e->name) == 0) {
+        if (m->adapters.entry[i]->id < e->id && strcmp(m->adapters.entry[i]->name, e->name) == 0) {
             lm_served_unload_adapter(m, m->adapters.entry[i]); /* e takes its place */
             break;
         }
@@ -243,6 +254,9 @@ static void forget_engine(struct lm_served_engine *e)
     e->stats = (struct lm_msg_stats){0};
     sum_stats(m);
     sum_hello(m);
+    for (size_t i = 0; i < m->adapters.n; i++)
+        if (m->adapters.entry[i]->done)
+            send_unload(m, m->adapters.entry[i]->id);
     lm_adapters_lost(&m->adapters);
     lm_served_lose_waits(m);
 }
@@ -329,14 +343,14 @@ static size_t load_of(const struct lm_served_engine *e)
 }
 
 /* part[1]: the prompt. */
-static uint32_t route(const struct lm_served *m, const char *salt, const struct lm_msg_part *part)
+static uint32_t route(const struct lm_served *m, const char *salt, uint32_t lora, const struct lm_msg_part *part)
 {
     size_t load[LM_SERVED_ENGINES];
     if (!m->affinity)
         return 0;
     for (uint32_t i = 0; i < m->n_engine; i++)
         load[i] = load_of(&m->engine[i]);
-    return lm_affinity_route(m->affinity, salt, part[1].p, part[1].bytes / sizeof(int32_t), load);
+    return lm_affinity_route(m->affinity, salt, lora, part[1].p, part[1].bytes / sizeof(int32_t), load);
 }
 
 int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit *h, const char *salt, struct lm_msg_part *part,
@@ -347,7 +361,7 @@ int lm_served_submit(struct lm_served *m, struct lm_seq *q, struct lm_msg_submit
     uint32_t i = m->free_slot;
     m->free_slot = m->slot[i].next_free;
     m->slot[i].seq = q;
-    m->slot[i].engine = route(m, salt, part);
+    m->slot[i].engine = route(m, salt, h->lora, part);
     struct lm_served_engine *e = &m->engine[m->slot[i].engine];
     q->id = h->id = (uint64_t)m->slot[i].turn << 32 | i;
     q->n_prompt = h->n_prompt;
@@ -385,14 +399,14 @@ int lm_served_load_adapter(struct lm_served *m, const char *name, const char *pa
         return LM_ENOMEM;
     e->done = done;
     e->arg = arg;
-    send_adapter(m, e);
+    for (uint32_t i = 0; i < m->n_engine; i++)
+        send_adapter(&m->engine[i], e);
     return 0;
 }
 
 void lm_served_unload_adapter(struct lm_served *m, struct lm_adapter_entry *e)
 {
-    const struct lm_msg_lora_unload u = {.id = e->id};
-    lm_served_send(m, LM_MSG_LORA_UNLOAD, &(struct lm_msg_part){&u, sizeof u}, 1);
+    send_unload(m, e->id);
     lm_adapters_remove(&m->adapters, e);
 }
 

@@ -28,8 +28,6 @@ int lm_conf_replicas_check(const struct lm_conf_model *m, struct lm_err *err)
         return 0;
     if (*m->nodes)
         return lm_fail(err, LM_ECONFIG, "data-parallel-size: engines on several nodes (nodes) are not replicated; put one server on each, behind a proxy");
-    if (m->enable_lora || *m->lora_modules)
-        return lm_fail(err, LM_ECONFIG, "data-parallel-size: LoRA adapters (enable-lora, lora-modules) need data-parallel-size 1");
     if (n != 1 && n != lm_conf_replica_devices(m))
         return lm_fail(err, LM_ECONFIG, "device: %zu indices, but data-parallel-size times tensor-parallel-size times pipeline-parallel-size is %zu", n,
                        lm_conf_replica_devices(m));
