@@ -13,7 +13,7 @@ int lm_adapters_init(struct lm_adapters *a, const char *lora_modules, struct lm_
     for (size_t i = 0; i < n && !rc; i++) {
         struct lm_adapter_entry *e = lm_adapters_add(a, list[i].name, list[i].path);
         if (e)
-            e->listed = true;
+            e->module = e->listed = true;
         else
             rc = lm_fail(err, LM_ENOMEM, "out of memory");
     }
@@ -40,7 +40,7 @@ static void entry_free(struct lm_adapter_entry *e)
 
 void lm_adapters_fini(struct lm_adapters *a)
 {
-    lm_adapters_lost(a);
+    lm_adapters_lost(a, 0);
     for (size_t i = 0; i < a->n; i++)
         entry_free(a->entry[i]);
     free(a->entry);
@@ -117,20 +117,28 @@ static struct lm_adapter_entry *by_id(const struct lm_adapters *a, uint32_t id)
     return NULL;
 }
 
+uint64_t lm_adapters_engines(const struct lm_adapters *a, uint32_t id)
+{
+    const struct lm_adapter_entry *e = by_id(a, id);
+    return e ? e->has : 0;
+}
+
 bool lm_adapters_waits(const struct lm_adapters *a, uint32_t id)
 {
     const struct lm_adapter_entry *e = by_id(a, id);
     return e && e->done;
 }
 
-struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, bool *out_first)
+struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, uint32_t engine)
 {
     struct lm_err err = {.code = m->code};
     struct lm_adapter_entry *e = by_id(a, m->id);
-    if (!e || (e->done && !m->code && --e->n_open > 0))
+    if (!e)
+        return NULL;
+    e->has |= (uint64_t)(m->code == 0) << engine;
+    if (e->done && !m->code && --e->n_open > 0)
         return NULL;
     snprintf(err.msg, sizeof err.msg, "%s", m->msg);
-    *out_first = e->listed && !e->loaded;
     bool asked = e->done;
     if (m->code == 0) {
         pthread_mutex_lock(&a->lock);
@@ -145,11 +153,12 @@ struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct 
     return e;
 }
 
-void lm_adapters_lost(struct lm_adapters *a)
+void lm_adapters_lost(struct lm_adapters *a, uint32_t engine)
 {
     const struct lm_err err = {.code = LM_EDEVICE, .msg = "The engine failed"};
     for (size_t i = a->n; i-- > 0;) {
         struct lm_adapter_entry *e = a->entry[i];
+        e->has &= ~((uint64_t)1 << engine);
         if (!e->done)
             continue;
         tell(e, &err);

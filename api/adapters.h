@@ -15,9 +15,11 @@
 struct lm_adapter_entry {
     uint32_t id;
     char *name, *path;
-    bool listed; /* requests may name it: of lora-modules, or an engine has loaded it */
+    bool module; /* of lora-modules */
+    bool listed; /* requests may name it: of lora-modules, or the engines that were there have loaded it */
     bool loaded; /* by some engine, once */
-    uint32_t n_open; /* engines that were asked to load it since done was set, and have not answered */
+    uint64_t has;    /* a bit for each engine that has it */
+    uint32_t n_open; /* engines that have not answered, while done is there */
     void (*done)(void *arg, const struct lm_err *err); /* called once: it was loaded, or err says why not; NULL: nobody asks */
     void *arg;
 };
@@ -46,16 +48,18 @@ struct lm_adapter_entry *lm_adapters_add(struct lm_adapters *a, const char *name
 void lm_adapters_remove(struct lm_adapters *a, struct lm_adapter_entry *e);
 
 /**
- * An engine's answer for an id. *out_first: it is one of lora-modules that no engine has loaded before.
+ * The answer of an engine, 0 to 63, for an id.
  *
  * Returns  NULL when there is nothing more to do: the id is unknown, others have yet to answer, or who asked for it was told
  *          that it cannot be loaded
  */
-struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, bool *out_first);
+struct lm_adapter_entry *lm_adapters_answer(struct lm_adapters *a, const struct lm_msg_lora *m, uint32_t engine);
 /** Somebody waits for the answer for an id. */
 bool lm_adapters_waits(const struct lm_adapters *a, uint32_t id);
+/** A bit for each engine that has an id; 0: none, or there is no such id. */
+uint64_t lm_adapters_engines(const struct lm_adapters *a, uint32_t id);
 /** An engine is gone: those that are waited for fail, and are forgotten. */
-void lm_adapters_lost(struct lm_adapters *a);
+void lm_adapters_lost(struct lm_adapters *a, uint32_t engine);
 /** Some of lora-modules that no engine has answered for yet. */
 bool lm_adapters_unsure(const struct lm_adapters *a);
 #endif

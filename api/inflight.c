@@ -54,7 +54,7 @@ static void announce(struct lm_served_engine *e)
     struct lm_served *m = e->model;
     if (e->announced || !lm_supervisor_serves(e->supervisor) || lm_adapters_unsure(&m->adapters))
         return;
-    e->announced = true;
+    e->announced = e->settled = true;
     const struct lm_msg_hello *h = &e->hello;
     lm_log(LM_INFO, "server", "ready model=%s seconds=%.2f backend=%s device=\"%s\" max-model-len=%u weight-mib=%llu kv-mib=%llu",
            e->name, (double)(lm_now_us() - m->start_us) / 1e6, h->backend, h->device, h->max_model_len,
@@ -115,7 +115,7 @@ static void send_adapter(const struct lm_served_engine *to, struct lm_adapter_en
     const struct lm_msg_lora_load h = {.id = e->id, .n_path = (uint32_t)strlen(e->path)};
     if (!lm_served_engine_up(to))
         return;
-    e->n_open++;
+    e->n_open += e->done != NULL;
     lm_supervisor_send(to->supervisor, LM_MSG_LORA_LOAD, (struct lm_msg_part[]){{&h, sizeof h}, {e->path, h.n_path}}, 2);
 }
 
@@ -188,21 +188,21 @@ static void on_stats(void *arg, const struct lm_msg_stats *stats)
     sum_stats(e->model);
 }
 
-/* One of lora-modules that cannot be loaded at first is a wrong configuration; later the others serve on. */
+/* One of lora-modules that an engine cannot load at first is a wrong configuration; later the others serve on. */
 static void on_lora(void *arg, const struct lm_msg_lora *answer)
 {
     struct lm_served_engine *from = arg;
     struct lm_served *m = from->model;
-    bool first = false;
     if (answer->code && m->n_engine > 1 && lm_adapters_waits(&m->adapters, answer->id))
         send_unload(m, answer->id); /* others may have it */
-    const struct lm_adapter_entry *e = lm_adapters_answer(&m->adapters, answer, &first);
-    if (e && answer->code && first && atomic_load(&m->on_demand))
+    const struct lm_adapter_entry *e = lm_adapters_answer(&m->adapters, answer, rank_of(from));
+    const bool first = e && e->module && !from->settled;
+    if (answer->code && first && atomic_load(&m->on_demand))
         lm_served_fail(m, answer->code, answer->msg);
-    else if (e && answer->code && first)
+    else if (answer->code && first)
         m->on_fatal(m->arg, answer->code, answer->msg);
     else if (e && answer->code)
-        lm_log(LM_ERROR, "lora", "not loaded again name=%s: %s", e->name, answer->msg);
+        lm_log(LM_ERROR, "lora", "not loaded again name=%s engine=%s: %s", e->name, from->name, answer->msg);
     for (size_t i = 0; i < m->adapters.n && e && !answer->code; i++)
         if (m->adapters.entry[i]->id < e->id && strcmp(m->adapters.entry[i]->name, e->name) == 0) {
             lm_served_unload_adapter(m, m->adapters.entry[i]); /* e takes its place */
@@ -257,7 +257,7 @@ static void forget_engine(struct lm_served_engine *e)
     for (size_t i = 0; i < m->adapters.n; i++)
         if (m->adapters.entry[i]->done)
             send_unload(m, m->adapters.entry[i]->id);
-    lm_adapters_lost(&m->adapters);
+    lm_adapters_lost(&m->adapters, rank_of(e));
     lm_served_lose_waits(m);
 }
 
@@ -342,14 +342,15 @@ static size_t load_of(const struct lm_served_engine *e)
     return lm_served_engine_up(e) ? SIZE_MAX / 2 : SIZE_MAX;
 }
 
-/* part[1]: the prompt. */
+/* part[1]: the prompt. One that has the adapter, if any has. */
 static uint32_t route(const struct lm_served *m, const char *salt, uint32_t lora, const struct lm_msg_part *part)
 {
     size_t load[LM_SERVED_ENGINES];
+    const uint64_t has = lora ? lm_adapters_engines(&m->adapters, lora) : 0;
     if (!m->affinity)
         return 0;
     for (uint32_t i = 0; i < m->n_engine; i++)
-        load[i] = load_of(&m->engine[i]);
+        load[i] = has && !(has >> i & 1) ? SIZE_MAX : load_of(&m->engine[i]);
     return lm_affinity_route(m->affinity, salt, lora, part[1].p, part[1].bytes / sizeof(int32_t), load);
 }
 

@@ -31,6 +31,7 @@ struct lm_served_engine {
     size_t n_seq;       /* that it has */
     bool announced, told_vocab; /* the process that runs has text.vocab */
     bool asleep;
+    bool settled; /* it has served once */
 };
 
 /** What became of an engine. */

@@ -186,8 +186,11 @@ static void take_parts(const struct gpu_reader *r, struct gpu_phase *ph)
     ph->head_bits = of->head_bits;
 }
 
-static bool parts_are_joined(const struct gpu_phases *l)
+/* The kernel of one row joins splits in the phase behind attention, whose first keys it asks for in the one before. */
+static bool fits_one_row(const struct gpu_phases *l)
 {
+    if (l->at[0].kind == PH_ATTENTION)
+        return false;
     for (uint32_t i = 0; i < l->n; i++)
         if (l->at[i].kind == PH_ATTENTION && l->at[i].count)
             return false;
@@ -317,6 +320,6 @@ bool gpu_fuse_read(const struct gpu_reader *r)
             return false;
     }
     r->out->end = i;
-    return r->out->n > 0 && (!r->merge || parts_are_joined(r->out));
+    return r->out->n > 0 && (!r->merge || fits_one_row(r->out));
 }
 

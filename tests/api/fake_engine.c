@@ -316,7 +316,7 @@ static void on_lora_load(struct engine *e, const void *p, size_t n)
     note("lora load id=%u path=%s\n", m.id, path);
     while (strcmp(path, "gate") == 0 && !gate_is_open())
         poll(NULL, 0, 5);
-    if (strstr(path, "bad")) {
+    if (strstr(path, "bad") || (strncmp(path, "there:", 6) == 0 && access(path + 6, F_OK))) {
         m.code = LM_EFORMAT;
         snprintf(m.msg, sizeof m.msg, "tensor 'x' at byte 8 is bad");
     }

@@ -3,10 +3,9 @@
  * What the kernels for NVIDIA share: inline PTX of compute capability 8.0, and tiles.
  *
  * A matrix of tiles holds Q4_0: units of 8 outputs x 128 columns, unit [tile][kc]. q: 32 lanes of 16 bytes; lane 4g + c
- * has of output g in word j the columns 32j + 8c .. + 7: column 2p at bit 4p, column 2p + 1 at bit 16 + 4p, as
- * two's complement (q - 8). s: for
- * output g four f16 scales, one a word. Columns past k and outputs past n have scale 0. Such a lane is the B fragment
- * of two mma m16n8k16 for each word, and 8 columns for dp4a.
+ * has of output g in word j the columns 32j + 8c .. + 7: column 2p at bit 4p, column 2p + 1 at bit 16 + 4p, as q - 8
+ * in two's complement. s: for output g four f16 scales, one a word. Columns past k and outputs past n have scale 0. Such a
+ * lane is the B fragment of two mma m16n8k16 for each word, and 8 columns for dp4a.
  */
 #define INLINE static inline __attribute__((always_inline))
 #define LID ((uint)get_local_id(0))

@@ -139,7 +139,7 @@ INLINE size_t kept_at(__local const struct phase *p, uint block, uint head, uint
 struct early {
     float x2;    /* residual */
     float2 a, b; /* cosines and sines, see rope in row.cl */
-    uint block;     /* of the cache */
+    uint block;  /* of the cache */
 };
 
 INLINE struct early early_of(__local const struct phase *p, const struct now *t, uint row, uint tile, uint g)

@@ -112,7 +112,6 @@ INLINE void gather_parts(__local const struct phase *p, const struct now *t)
 }
 #endif
 
-
 __kernel __attribute__((reqd_work_group_size(TT, 1, 1)))
 void step(__global const struct phase *list, uint n_phase, __global uint *bar, uint target, __global const int *in, uint n_tok, uint n_out,
           uint pos_at, uint seq_at, uint out_at, uint table_at, uint stride, uint n_split, uint span, uint width, uint turn, uint rank)

@@ -162,14 +162,17 @@ INLINE void attend(__local const struct phase *p, const struct now *t, const str
     }
 }
 
-#if MT == 0
 /* Items of attention; a group has NW / width at once. */
 INLINE uint items_of(__local const struct phase *p, const struct now *t)
 {
     return t->n_tok * p->n_head * t->n_split;
 }
 
-/* The first keys of the group's first item in the ring, before the newest one is there. */
+#if MT == 0
+/*
+ * The first keys of the group's first item in the ring, before the newest one is there: keys and values in turn, the block
+ * of the keys after them and their own.
+ */
 INLINE void prime_keys(__local const struct phase *p, const struct now *t, struct ring *r)
 {
     const uint id = fresh_id();
@@ -204,7 +207,8 @@ INLINE struct keys keys_of(__local const struct phase *p, const struct part *s, 
 }
 #endif
 
-/* Result of a head of a row, from n partial ones of head_dim + 2 floats. */
+#if MT > 0
+/* Column i of the result of a head of a row. */
 INLINE void leave(__local const struct phase *p, uint row, uint h, float v, uint i)
 {
     size_t at = (((size_t)row * p->n_head + h) << p->head_bits) + i;
@@ -212,7 +216,6 @@ INLINE void leave(__local const struct phase *p, uint row, uint h, float v, uint
     put_half(p->half_y, row, (h << p->head_bits) + i, p->n_head << p->head_bits, v);
 }
 
-#if MT > 0
 /* A whole group has left a split: the last of a head to do so joins them. */
 INLINE void join_parts(__local const struct phase *p, const struct now *t, __local struct local_mem *m, uint row, uint h,
                         __global const float *part)
@@ -244,13 +247,13 @@ INLINE void join_parts(__local const struct phase *p, const struct now *t, __loc
 
 /*
  * Warps take a split of a head of a row, t->width of them one: all of a group where there are few, one where there are
- * many. The last group of a head to arrive joins its splits, of which there are several only with whole groups.
+ * many. Of several rows the last group of a head to arrive joins its splits, of which there are several only with whole groups.
  */
 INLINE void attention(__local const struct phase *p, const struct now *t, __local struct local_mem *m, const struct ring *r)
 {
     const uint id = fresh_id();
     uint hd = 1u << p->head_bits, lanes = hd / 8, width = t->width, per = NW / width, own = id / 32 / width, at = id % (width * 32);
-    uint items = t->n_tok * p->n_head * t->n_split;
+    uint items = items_of(p, t);
     for (uint first = WG * per; first < items; first += NWG * per) {
         struct part its_part = part_of(id, p, t, first + own, items);
         uint row = its_part.row, h = its_part.head, split = its_part.split;

@@ -5,7 +5,7 @@
  * MT 0: one row; activations int8 in blocks of 32, dp4a. MT 1, 2: up to 16 MT rows, f16 mma. Weights are read once, each
  * unit by one warp; the first units of the next matmul are asked for before the barrier between phases ends.
  */
-enum { NW = TT / 32, RING = MT == 1 ? 4 : 6, DEEP = MT ? 4 : 2, CHUNK = 32, MAX_KC = 113, MAX_HD = 256 }; /* MAX_KC: one more than there may be */
+enum { NW = TT / 32, RING = MT == 1 ? 4 : 6, DEEP = MT ? 4 : 2, CHUNK = 32, MAX_KC = 113, MAX_HD = 256 }; /* MAX_KC: one more than there may be; DEEP: keys of a lane at once */
 
 union scratch {
     float red[CHUNK * 8 * (NW + 1)];  /* one row: partial sums of the warps */
@@ -26,7 +26,7 @@ struct local_mem {
 #endif
 };
 
-/* Registers: the next units of the warp. */
+/* Registers: the next units of the warp; before attention of one row its first keys, see prime_keys(). */
 struct ring {
     uint4 w[RING];
     uint2 s[RING];
