@@ -110,8 +110,9 @@ static int on_failed(struct lm_supervisor *s, const void *p, size_t n, struct lm
 }
 
 /* Negative: this engine is done with. */
-static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, size_t n, struct lm_err *err)
+static int on_message(void *arg, uint32_t type, const void *p, size_t n, struct lm_err *err)
 {
+    struct lm_supervisor *s = arg;
     struct lm_msg_stats stats;
     s->progress_us = lm_now_us();
     if (type != LM_MSG_LOADING && type != LM_MSG_HELLO && type != LM_MSG_FAILED && s->state != LM_ENGINE_SERVING)
@@ -144,24 +145,6 @@ static int on_message(struct lm_supervisor *s, uint32_t type, const void *p, siz
     return lm_fail(err, LM_EFORMAT, "message of unknown type %u", type);
 }
 
-static int take_messages(struct lm_supervisor *s, struct lm_err *err)
-{
-    size_t at = 0;
-    int rc = 0;
-    while (rc == 0) {
-        uint32_t type;
-        int64_t n = lm_msg_peek(s->in.data + at, s->in.len - at, &type, err);
-        if (n <= 0) {
-            rc = (int)n;
-            break;
-        }
-        rc = on_message(s, type, s->in.data + at + sizeof(struct lm_msg_head), (size_t)n - sizeof(struct lm_msg_head), err);
-        at += (size_t)n;
-    }
-    lm_bytes_drop(&s->in, at);
-    return rc;
-}
-
 /* 1: there may be more, 0: nothing more there now, negative: this engine is done with. */
 int lm_channel_read(struct lm_supervisor *s, struct lm_err *err)
 {
@@ -174,7 +157,7 @@ int lm_channel_read(struct lm_supervisor *s, struct lm_err *err)
     lm_bytes_add(&s->in, buf, (size_t)n);
     if (s->in.failed)
         return lm_fail(err, LM_ENOMEM, "a message does not fit in memory");
-    int rc = take_messages(s, err);
+    int rc = lm_msg_take(&s->in, on_message, s, err);
     return rc < 0 ? rc : (size_t)n == sizeof buf;
 }
 

@@ -147,8 +147,9 @@ static int wake(struct loop *l, struct lm_err *err)
     return rc;
 }
 
-static int handle(struct loop *l, uint32_t type, const void *payload, size_t bytes, struct lm_err *err)
+static int handle(void *arg, uint32_t type, const void *payload, size_t bytes, struct lm_err *err)
 {
+    struct loop *l = arg;
     struct lm_msg_cancel cancel;
     struct lm_msg_lora_unload unload;
     switch (type) {
@@ -186,20 +187,7 @@ static int handle(struct loop *l, uint32_t type, const void *payload, size_t byt
 
 static int handle_all(struct loop *l, struct lm_err *err)
 {
-    size_t at = 0;
-    int rc = 0;
-    while (!rc) {
-        uint32_t type;
-        int64_t n = lm_msg_peek(l->in.data + at, l->in.len - at, &type, err);
-        if (n <= 0) {
-            rc = (int)n;
-            break;
-        }
-        rc = handle(l, type, l->in.data + at + sizeof(struct lm_msg_head), (size_t)n - sizeof(struct lm_msg_head), err);
-        at += (size_t)n;
-    }
-    if (at)
-        lm_bytes_drop(&l->in, at);
+    int rc = lm_msg_take(&l->in, handle, l, err);
     if (!l->in.len && l->in.cap > KEEP_BYTES)
         lm_bytes_fini(&l->in);
     return rc;

@@ -81,6 +81,19 @@ int64_t lm_msg_peek(const char *in, size_t n, uint32_t *out_type, struct lm_err 
     return head.bytes;
 }
 
+int lm_msg_take(struct lm_bytes *in, int (*handle)(void *arg, uint32_t type, const void *payload, size_t bytes, struct lm_err *err), void *arg,
+                struct lm_err *err)
+{
+    size_t at = 0;
+    int64_t n = 0;
+    int rc = 0;
+    for (uint32_t type; rc == 0 && (n = lm_msg_peek(in->data + at, in->len - at, &type, err)) > 0; at += (size_t)n)
+        rc = handle(arg, type, in->data + at + sizeof(struct lm_msg_head), (size_t)n - sizeof(struct lm_msg_head), err);
+    if (at)
+        lm_bytes_drop(in, at);
+    return rc ? rc : (int)(n < 0 ? n : 0);
+}
+
 int lm_msg_read_submit(const void *payload, size_t bytes, struct lm_msg_submit_view *out, struct lm_err *err)
 {
     struct lm_msg_submit_view v;

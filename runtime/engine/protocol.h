@@ -200,6 +200,14 @@ void lm_msg_write(struct lm_bytes *out, enum lm_msg_type type, const struct lm_m
  */
 int64_t lm_msg_peek(const char *in, size_t n, uint32_t *out_type, struct lm_err *err);
 
+/**
+ * Hand over the whole messages that `in` begins with, one after the other, and take them out. The payload is borrowed.
+ *
+ * Returns  what handle() does when that is not 0, behind that message; LM_EFORMAT
+ */
+int lm_msg_take(struct lm_bytes *in, int (*handle)(void *arg, uint32_t type, const void *payload, size_t bytes, struct lm_err *err), void *arg,
+                struct lm_err *err);
+
 /** Check a SUBMIT payload's lengths against its size and give its arrays, borrowed from payload (8-byte aligned). */
 struct lm_msg_submit_view {
     struct lm_msg_submit h;

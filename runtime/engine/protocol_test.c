@@ -60,6 +60,47 @@ START_TEST(test_engine_protocol__submit_reads_back_as_written_for_any_lengths)
 }
 END_TEST
 
+struct taken {
+    uint32_t type[8], n, fail_at;
+};
+
+static int take_one(void *arg, uint32_t type, const void *payload, size_t bytes, struct lm_err *err)
+{
+    struct taken *t = arg;
+    ck_assert_uint_eq(bytes, type == LM_MSG_CANCEL ? 8 : 0);
+    t->type[t->n++] = type;
+    return t->n == t->fail_at ? lm_fail(err, LM_EIO, "enough") : 0;
+}
+
+START_TEST(test_engine_protocol__whole_messages_are_taken_in_turn)
+{
+    struct lm_bytes all = {0}, in = {0};
+    struct taken t = {0};
+    const struct lm_msg_head bad = {.bytes = 1};
+    struct lm_err err;
+    for (int i = 0; i < 3; i++) {
+        lm_msg_write(&all, LM_MSG_CANCEL, &(struct lm_msg_part){&(struct lm_msg_cancel){7}, 8}, 1);
+        lm_msg_write(&all, LM_MSG_DRAIN, NULL, 0);
+    }
+    for (size_t i = 0; i < all.len; i += 3) { /* as they come: in pieces */
+        lm_bytes_add(&in, all.data + i, all.len - i < 3 ? all.len - i : 3);
+        ck_assert_int_eq(lm_msg_take(&in, take_one, &t, NULL), 0);
+    }
+    ck_assert_uint_eq(t.n, 6);
+    for (uint32_t i = 0; i < 6; i++)
+        ck_assert_uint_eq(t.type[i], i % 2 ? LM_MSG_DRAIN : LM_MSG_CANCEL);
+    ck_assert_uint_eq(in.len, 0);
+    t = (struct taken){.fail_at = 2};
+    lm_bytes_add(&in, all.data, all.len);
+    ck_assert_int_eq(lm_msg_take(&in, take_one, &t, &err), LM_EIO);
+    ck_assert_uint_eq(in.len, all.len - 24); /* behind the one that failed */
+    lm_bytes_clear(&in);
+    lm_bytes_add(&in, (const char *)&bad, sizeof bad);
+    ck_assert_int_eq(lm_msg_take(&in, take_one, &t, &err), LM_EFORMAT);
+    lm_bytes_fini(&all), lm_bytes_fini(&in);
+}
+END_TEST
+
 START_TEST(test_engine_protocol__a_message_is_seen_only_when_whole)
 {
     struct lm_bytes b = {0};
@@ -254,7 +295,7 @@ START_TEST(test_engine_protocol__a_message_too_large_is_not_written)
 END_TEST
 
 SUITE_MAIN("engine/protocol", test_engine_protocol__submit_reads_back_as_written_for_any_lengths,
-           test_engine_protocol__a_message_is_seen_only_when_whole,
+           test_engine_protocol__a_message_is_seen_only_when_whole, test_engine_protocol__whole_messages_are_taken_in_turn,
            test_engine_protocol__sizes_and_types_that_cannot_be_are_refused_from_the_head_alone,
            test_engine_protocol__submit_counts_must_make_the_size,
            test_engine_protocol__tokens_walk_gives_each_token_with_its_tops,
