@@ -121,6 +121,13 @@ class Server:
     def chat(self, content, **more):
         return self.post("/v1/chat/completions", {"messages": [{"role": "user", "content": content}], **more})
 
+    def load_adapter(self, name, path, **more):
+        """With the admin key "a"."""
+        return self.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": path, **more}, **{"X-Api-Key": "a"})
+
+    def unload_adapter(self, name):
+        return self.post("/v1/unload_lora_adapter", {"lora_name": name}, **{"X-Api-Key": "a"})
+
     def stream(self, path, body):
         """The open response of a streaming request, and its connection."""
         c = self.connect()
@@ -207,10 +214,17 @@ def raw(port, data):
     return s
 
 
-def write_folder(folder, model="qwen2-bf16"):
-    """A Hugging Face folder: a golden model, and a tokenizer of bytes that knows more tokens than the model has rows."""
+def write_folder(folder, model="qwen2-bf16", **config):
+    """A Hugging Face folder: a golden model with this changed in its config.json, and a tokenizer of bytes that knows more tokens than
+    the model has rows."""
     for name in ("config.json", "generation_config.json", "model.safetensors"):
         shutil.copy(os.path.join(SOURCE, "tests/golden/model/hf", model, name), folder)
+    if config:
+        path = os.path.join(folder, "config.json")
+        with open(path) as f:
+            config = {**json.load(f), **config}
+        with open(path, "w") as f:
+            json.dump(config, f)
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     chars = [chr(b) for b in shown] + [chr(256 + i) for i in range(256 - len(shown))]
     vocab = {c: i for i, c in enumerate(["<0>", "<1>", "<end>", "<3>", "<4>", "<also>"] + chars)}

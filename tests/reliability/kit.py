@@ -34,13 +34,7 @@ class Device(Server):
     def __init__(self, *flags, context=4096, **faults):
         self.model_dir = tempfile.TemporaryDirectory(prefix="llmserve-model-")
         folder = self.model_dir.name
-        harness.write_folder(folder)
-        path = folder + "/config.json"
-        with open(path) as f:
-            config = json.load(f)
-        config["max_position_embeddings"] = context
-        with open(path, "w") as f:
-            json.dump(config, f)
+        harness.write_folder(folder, max_position_embeddings=context)
         server = {k: faults.pop(k) for k in ("env", "wait_ready", "wait_port") if k in faults}
         options = [f"--backend-option=fault.{k.replace('_', '-')}={v}" for k, v in faults.items()]
         super().__init__("--backend", "fault", "--max-model-len", str(context), "--enable-prefix-caching=no", "--speculative-config", "off",
