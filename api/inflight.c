@@ -346,9 +346,9 @@ static size_t load_of(const struct lm_served_engine *e)
 static uint32_t route(const struct lm_served *m, const char *salt, uint32_t lora, const struct lm_msg_part *part)
 {
     size_t load[LM_SERVED_ENGINES];
-    const uint64_t has = lora ? lm_adapters_engines(&m->adapters, lora) : 0;
     if (!m->affinity)
         return 0;
+    const uint64_t has = lora ? lm_adapters_engines(&m->adapters, lora) : 0;
     for (uint32_t i = 0; i < m->n_engine; i++)
         load[i] = has && !(has >> i & 1) ? SIZE_MAX : load_of(&m->engine[i]);
     return lm_affinity_route(m->affinity, salt, lora, part[1].p, part[1].bytes / sizeof(int32_t), load);

@@ -15,6 +15,8 @@ struct job {
     struct lm_err err;
 };
 
+#define STEP_FILES {"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step_attn.cl", "step.cl"}
+
 /* The files of a program and its options; those of weights have none here. */
 static const struct { const char *file[MAX_FILE], *options; } fixed[GPU_WEIGHT] = {
     [GPU_ROW] = {{"row.cl"}, ""},
@@ -26,12 +28,12 @@ static const struct { const char *file[MAX_FILE], *options; } fixed[GPU_WEIGHT] 
     [GPU_ATTN_E5M2] = {{"attn.cl"}, "-DKV=5"},
     [GPU_SAMPLE] = {{"sample.cl"}, ""},
     [GPU_TILES] = {{"weight.cl"}, "-DLOW=4 -DHIGH=0 -DZERO=8 -DSCALING=1 -DTILES"},
-    [GPU_STEP_1] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step_attn.cl", "step.cl"}, "-DMT=0 -DTT=512"},
-    [GPU_STEP_16] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step_attn.cl", "step.cl"}, "-DMT=1 -DTT=512"},
-    [GPU_STEP_32] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step_attn.cl", "step.cl"}, "-DMT=2 -DTT=256"},
-    [GPU_RANK_1] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step_attn.cl", "step.cl"}, "-DMT=0 -DTT=512 -DRANK"},
-    [GPU_RANK_16] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step_attn.cl", "step.cl"}, "-DMT=1 -DTT=512 -DRANK"},
-    [GPU_RANK_32] = {{"nv.cl", "peer.cl", "phase.cl", "step_matmul.cl", "step_attn.cl", "step.cl"}, "-DMT=2 -DTT=256 -DRANK"},
+    [GPU_STEP_1] = {STEP_FILES, "-DMT=0 -DTT=512"},
+    [GPU_STEP_16] = {STEP_FILES, "-DMT=1 -DTT=512"},
+    [GPU_STEP_32] = {STEP_FILES, "-DMT=2 -DTT=256"},
+    [GPU_RANK_1] = {STEP_FILES, "-DMT=0 -DTT=512 -DRANK"},
+    [GPU_RANK_16] = {STEP_FILES, "-DMT=1 -DTT=512 -DRANK"},
+    [GPU_RANK_32] = {STEP_FILES, "-DMT=2 -DTT=256 -DRANK"},
     [GPU_PREFILL_64] = {{"nv.cl", "peer.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=64 -cl-nv-maxrregcount=168"},
     [GPU_PREFILL_128] = {{"nv.cl", "peer.cl", "phase.cl", "prefill.cl"}, "-DTT=128 -DHD=128 -cl-nv-maxrregcount=168"},
     [GPU_PEER] = {{"nv.cl", "peer.cl", "exchange.cl"}, ""},
